@@ -1,0 +1,19 @@
+# One image for web, worker, beat and migrate; docker-compose.yml starts them.
+FROM python:3.12-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
+RUN useradd --create-home app
+WORKDIR /app
+
+COPY requirements.txt .
+RUN python -m pip install --requirement requirements.txt
+
+COPY . .
+RUN DJANGO_ENV=production SECRET_KEY=only-for-collecting-static-files-while-building \
+        python manage.py collectstatic --noinput --verbosity 0 \
+    && mkdir -p var logs && chown -R app var logs
+
+USER app
+EXPOSE 8000
+CMD ["gunicorn", "data_warehouse.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
+     "--workers", "2", "--threads", "8", "--no-control-socket"]

@@ -1,0 +1,86 @@
+# Needs make and Python 3.11 or newer; everything else is installed into .venv.
+#
+#   make up                        start the whole system; Ctrl-C stops it
+#   make up ARGS="--port 8123"     with options (see: .venv/bin/python manage.py up --help)
+#   make test                      all tests but those of `make crms`
+#   make crms                      every sync command against its CRM's stand-in, on both warehouses,
+#                                  with a table at the end (kept in test-results/crms.txt)
+#   make machine                   random histories of every store, for ten minutes
+#   make chaos                     real processes killed at random; SEED= TASKS= FAULTS= ARGS=
+#   make check                     format, lint, types, imports, migrations, generated files
+#   make requirements              compile the pins anew (ARGS=--upgrade raises them)
+#   make clean                     remove .venv and caches; data (var/) and logs/ stay
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+
+# The user's own packages and pip options must neither leak in nor be written to.
+export PYTHONNOUSERSITE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
+
+.PHONY: up test crms check requirements clean
+.DEFAULT_GOAL := up
+
+up: $(VENV)/.runtime
+	@exec $(PY) manage.py up $(ARGS)
+
+test: $(VENV)/.development
+	$(PY) -m pytest $(ARGS)
+
+crms: $(VENV)/.development
+	$(PY) -m pytest -m crms tests/crms $(ARGS)
+
+MACHINE_SECONDS ?= 600
+
+machine: $(VENV)/.development
+	MACHINE_SECONDS=$(MACHINE_SECONDS) $(PY) -m pytest tests/contract/test_store_machine.py $(ARGS)
+
+chaos: $(VENV)/.development
+	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(TASKS),--tasks $(TASKS)) \
+		$(if $(FAULTS),--faults $(FAULTS)) $(ARGS)
+
+check: $(VENV)/.development
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy data_warehouse ingestion
+	$(PY) -m mypy --strict ingestion/pool ingestion/services ingestion/sync
+	$(VENV)/bin/lint-imports
+	$(PY) manage.py check
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py makecommands --check
+	$(PY) manage.py makedatasets --check
+	$(PY) -m deptry .
+	$(PY) -m bandit --quiet --recursive --configfile pyproject.toml data_warehouse ingestion manage.py
+	@echo "All checks passed."
+
+COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements" $(ARGS)
+
+requirements: $(VENV)/.development
+	$(COMPILE) pyproject.toml --output-file requirements.txt
+	$(COMPILE) pyproject.toml --extra dev --constraints requirements.txt --output-file requirements-dev.txt
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo "This Python cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+
+# The stamps say which pins are installed, so that the second time costs nothing.
+$(VENV)/.runtime: requirements.txt | $(VENV)/bin/pip
+	$(PY) -m pip install --quiet --requirement $<
+	@touch $@
+
+$(VENV)/.development: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
+	$(PY) -m pip install --quiet --requirement $<
+	@touch $(VENV)/.runtime $@
+
+clean:
+	@if $(PY) manage.py up --status >/dev/null 2>&1; then \
+		echo "The system is running; stop it first (Ctrl-C)." >&2; exit 1; fi
+	rm -rf $(VENV) static_collected .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,45 @@
+"""The Celery app and what beat starts."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.schedules import crontab, schedule
+
+from ingestion.conf import pool_conf
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "data_warehouse.settings")
+
+app = Celery("data_warehouse")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["ingestion"])
+app.autodiscover_tasks(["ingestion"], related_name="tasks_enhanced")
+# Keeps a worker alive when Redis goes away; see the class.
+app.conf.worker_consumer = "data_warehouse.consumer:SteadyConsumer"
+
+
+def beat_schedule(*, monitor_seconds: float, queue: str) -> dict[str, dict[str, Any]]:
+    """The entries by name, each with its queue and routing key."""
+    options = {"queue": queue, "routing_key": queue}
+    return {
+        "worker-pool-monitor": {
+            "task": "ingestion.tasks.worker_pool_monitor",
+            "schedule": schedule(monitor_seconds),
+            # A round that could not start in time is replaced by the next one. This is the name
+            # that django-celery-beat's scheduler reads.
+            "options": {**options, "expire_seconds": round(monitor_seconds)},
+        },
+        "cleanup-stale-syncs-0330utc": {
+            "task": "ingestion.tasks.cleanup_stale_syncs",
+            "schedule": crontab(hour="3", minute="30"),
+            "options": options,
+        },
+    }
+
+
+@app.on_after_configure.connect
+def set_beat_schedule(sender: Celery, **_: Any) -> None:
+    """Settings can be read only now: this module is imported while they load."""
+    sender.conf.beat_schedule = beat_schedule(
+        monitor_seconds=pool_conf().monitor_seconds, queue=sender.conf.task_default_queue
+    )

@@ -1,0 +1,128 @@
+"""Where settings come from: the environment, then ``.env``, then the running system's run file.
+
+``manage.py up`` writes the run file (``ingestion.runfile``), so that every other command typed in
+the same clone finds the Redis server and the sandbox that it started.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from decouple import Csv, RepositoryEnv, strtobool
+from django.core.exceptions import ImproperlyConfigured
+
+from ingestion import runfile
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class SettingsProblems(ImproperlyConfigured):
+    """Everything that is wrong with the settings, a line each with its cure."""
+
+
+def _read_dotenv(base_dir: Path) -> dict[str, str]:
+    path = Path(os.environ.get("DOTENV_FILE") or base_dir / ".env")
+    return dict(RepositoryEnv(str(path)).data) if path.is_file() else {}
+
+
+class Environment(Mapping[str, str]):
+    """All settings by name, read-only. The first source that has a value wins; an empty value
+    counts as none, so that a copy of ``.env.example`` may leave lines open."""
+
+    def __init__(self, base_dir: Path = BASE_DIR) -> None:
+        self.dotenv: Mapping[str, str] = _read_dotenv(base_dir)
+        self.var_dir = Path(self.configured("VAR_DIR") or base_dir / "var")
+        running = runfile.read_running(self.var_dir)
+        self._running = running.settings if running else {}
+
+    def configured(self, name: str) -> str:
+        """The value that the operator set, in the environment or ``.env``; empty for none."""
+        return os.environ.get(name) or self.dotenv.get(name) or ""
+
+    def __getitem__(self, name: str) -> str:
+        value = self.configured(name) or self._running.get(name)
+        if not value:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in {*os.environ, *self.dotenv, *self._running} if name in self)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def source_of(self, name: str) -> str:
+        """Where the value of ``name`` comes from, in words."""
+        if os.environ.get(name):
+            return "environment"
+        if self.dotenv.get(name):
+            return ".env"
+        return "running system" if name in self else "default"
+
+
+class Settings:
+    """Reads settings by name. ``defaults`` holds every name that was asked for, with its default;
+    ``problems`` all that was wrong. A wrong value gives the default, until ``stop_if_wrong``."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self.defaults: dict[str, Any] = {}
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        return str(self._read(name, default, str, "text"))
+
+    def words(self, name: str, default: str = "") -> list[str]:
+        """Words between commas."""
+        return list(self._read(name, Csv()(default), Csv(), "words between commas"))
+
+    def flag(self, name: str, default: bool) -> bool:
+        return bool(self._read(name, default, strtobool, "true or false"))
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value in allowed:
+            return value
+        self.problems.append(f"{name} is {value!r}; it must be {' or '.join(allowed)}.")
+        return default
+
+    def number(
+        self, name: str, default: float, *, minimum: float, maximum: float = math.inf
+    ) -> float:
+        value = self._read(name, default, float, "a number")
+        return float(self._in_range(name, value, default, minimum, maximum))
+
+    def whole(self, name: str, default: int, *, minimum: int, maximum: float = math.inf) -> int:
+        value = self._read(name, default, int, "a whole number")
+        return int(self._in_range(name, value, default, minimum, maximum))
+
+    def stop_if_wrong(self) -> None:
+        """Raises SettingsProblems that names all of them."""
+        if self.problems:
+            lines = "\n".join(f"  - {problem}" for problem in self.problems)
+            raise SettingsProblems(f"The settings are wrong (.env.example explains each):\n{lines}")
+
+    def _read(self, name: str, default: Any, cast: Callable[[str], Any], what: str) -> Any:
+        self.defaults[name] = default
+        value = self._environment.get(name)
+        try:
+            return default if value is None else cast(value)
+        except ValueError:
+            self.problems.append(f"{name} is {value!r}; it must be {what}.")
+            return default
+
+    def _in_range(
+        self, name: str, value: float, default: float, minimum: float, maximum: float
+    ) -> float:
+        if minimum <= value <= maximum and math.isfinite(value):
+            return value
+        most = "" if maximum == math.inf else f" and at most {maximum:g}"
+        self.problems.append(f"{name} is {value:g}; it must be at least {minimum:g}{most}.")
+        return default
+
+
+environment = Environment()

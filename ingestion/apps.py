@@ -1,0 +1,17 @@
+"""The app: loads the system checks and the tasks, in the web process as in a worker."""
+
+from importlib import import_module
+
+from celery import current_app
+from django.apps import AppConfig
+
+
+class IngestionConfig(AppConfig):
+    name = "ingestion"
+    verbose_name = "Data warehouse"
+
+    def ready(self) -> None:
+        """Models must be loaded before these modules can be."""
+        for module in ("checks", "tasks", "tasks_enhanced"):
+            import_module(f"ingestion.{module}")
+        import_module("ingestion.services.worker_process").connect(current_app)

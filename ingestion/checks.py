@@ -1,0 +1,133 @@
+"""System checks: wrong settings with their cure, routes without a task, command or credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from celery import current_app
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.management import get_commands
+
+from ingestion.conf import PoolConf, crm_environment, pool_conf
+from ingestion.pool.store import MAX_WORKERS_MAX, MAX_WORKERS_MIN
+from ingestion.services.routing import routes, task_name
+from ingestion.sync.common.errors import CredentialsError
+from ingestion.sync.common.registry import crm_settings, crms
+
+TAG = "worker_pool"
+RECOMMENDED_WORKERS = 10
+# Beat's own tasks need a process beside the syncs'.
+SPARE_PROCESSES = 1
+
+
+@register(TAG)
+def check_pool_settings(
+    app_configs: Sequence[AppConfig] | None = None, **_: Any
+) -> list[CheckMessage]:
+    return list(pool_problems(pool_conf()))
+
+
+@register(TAG)
+def check_routes(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+    return [*_routes_without_command(), *_routes_without_task()]
+
+
+@register(TAG, deploy=True)
+def check_credentials(
+    app_configs: Sequence[AppConfig] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Only with ``check --deploy`` and at a worker's start: a newcomer has no CRM yet."""
+    return list(_crms_without_credentials())
+
+
+def pool_problems(conf: PoolConf) -> Iterator[CheckMessage]:
+    yield from _limit_problems(conf)
+    yield from _clock_problems(conf)
+
+
+def _limit_problems(conf: PoolConf) -> Iterator[CheckMessage]:
+    if not MAX_WORKERS_MIN <= conf.max_workers <= MAX_WORKERS_MAX:
+        yield Error(
+            f"MAX_SYNC_WORKERS is {conf.max_workers}.",
+            hint=f"Set a whole number from {MAX_WORKERS_MIN} to {MAX_WORKERS_MAX}; 1 to "
+            f"{RECOMMENDED_WORKERS} are recommended.",
+            id="ingestion.E001",
+        )
+    elif conf.max_workers > RECOMMENDED_WORKERS:
+        yield Warning(
+            f"MAX_SYNC_WORKERS is {conf.max_workers}.",
+            hint="1 to 10 are recommended: CRMs limit how many requests they take.",
+            id="ingestion.W001",
+        )
+    if conf.worker_concurrency < conf.max_workers + SPARE_PROCESSES:
+        yield Warning(
+            f"CELERY_WORKER_CONCURRENCY is {conf.worker_concurrency}, MAX_SYNC_WORKERS is "
+            f"{conf.max_workers}: syncs can take every process, and the monitor then waits.",
+            hint=f"Set CELERY_WORKER_CONCURRENCY to {conf.max_workers + SPARE_PROCESSES} or more, "
+            "or run several workers.",
+            id="ingestion.W002",
+        )
+    if conf.max_attempts < 1:
+        yield Error(
+            f"WORKER_POOL_MAX_ATTEMPTS is {conf.max_attempts}.",
+            hint="Set 1 (no second attempt) or more.",
+            id="ingestion.E002",
+        )
+
+
+def _clock_problems(conf: PoolConf) -> Iterator[CheckMessage]:
+    smallest = {
+        "WORKER_POOL_LEASE_SECONDS": (conf.lease_seconds, 1.0),
+        "WORKER_POOL_DISPATCH_SECONDS": (conf.dispatch_seconds, 1.0),
+        "WORKER_POOL_MONITOR_SECONDS": (conf.monitor_seconds, 1.0),
+        "WORKER_POOL_STALE_MINUTES": (conf.stale_minutes, 0.01),
+        "WORKER_POOL_RETENTION_MINUTES": (conf.retention_minutes, 1.0),
+        "WORKER_POOL_PRIORITY_AGING_SECONDS": (conf.priority_aging_seconds, 0.0),
+    }
+    for name, (value, least) in smallest.items():
+        if not least <= value < 10**9:
+            yield Error(
+                f"{name} is {value:g}.", hint=f"Set {least:g} or more.", id="ingestion.E003"
+            )
+    if conf.stale_minutes * 60 < conf.lease_seconds:
+        yield Warning(
+            "WORKER_POOL_STALE_MINUTES is shorter than WORKER_POOL_LEASE_SECONDS: syncs end as "
+            "stale before a lost worker is noticed.",
+            hint="Set it well above the longest pause that a sync makes, 30 by default.",
+            id="ingestion.W003",
+        )
+
+
+def _routes_without_command() -> Iterator[CheckMessage]:
+    if missing := sorted(set(routes().values()) - get_commands().keys()):
+        # Not an error: that would keep the cure from running, too.
+        yield Warning(
+            f"Routes without a command, whose syncs fail: {_some(missing)}.",
+            hint="Run: manage.py makecommands",
+            id="ingestion.W005",
+        )
+
+
+def _routes_without_task() -> Iterator[CheckMessage]:
+    if missing := sorted({task_name(*route) for route in routes()} - current_app.tasks.keys()):
+        yield Error(
+            f"Routes without a registered Celery task: {_some(missing)}.",
+            hint="ingestion.tasks_enhanced must be imported; is 'ingestion' in INSTALLED_APPS?",
+            id="ingestion.E004",
+        )
+
+
+def _some(names: Sequence[str], *, shown: int = 5) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def _crms_without_credentials() -> Iterator[CheckMessage]:
+    environment = crm_environment()
+    for name in (crm.name for crm in crms().values() if crm.connected):
+        try:
+            crm_settings(name, environment)
+        except CredentialsError as missing:
+            yield Warning(str(missing), hint="Its syncs fail until then.", id="ingestion.W004")
