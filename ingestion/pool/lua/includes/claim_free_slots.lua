@@ -1,0 +1,51 @@
+-- Move the best tasks from the queues to RUNNING, as many as slots are free.
+-- @include clock
+-- @include queue
+-- @include heads
+-- @include slots
+-- @include stats
+local BROKEN_AT_ONCE = 200
+
+local function start(id)
+  local attempt = number((fields_of(id, 'attempt'))) + 1
+  dequeue(id)
+  redis.call('HSET', task_key(id), 'status', 'running', 'attempt', int(attempt),
+    'started_at', int(now), 'last_heartbeat', int(now), 'celery_task_id', id .. '.' .. int(attempt))
+  redis.call('HDEL', task_key(id), 'error_message')
+  redis.call('ZADD', key.active, int(now), id)
+  redis.call('ZADD', key.unconfirmed, int(now), id)
+  count('started')
+  return task_of(id)
+end
+
+-- Every waiting task stands in the queue of its CRM; with an epoch nothing is started before a
+-- queue that was lost is rebuilt.
+local function has_lost_a_queue()
+  if arg.epoch == '' then return false end
+  local standing = 0
+  for _, crm in ipairs(redis.call('SMEMBERS', key.queues)) do
+    standing = standing + redis.call('ZCARD', key.queue_family .. crm)
+  end
+  return standing ~= redis.call('ZCARD', key.waiting)
+end
+
+local function claim_free_slots()
+  promote_due()
+  if has_lost_a_queue() then
+    broken[#broken + 1], broken[#broken + 2] = 'queues', 'VANISHED'
+    return {}
+  end
+  local free = effective_limit() - redis.call('ZCARD', key.active)
+  local heads, started = all_heads(), {}
+  while #started < free and #broken < BROKEN_AT_ONCE do
+    local head = best_of(heads)
+    if not head then break end
+    if is_readable(head.id) then
+      started[#started + 1] = start(head.id)
+    else
+      set_aside(head.id, 'a queued task cannot be read')
+    end
+    heads[head.crm] = head_of(head.crm)
+  end
+  return started
+end

@@ -1,0 +1,22 @@
+-- Reap: end tasks whose lease has run out or that have not moved, list unconfirmed ones (each once
+-- per dispatch time), promote delayed ones, drop finished ones over their retention. A bounded
+-- number of each per call.
+--
+-- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
+-- KEYS  active(zset) leases(zset) unconfirmed(zset) finished(zset) config(hash) stats(hash)
+-- KEYS  workers(zset) worker_capacity(hash) set_aside(hash) operation_family(string*)
+-- ARGV  clock_offset_us(µs) answer_seconds(s) retention_ms(ms) stale_us(µs) dispatch_us(µs)
+-- ARGV  backoff_us(µs) backoff_max_us(µs) worker_ttl_us(µs) default_max_workers(number)
+-- ARGV  lost_message({worker} is replaced) stale_message token
+-- OK    lost(list of flat) stale(list of flat) unconfirmed(list of flat)
+-- @include operation
+-- @include ending
+-- @include retention
+-- @include repair
+-- @include resend
+local earlier = recall(arg.token)
+if earlier then return earlier end
+promote_due()
+local lost, stale, unconfirmed = end_lost(), end_stale(), list_unconfirmed()
+drop_finished(int(now - tonumber(arg.retention_ms) * 1000))
+return remember(arg.token, ok(lost, stale, unconfirmed))

@@ -1,0 +1,31 @@
+-- Snapshot: the whole pool at one moment, its queue cut to ``queue_limit``.
+--
+-- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
+-- KEYS  active(zset) config(hash) stats(hash) workers(zset) worker_capacity(hash)
+-- KEYS  set_aside(hash)
+-- ARGV  clock_offset_us(µs) worker_ttl_us(µs) default_max_workers(number) queue_limit(number)
+-- OK    now(µs) effective_limit config(flat) active, ready, delayed(lists of id, flat)
+-- OK    ready_count delayed_count oldest(list: id, µs) workers(flat: name, µs) capacity(flat)
+-- OK    stats(flat) set_aside(flat)
+-- @include answer
+-- @include clock
+-- @include slots
+-- @include queue_page
+local function first_of(queues)
+  return (page(queues, '-inf', 0, tonumber(arg.queue_limit)))
+end
+
+return ok(
+  int(now),
+  effective_limit(),
+  redis.call('HGETALL', key.config),
+  tasks_by_id(redis.call('ZRANGE', key.active, 0, -1)),
+  first_of(ready_queues()),
+  first_of({key.delayed}),
+  redis.call('ZCARD', key.waiting),
+  redis.call('ZCARD', key.delayed),
+  redis.call('ZRANGE', key.waiting, 0, 0, 'WITHSCORES'),
+  redis.call('ZRANGE', key.workers, 0, -1, 'WITHSCORES'),
+  redis.call('HGETALL', key.worker_capacity),
+  redis.call('HGETALL', key.stats),
+  redis.call('HGETALL', key.set_aside))

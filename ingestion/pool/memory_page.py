@@ -1,0 +1,151 @@
+"""A part of a pool, brought into memory for one verb, and what has become of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from copy import deepcopy
+from datetime import datetime
+from typing import Any
+
+from ingestion.pool.clock import from_us, to_us
+from ingestion.pool.kept import Kept
+from ingestion.pool.memory_state import Held
+from ingestion.pool.memory_store import MemoryPoolStore
+from ingestion.pool.snapshot import LimitInfo
+from ingestion.pool.store import Finished
+from ingestion.pool.task import TaskStatus, WorkerTask
+
+
+class MemoryPage(MemoryPoolStore):
+    """While ``is_quiet`` nothing is started."""
+
+    is_quiet = False
+
+    # Tasks
+
+    def put(self, kept: Kept) -> None:
+        """A task exactly as it was kept."""
+        task = deepcopy(kept.task)
+        score = self._policy.score(to_us(task.queued_at), priority=task.priority)
+        self._held[task.id] = Held(task, score, kept.confirm_token, kept.finish_token)
+        if task.status == TaskStatus.QUEUED:
+            self._put_in_queue(task, score, kept.delayed_until)
+        elif task.status == TaskStatus.RUNNING:
+            self._put_in_slot(task, kept.sent_at)
+        else:
+            self._finished.put(task.id, to_us(task.completed_at or self._now))
+
+    def _put_in_queue(self, task: WorkerTask, score: int, delayed_until: datetime | None) -> None:
+        if delayed_until:
+            self._delayed.put(task.id, to_us(delayed_until))
+        else:
+            self._ready.put(task.id, score)
+            self._waiting.put(task.id, to_us(task.queued_at))
+
+    def _put_in_slot(self, task: WorkerTask, sent_at: datetime | None) -> None:
+        began_at = task.started_at or self._now
+        self._active.put(task.id, to_us(task.last_heartbeat or began_at))
+        if task.confirmed_at:
+            self._leases.put(task.id, to_us(task.lease_expires_at or self._now))
+        else:
+            self._unconfirmed.put(task.id, to_us(sent_at or began_at))
+
+    def dump(self) -> dict[str, Kept]:
+        """Every task by its id, for ``put``."""
+        return {task_id: self._dumped(held) for task_id, held in self._held.items()}
+
+    def _dumped(self, held: Held) -> Kept:
+        sent_us = self._unconfirmed.number(held.task.id)
+        delayed_us = self._delayed.number(held.task.id)
+        return Kept(
+            deepcopy(held.task),
+            confirm_token=held.confirm_token,
+            finish_token=held.finish_token,
+            sent_at=None if sent_us is None else from_us(sent_us),
+            delayed_until=None if delayed_us is None else from_us(delayed_us),
+        )
+
+    def holding(self, task_id: str, *, attempt: int) -> WorkerTask:
+        """A task that a worker holds in this attempt; changes nothing. Errors: TaskNotFound,
+        LeaseLost."""
+        return deepcopy(self._held_by(task_id, attempt).task)
+
+    def free_slots(self) -> int:
+        return max(0, self._effective_limit() - len(self._active))
+
+    def _effective_limit(self) -> int:
+        return 0 if self.is_quiet else super()._effective_limit()
+
+    # What is no task
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """What ``memory`` gave."""
+        self._last_order_us = memory.get("last_order_us", 0)
+        self._counters = Counter(memory.get("counters", {}))
+        self._last_monitor_at = _moment(memory.get("last_monitor_at"))
+        self._limit = _limit(memory.get("limit"))
+        self._workers = {
+            name: (datetime.fromisoformat(seen), capacity)
+            for name, (seen, capacity) in memory.get("workers", {}).items()
+        }
+
+    def memory(self) -> dict[str, Any]:
+        """Everything that is no task, as JSON."""
+        return {
+            "last_order_us": self._last_order_us,
+            "counters": {name: count for name, count in self._counters.items() if count},
+            "last_monitor_at": _iso(self._last_monitor_at),
+            "limit": limit_to_json(self._limit),
+            "workers": {n: [seen.isoformat(), size] for n, (seen, size) in self._workers.items()},
+        }
+
+    # Answers to operation tokens
+
+    def recall_answer(self, token: str, at: datetime, answer: Mapping[str, Any]) -> None:
+        self._answers[token] = (at, _answer_from_json(answer))
+
+    def answer_to(self, token: str) -> dict[str, Any] | None:
+        """What was answered under this token, as JSON."""
+        if token not in self._answers:
+            return None
+        answer = self._answers[token][1]
+        if isinstance(answer, Finished):
+            return {"task": answer.task.to_dict(), "started": _to_dicts(answer.started)}
+        return {"started": _to_dicts(answer)}
+
+
+def limit_to_json(limit: LimitInfo | None) -> dict[str, Any] | None:
+    if limit is None:
+        return None
+    return {
+        "max_workers": limit.max_workers,
+        "set_by": limit.set_by,
+        "set_at": _iso(limit.set_at),
+        "reason": limit.reason,
+    }
+
+
+def _limit(stored: Mapping[str, Any] | None) -> LimitInfo | None:
+    if stored is None:
+        return None
+    return LimitInfo(**{**stored, "set_at": _moment(stored["set_at"])})
+
+
+def _answer_from_json(answer: Mapping[str, Any]) -> Finished | tuple[WorkerTask, ...]:
+    started = tuple(WorkerTask.from_dict(task) for task in answer["started"])
+    if "task" in answer:
+        return Finished(WorkerTask.from_dict(answer["task"]), started)
+    return started
+
+
+def _to_dicts(tasks: tuple[WorkerTask, ...]) -> list[dict[str, Any]]:
+    return [task.to_dict() for task in tasks]
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _iso(when: datetime | None) -> str | None:
+    return when.isoformat() if when else None

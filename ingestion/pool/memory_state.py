@@ -1,0 +1,310 @@
+"""What a pool in memory holds, and how a task moves through it. Not safe for threads by itself."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from ingestion.pool.clock import to_us
+from ingestion.pool.errors import LeaseLost, TaskNotFound, refused
+from ingestion.pool.snapshot import LimitInfo, WorkerInfo
+from ingestion.pool.store import ANSWER_SECONDS, Outcome, PoolPolicy
+from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
+
+T = TypeVar("T")
+
+
+class Order:
+    """Ids by a number, the lowest first, equal ones by id."""
+
+    def __init__(self) -> None:
+        self._sorted: list[tuple[int, str]] = []
+        self._number: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    def __contains__(self, task_id: str) -> bool:
+        return task_id in self._number
+
+    def put(self, task_id: str, number: int) -> None:
+        self.drop(task_id)
+        self._number[task_id] = number
+        insort(self._sorted, (number, task_id))
+
+    def drop(self, task_id: str) -> None:
+        number = self._number.pop(task_id, None)
+        if number is not None:
+            del self._sorted[bisect_left(self._sorted, (number, task_id))]
+
+    def ids(self, *, up_to: int | None = None) -> list[str]:
+        end = len(self) if up_to is None else bisect_right(self._sorted, up_to, key=_number_of)
+        return [task_id for _, task_id in self._sorted[:end]]
+
+    def number(self, task_id: str) -> int | None:
+        return self._number.get(task_id)
+
+    def first(self) -> str | None:
+        return self._sorted[0][1] if self._sorted else None
+
+    def lowest(self) -> int | None:
+        return self._sorted[0][0] if self._sorted else None
+
+
+def _number_of(entry: tuple[int, str]) -> int:
+    return entry[0]
+
+
+@dataclass
+class Held:
+    """A task with what only the store knows of it."""
+
+    task: WorkerTask
+    score: int
+    confirm_token: str | None = None
+    finish_token: str | None = None
+
+
+class MemoryState:
+    """``_now`` is the one moment of the verb that runs."""
+
+    epoch: int | None = None
+
+    def __init__(self, policy: PoolPolicy, clock: Callable[[], datetime] = utc_now) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._now = clock()
+        self._forget_all()
+
+    def _forget_all(self) -> None:
+        self._held: dict[str, Held] = {}
+        self._ready, self._waiting, self._delayed = Order(), Order(), Order()
+        self._active, self._leases, self._unconfirmed = Order(), Order(), Order()
+        self._finished = Order()
+        self._answers: dict[str, tuple[datetime, Any]] = {}
+        self._counters: Counter[str] = Counter()
+        self._limit: LimitInfo | None = None
+        self._last_order_us = 0
+        self._last_monitor_at: datetime | None = None
+        self._workers: dict[str, tuple[datetime, int]] = {}
+
+    # Time and operations
+
+    def _before(self, seconds: float) -> int:
+        return to_us(self._now - timedelta(seconds=seconds))
+
+    def _once(self, token: str, operation: Callable[[], T]) -> T:
+        """What ``operation`` answers, or answered before under the same token."""
+        oldest = self._now - timedelta(seconds=ANSWER_SECONDS)
+        self._answers = {t: kept for t, kept in self._answers.items() if kept[0] > oldest}
+        if token not in self._answers:
+            self._answers[token] = (self._now, deepcopy(operation()))
+        answer: T = self._answers[token][1]
+        return answer
+
+    # Places
+
+    def _keep(self, task: WorkerTask, *, order_us: int) -> None:
+        score = self._policy.score(order_us, priority=task.priority)
+        self._held[task.id] = Held(task, score)
+        self._place(self._held[task.id])
+
+    def _place(self, held: Held) -> None:
+        task = held.task
+        if task.not_before and task.not_before > self._now:
+            self._delayed.put(task.id, to_us(task.not_before))
+        else:
+            self._ready.put(task.id, held.score)
+            self._waiting.put(task.id, to_us(task.queued_at))
+
+    def _leave_queue(self, task_id: str) -> None:
+        for order in (self._ready, self._waiting, self._delayed):
+            order.drop(task_id)
+
+    def _leave_slot(self, task: WorkerTask) -> None:
+        for order in (self._active, self._leases, self._unconfirmed):
+            order.drop(task.id)
+        task.lease_expires_at = None
+
+    def _promote_due(self) -> None:
+        for task_id in self._delayed.ids(up_to=to_us(self._now)):
+            self._delayed.drop(task_id)
+            self._place(self._held[task_id])
+
+    # Starting
+
+    def _claim_free_slots(self) -> tuple[WorkerTask, ...]:
+        self._promote_due()
+        started = []
+        while len(self._active) < self._effective_limit() and (first := self._ready.first()):
+            started.append(self._start(self._held[first].task))
+        return tuple(started)
+
+    def _start(self, task: WorkerTask) -> WorkerTask:
+        self._leave_queue(task.id)
+        task.status = TaskStatus.RUNNING
+        task.attempt += 1
+        task.started_at = task.last_heartbeat = self._now
+        task.celery_task_id = f"{task.id}.{task.attempt}"
+        task.error_message = None
+        self._active.put(task.id, to_us(task.started_at))
+        self._unconfirmed.put(task.id, to_us(task.started_at))
+        self._counters["started"] += 1
+        return task
+
+    def _confirm(self, held: Held, *, worker: str, token: str) -> None:
+        task = held.task
+        held.confirm_token = token
+        task.worker = worker
+        task.confirmed_at = task.last_heartbeat = self._now
+        self._unconfirmed.drop(task.id)
+        self._active.put(task.id, to_us(self._now))
+        self._renew_lease(task)
+
+    def _renew_lease(self, task: WorkerTask) -> None:
+        task.lease_expires_at = self._now + timedelta(seconds=self._policy.lease_seconds)
+        self._leases.put(task.id, to_us(task.lease_expires_at))
+
+    def _hold(self, task: WorkerTask) -> None:
+        """Its slot is put right: both clocks begin now, or it is sent again at once."""
+        task.last_heartbeat = self._now
+        self._active.put(task.id, to_us(self._now))
+        if task.confirmed_at:
+            self._renew_lease(task)
+        else:
+            self._unconfirmed.put(task.id, 0)
+
+    # Ending
+
+    def _end_attempt(self, held: Held, outcome: Outcome, token: str) -> None:
+        task = held.task
+        if task.cancel_requested_at and outcome.status != TaskStatus.COMPLETED:
+            own = None if outcome.is_interruption else outcome.error_message
+            reason = own or task.error_message
+            self._end(held, TaskStatus.CANCELLED, reason, result=outcome.result, token=token)
+        elif outcome.is_interruption:
+            task = self._requeue(held, message=outcome.error_message, wait_seconds=0)
+            task.max_attempts += 1
+            self._counters["interrupted"] += 1
+        elif outcome.retry_in_seconds is not None and task.attempt < task.max_attempts:
+            self._requeue(
+                held, message=outcome.error_message, wait_seconds=outcome.retry_in_seconds
+            )
+            self._counters["requeued"] += 1
+        else:
+            self._end(
+                held, outcome.status, outcome.error_message, result=outcome.result, token=token
+            )
+
+    def _end(
+        self,
+        held: Held,
+        status: TaskStatus,
+        message: str | None,
+        *,
+        result: dict[str, Any] | None = None,
+        token: str | None = None,
+    ) -> WorkerTask:
+        task = held.task
+        self._leave_queue(task.id)
+        self._leave_slot(task)
+        task.status, task.completed_at = status, self._now
+        task.error_message = message or None
+        task.result = deepcopy(result or task.result)
+        held.finish_token = token
+        self._finished.put(task.id, to_us(self._now))
+        self._counters[status.value] += 1
+        return task
+
+    def _requeue(self, held: Held, *, message: str | None, wait_seconds: float) -> WorkerTask:
+        self._leave_slot(held.task)
+        task = held.task.queued_again(held.task.queued_at)
+        task.error_message = message or None
+        wait = timedelta(seconds=wait_seconds)
+        task.not_before = self._now + wait if wait > timedelta() else None
+        held.task, held.confirm_token = task, None
+        self._place(held)
+        return task
+
+    def _end_lost(self, task_id: str) -> WorkerTask:
+        held = self._held[task_id]
+        task = held.task
+        self._counters["lost"] += 1
+        message = self._policy.lost_message.format(worker=task.worker)
+        if task.cancel_requested_at:
+            return self._end(held, TaskStatus.CANCELLED, task.error_message)
+        if task.attempt >= task.max_attempts:
+            return self._end(held, TaskStatus.FAILED, message)
+        self._counters["requeued"] += 1
+        wait = self._policy.backoff_seconds(task.attempt)
+        return self._requeue(held, message=message, wait_seconds=wait)
+
+    def _end_stale(self, task_id: str) -> WorkerTask:
+        held = self._held[task_id]
+        self._counters["stale"] += 1
+        if held.task.cancel_requested_at:
+            return self._end(held, TaskStatus.CANCELLED, held.task.error_message)
+        return self._end(held, TaskStatus.FAILED, self._policy.stale_message)
+
+    def _list_unconfirmed(self) -> list[WorkerTask]:
+        """While every known worker is offline nobody would read the message."""
+        if not self._effective_limit():
+            return []
+        ids = self._unconfirmed.ids(up_to=self._before(self._policy.dispatch_seconds))
+        for task_id in ids:
+            self._unconfirmed.put(task_id, to_us(self._now))
+        self._counters["resent"] += len(ids)
+        return [self._held[task_id].task for task_id in ids]
+
+    def _drop_finished(self, until_us: int) -> int:
+        ids = self._finished.ids(up_to=until_us)
+        for task_id in ids:
+            self._finished.drop(task_id)
+            del self._held[task_id]
+        return len(ids)
+
+    # Reading
+
+    def _known(self, task_id: str) -> Held:
+        if task_id not in self._held:
+            raise refused(TaskNotFound, task_id)
+        return self._held[task_id]
+
+    def _held_by(self, task_id: str, attempt: int) -> Held:
+        """A task that a worker holds in this attempt."""
+        held = self._known(task_id)
+        task = held.task
+        if task.status != TaskStatus.RUNNING or task.attempt != attempt or not task.confirmed_at:
+            raise refused(LeaseLost, task_id)
+        return held
+
+    def _tasks(self, ids: Iterable[str]) -> tuple[WorkerTask, ...]:
+        return tuple(self._held[task_id].task for task_id in ids)
+
+    def _longest_first(self) -> tuple[WorkerTask, ...]:
+        tasks = self._tasks(self._active.ids())
+        return tuple(sorted(tasks, key=lambda t: (t.started_at or t.queued_at, t.id)))
+
+    def _limit_in_force(self) -> LimitInfo:
+        return self._limit or LimitInfo(max_workers=self._policy.default_max_workers)
+
+    def _effective_limit(self) -> int:
+        """Before any worker was ever seen there is nothing to go by but the limit."""
+        limit = self._limit_in_force().max_workers
+        if not self._workers:
+            return limit
+        return min(limit, sum(w.capacity for w in self._worker_infos() if w.is_online))
+
+    def _worker_infos(self) -> tuple[WorkerInfo, ...]:
+        ttl = timedelta(seconds=self._policy.worker_ttl_seconds)
+        return tuple(
+            WorkerInfo(name, seen, capacity, capacity > 0 and self._now - seen <= ttl)
+            for name, (seen, capacity) in sorted(self._workers.items())
+        )

@@ -1,0 +1,136 @@
+"""One frozen view of the pool. Command line, JSON endpoint, dashboard and metrics read this alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ingestion.pool.task import WorkerTask
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """A Celery worker that gave a sign of life."""
+
+    name: str
+    last_seen_at: datetime
+    capacity: int
+    is_online: bool
+
+
+@dataclass(frozen=True)
+class LimitInfo:
+    """The limit in force, and who set it; ``set_at`` is None while the default holds."""
+
+    max_workers: int
+    set_by: str = ""
+    set_at: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PoolSnapshot:
+    """The pool at one moment. ``queued`` holds the first tasks in their true order, then
+    ``delayed`` those that wait for their not-before time; the counts are of all of them."""
+
+    taken_at: datetime
+    limit: LimitInfo
+    effective_limit: int
+    active: tuple[WorkerTask, ...]
+    queued: tuple[WorkerTask, ...]
+    delayed: tuple[WorkerTask, ...]
+    queued_count: int
+    delayed_count: int
+    oldest_queued_at: datetime | None
+    workers: tuple[WorkerInfo, ...]
+    counters: dict[str, int] = field(default_factory=dict)
+    last_monitor_at: datetime | None = None
+    set_aside: dict[str, str] = field(default_factory=dict)
+    # Redis or the ledger's database cannot be used; what is left goes on alone.
+    degraded: bool = False
+    degraded_since: datetime | None = None
+    degraded_reason: str = ""
+
+    @property
+    def active_count(self) -> int:
+        return len(self.active)
+
+    @property
+    def available_workers(self) -> int:
+        return max(0, self.limit.max_workers - self.active_count)
+
+    @property
+    def utilization(self) -> float:
+        """Percent of the slots in use, 0 to 100 (more when the limit was lowered below it)."""
+        return round(100 * self.active_count / self.limit.max_workers, 1)
+
+    @property
+    def no_worker_online(self) -> bool:
+        """True when workers were seen before and none of them is alive now."""
+        return bool(self.workers) and not any(w.is_online for w in self.workers)
+
+    @property
+    def monitor_age_seconds(self) -> float | None:
+        """None while no monitor round was ever noted."""
+        if self.last_monitor_at is None:
+            return None
+        return (self.taken_at - self.last_monitor_at).total_seconds()
+
+    @property
+    def state(self) -> str:
+        """``degraded`` see there; ``unknown`` no worker online; ``available`` a slot is free; ``overloaded`` all slots
+        are taken and more tasks wait than there are slots; else ``busy``."""
+        if self.degraded:
+            return "degraded"
+        if self.no_worker_online:
+            return "unknown"
+        if self.available_workers:
+            return "available"
+        return "overloaded" if self.queued_count > self.limit.max_workers else "busy"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form: snake_case, ISO 8601 UTC, seconds as numbers."""
+        return {
+            "schema": 1,
+            "taken_at": self.taken_at.isoformat(),
+            "state": self.state,
+            "max_workers": self.limit.max_workers,
+            "effective_limit": self.effective_limit,
+            "limit": {
+                "set_by": self.limit.set_by,
+                "set_at": _iso(self.limit.set_at),
+                "reason": self.limit.reason,
+            },
+            "active_count": self.active_count,
+            "queued_count": self.queued_count,
+            "delayed_count": self.delayed_count,
+            "available_workers": self.available_workers,
+            "utilization": self.utilization,
+            "oldest_queued_at": _iso(self.oldest_queued_at),
+            "active": [t.to_dict() for t in self.active],
+            "queued": [t.to_dict() for t in self.queued],
+            "delayed": [t.to_dict() for t in self.delayed],
+            "workers": [
+                {
+                    "name": w.name,
+                    "last_seen_at": w.last_seen_at.isoformat(),
+                    "capacity": w.capacity,
+                    "is_online": w.is_online,
+                }
+                for w in self.workers
+            ],
+            "counters": dict(self.counters),
+            "monitor": {
+                "last_round_at": _iso(self.last_monitor_at),
+                "age_seconds": self.monitor_age_seconds,
+            },
+            "set_aside": dict(self.set_aside),
+            "degraded": self.degraded,
+            "degraded_since": _iso(self.degraded_since),
+            "degraded_reason": self.degraded_reason,
+        }
+
+
+def _iso(when: datetime | None) -> str | None:
+    return when.isoformat() if when else None

@@ -1,0 +1,56 @@
+"""A task as a Redis hash: strings only, times in µs since 1970, objects as JSON, None left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from ingestion.pool.clock import from_us, to_us
+from ingestion.pool.errors import UnreadableTask
+from ingestion.pool.task import DICT_FIELDS, INT_FIELDS, TIME_FIELDS, WorkerTask
+
+REQUIRED = ("id", "task_name", "crm_source", "sync_type", "status", "queued_at")
+
+
+def clean_text(text: str) -> str:
+    """Text that can be encoded: file names in error messages may hold lone surrogates."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def to_fields(task: WorkerTask) -> dict[str, str]:
+    named = {f.name: getattr(task, f.name) for f in fields(task)}
+    return {name: _to_text(value) for name, value in named.items() if value is not None}
+
+
+def _to_text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return str(to_us(value))
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return clean_text(str(value))
+
+
+def from_fields(stored: Mapping[str, str]) -> WorkerTask:
+    """Raises UnreadableTask when a required field is missing or a value cannot be understood."""
+    missing = [name for name in REQUIRED if not stored.get(name)]
+    if missing:
+        raise UnreadableTask(f"task {stored.get('id', '?')}: no {', '.join(missing)}")
+    try:
+        return WorkerTask.from_dict({n: _from_text(n, text) for n, text in stored.items()})
+    except (ValueError, OverflowError) as problem:
+        if isinstance(problem, UnreadableTask):
+            raise
+        raise UnreadableTask(f"task {stored['id']}: {problem}") from problem
+
+
+def _from_text(name: str, text: str) -> Any:
+    if name in TIME_FIELDS:
+        return from_us(int(text))
+    if name in DICT_FIELDS:
+        return json.loads(text)
+    if name in INT_FIELDS or name == "sync_history_id":
+        return int(text)
+    return text

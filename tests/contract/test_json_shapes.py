@@ -1,0 +1,233 @@
+"""The JSON that programs read. A change here breaks them: add names, never rename or remove."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from ingestion.models import SyncHistory
+from ingestion.services import celery_view
+from ingestion.services.readiness import Part, Readiness
+from ingestion.services.worker_pool import WorkerPoolService
+from tests.unit.pool_shell import manage, pool_in_memory, shell, take
+
+TIME, TEXT, NUMBER, FLAG, OBJECT = "time", "text", "number", "true/false", "object"
+
+
+def maybe(kind: str) -> str:
+    return f"{kind} or null"
+
+
+TASK = {
+    "id": TEXT,
+    "task_name": TEXT,
+    "crm_source": TEXT,
+    "sync_type": TEXT,
+    "parameters": OBJECT,
+    "status": TEXT,
+    "priority": NUMBER,
+    "queued_at": TIME,
+    "started_at": maybe(TIME),
+    "completed_at": maybe(TIME),
+    "celery_task_id": maybe(TEXT),
+    "error_message": maybe(TEXT),
+    "last_heartbeat": maybe(TIME),
+    "attempt": NUMBER,
+    "max_attempts": NUMBER,
+    "worker": maybe(TEXT),
+    "confirmed_at": maybe(TIME),
+    "lease_expires_at": maybe(TIME),
+    "cancel_requested_at": maybe(TIME),
+    "not_before": maybe(TIME),
+    "progress": OBJECT,
+    "result": OBJECT,
+    "requested_by": TEXT,
+    "sync_history_id": maybe(NUMBER),
+}
+LIMIT = {"set_by": TEXT, "set_at": maybe(TIME), "reason": TEXT}
+SNAPSHOT = {
+    "schema": NUMBER,
+    "taken_at": TIME,
+    "state": TEXT,
+    "max_workers": NUMBER,
+    "effective_limit": NUMBER,
+    "limit": LIMIT,
+    "active_count": NUMBER,
+    "queued_count": NUMBER,
+    "delayed_count": NUMBER,
+    "available_workers": NUMBER,
+    "utilization": NUMBER,
+    "oldest_queued_at": maybe(TIME),
+    "active": [TASK],
+    "queued": [TASK],
+    "delayed": [TASK],
+    "workers": [{"name": TEXT, "last_seen_at": TIME, "capacity": NUMBER, "is_online": FLAG}],
+    "counters": OBJECT,
+    "monitor": {"last_round_at": maybe(TIME), "age_seconds": maybe(NUMBER)},
+    "set_aside": OBJECT,
+    "degraded": FLAG,
+    "degraded_since": maybe(TIME),
+    "degraded_reason": TEXT,
+}
+LISTED = {name: SNAPSHOT[name] for name in ("schema", "taken_at")}
+ACTIVE = {name: SNAPSHOT[name] for name in ("active_count", "active")}
+WAITING = {name: SNAPSHOT[name] for name in ("queued_count", "delayed_count", "queued", "delayed")}
+CONFIG = {name: SNAPSHOT[name] for name in ("schema", "max_workers", "effective_limit", "limit")}
+ONE_TASK = {"schema": NUMBER, "task": TASK}
+ERROR = {"error": {"code": TEXT, "message": TEXT}}
+READINESS = {
+    "schema": NUMBER,
+    "ready": FLAG,
+    "parts": {"cache": {"ok": FLAG, "why": TEXT}},
+}
+REPAIRS = ("lost", "stale", "resent", "ledger_closed", "restored", "started", "healed")
+FINDING = {"code": TEXT, "subject": TEXT, "sentence": TEXT, "cure": TEXT, "is_safe": FLAG}
+DIAGNOSIS = {
+    "schema": NUMBER,
+    "findings": [FINDING],
+    "notes": [TEXT],
+    "healed": [FINDING],
+    "left": [FINDING],
+}
+RECORD = {
+    "at": TIME,
+    "action": TEXT,
+    "actor": TEXT,
+    "target": TEXT,
+    "reason": TEXT,
+    "before": OBJECT,
+    "after": OBJECT,
+}
+RESET = ("active", "queued", "delayed", "set_aside", "keys_deleted", "ledger_closed")
+
+
+def assert_fits(value: Any, shape: Any, at: str = "$") -> None:
+    """Every name of the shape is there, with a value of its kind."""
+    if isinstance(shape, dict):
+        assert isinstance(value, dict), at
+        assert value.keys() == shape.keys(), f"{at}: {value.keys() ^ shape.keys()}"
+        for name, inner in shape.items():
+            assert_fits(value[name], inner, f"{at}.{name}")
+    elif isinstance(shape, list):
+        assert isinstance(value, list), at
+        for number, item in enumerate(value):
+            assert_fits(item, shape[0], f"{at}[{number}]")
+    else:
+        assert is_kind(value, shape), f"{at}: {value!r} is no {shape}"
+
+
+def is_kind(value: Any, kind: str) -> bool:
+    if kind.endswith(" or null"):
+        return value is None or is_kind(value, kind.removesuffix(" or null"))
+    if kind == TIME:
+        offset = datetime.fromisoformat(value).utcoffset()
+        return offset is not None and offset.total_seconds() == 0
+    if kind == NUMBER:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, {TEXT: str, FLAG: bool, OBJECT: dict}[kind])
+
+
+@pytest.fixture
+def pool(db: None) -> Iterator[WorkerPoolService]:
+    """One task runs in a worker's hands, one was sent, two wait, a worker is online."""
+    with pool_in_memory() as service:
+        first, *_ = [service.submit_task("five9", "contacts", {"full": True}) for _ in range(4)]
+        take(service, first)
+        service.run_monitor_round()
+        yield service
+
+
+@pytest.mark.parametrize(
+    ("words", "shape"),
+    [
+        (("status",), SNAPSHOT),
+        (("monitor",), SNAPSHOT),
+        (("list-tasks",), LISTED | ACTIVE | WAITING),
+        (("list-tasks", "--active"), LISTED | ACTIVE),
+        (("list-tasks", "--queued"), LISTED | WAITING),
+        (("config",), CONFIG),
+        (("config", "--max-workers", "3", "--reason", "more"), CONFIG),
+        (("submit", "hubspot", "all"), ONE_TASK),
+        (("process-queue",), {"schema": NUMBER, "started": NUMBER}),
+        (("clear-queue", "--yes"), {"schema": NUMBER, "cancelled": NUMBER}),
+        (("fix-stuck",), {"schema": NUMBER, **dict.fromkeys(REPAIRS, NUMBER)}),
+        (
+            ("reset-state", "--force"),
+            {"schema": NUMBER, "done": FLAG, **dict.fromkeys(RESET, NUMBER)},
+        ),
+    ],
+)
+def test_a_command_keeps_its_shape(
+    pool: WorkerPoolService, words: tuple[str, ...], shape: dict[str, Any]
+) -> None:
+    assert_fits(manage(*words, "--json").shape, shape)
+
+
+def test_the_lists_of_the_snapshot_are_filled_here(pool: WorkerPoolService) -> None:
+    """Otherwise the shapes of their items would be proved by nothing."""
+    shape = manage("status", "--json").shape
+    assert (len(shape["active"]), len(shape["queued"]), len(shape["workers"])) == (2, 2, 1)
+
+
+def test_cancel_keeps_its_shape(pool: WorkerPoolService) -> None:
+    (task, *_) = pool.get_queued_tasks()
+    assert_fits(manage("cancel", task.id, "--json").shape, ONE_TASK)
+
+
+def test_the_audit_keeps_its_shape(pool: WorkerPoolService) -> None:
+    pool.clear_queue(actor="ann", reason="wrong day")
+    words = ("audit", "--action", "clear", "--json")
+    assert_fits(manage(*words).shape, {"schema": NUMBER, "records": [RECORD]})
+
+
+def test_the_doctor_keeps_its_shape(
+    pool: WorkerPoolService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_view, "in_hand", dict)
+    assert_fits(manage("doctor", "--json").shape, DIAGNOSIS)
+    SyncHistory.objects.create(start_time=timezone.now() - timedelta(days=2))
+    shape = shell("doctor", "--json").shape
+    assert_fits(shape, DIAGNOSIS)
+    assert (len(shape["findings"]), len(shape["left"])) == (1, 1)
+    assert len(manage("doctor", "--repair", "--json").shape["healed"]) == 1
+
+
+def test_a_refused_command_keeps_its_shape(pool: WorkerPoolService) -> None:
+    assert_fits(json.loads(shell("cancel", "ffffffff", "--json").err.splitlines()[-1]), ERROR)
+
+
+def test_the_status_endpoint_keeps_its_shape(pool: WorkerPoolService) -> None:
+    browser = Client()
+    browser.force_login(User.objects.create_user("ann"))
+    assert_fits(browser.get("/api/status/").json(), SNAPSHOT)
+
+
+def test_a_refused_request_keeps_its_shape(pool: WorkerPoolService) -> None:
+    assert_fits(Client().get("/api/status/").json(), ERROR)
+
+
+def test_readiness_keeps_its_shape() -> None:
+    assert_fits(Readiness({"cache": Part(ok=False, why="gone")}).to_dict(), READINESS)
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"),
+    [
+        ({}, {"a": TEXT}),
+        ({"a": "x", "b": "y"}, {"a": TEXT}),
+        ({"a": 1}, {"a": TEXT}),
+        ({"a": True}, {"a": NUMBER}),
+        ({"a": "2026-01-01T00:00:00"}, {"a": TIME}),
+        ({"a": [1]}, {"a": [TEXT]}),
+    ],
+)
+def test_a_broken_shape_is_noticed(value: Any, shape: Any) -> None:
+    with pytest.raises(AssertionError):
+        assert_fits(value, shape)

@@ -1,0 +1,240 @@
+"""What only a store in Redis has: keys, scripts, broken state, an absent server, its cost."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+
+from ingestion.pool.errors import PoolUnavailable, TaskNotFound
+from ingestion.pool.keys import PoolKeys
+from ingestion.pool.redis_store import RedisPoolStore
+from ingestion.pool.store import PoolPolicy, queue_score
+from ingestion.pool.task import TaskStatus
+from ingestion.services.embedded_redis import EmbeddedRedis
+from tests.contract.stores import DONE, OpenPool, Pool, a_task, own_keys, redis_pool
+
+
+class TestStoredForm:
+    @pytest.mark.parametrize("aging", [3600, 0.5, 0])
+    @pytest.mark.parametrize("priority", [-1000, -7, 0, 1, 1000])
+    def test_the_script_counts_the_score_as_python_does(
+        self,
+        open_redis_pool: OpenPool,
+        client: Redis,
+        keys: PoolKeys,
+        aging: float,
+        priority: int,
+    ) -> None:
+        pool = open_redis_pool(PoolPolicy(priority_aging_seconds=aging))
+        pool.submit()
+        task_id = pool.submit(priority=priority)
+        order_us, score = client.hmget(keys.task(task_id), "queued_at", "score")
+        expected = queue_score(int(order_us), priority=priority, aging_seconds=aging)
+        assert int(score) == expected
+        assert client.zscore(keys.queue("hubspot"), task_id) == expected
+
+    def test_times_are_whole_microseconds(
+        self, redis_only: Pool, client: Redis, keys: PoolKeys
+    ) -> None:
+        task_id = redis_only.held()
+        stored = client.hgetall(keys.task(task_id))
+        for name in (b"queued_at", b"started_at", b"last_heartbeat", b"lease_expires_at"):
+            assert stored[name].isdigit()
+            assert len(stored[name]) == 16
+
+    def test_every_key_stands_under_the_prefix_and_the_known_names(
+        self, redis_only: Pool, client: Redis, keys: PoolKeys
+    ) -> None:
+        redis_only.finish(redis_only.held())
+        redis_only.submit()
+        redis_only.store.worker_seen("w1", capacity=1)
+        found = {key.decode() for key in client.scan_iter(match="*", count=1000)}
+        assert all(key.startswith(f"{keys.prefix}worker_pool:") for key in found)
+
+    def test_a_finished_task_expires_by_itself(
+        self, open_redis_pool: OpenPool, client: Redis, keys: PoolKeys
+    ) -> None:
+        pool = open_redis_pool(PoolPolicy(retention_seconds=600))
+        running, ended = pool.held(), pool.finished()
+        assert 590 < client.ttl(keys.task(ended)) <= 600
+        assert client.ttl(keys.task(running)) == -1
+
+    def test_an_answer_is_kept_for_a_short_while(
+        self, redis_only: Pool, client: Redis, keys: PoolKeys
+    ) -> None:
+        redis_only.store.claim(token="t")
+        assert 0 < client.ttl(keys.operation("t")) <= 120
+
+    def test_an_empty_queue_leaves_no_name_behind(
+        self, redis_only: Pool, client: Redis, keys: PoolKeys
+    ) -> None:
+        redis_only.submit("genius")
+        redis_only.claim()
+        assert client.smembers(keys.queues) == set()
+
+    def test_a_forgotten_worker_leaves_nothing_behind(
+        self, redis_only: Pool, client: Redis, keys: PoolKeys
+    ) -> None:
+        redis_only.store.worker_seen("old", capacity=2)
+        redis_only.let_pass(86_401)
+        redis_only.store.worker_seen("new", capacity=2)
+        assert client.hkeys(keys.worker_capacity) == [b"new"]
+
+    @pytest.mark.redis
+    @pytest.mark.parametrize("options", ["protocol=2", "protocol=3", "decode_responses=true"])
+    def test_any_client_reads_the_same(self, redis_server: EmbeddedRedis, options: str) -> None:
+        client = Redis.from_url(f"{redis_server.url(3)}?{options}")
+        with own_keys(client) as keys:
+            pool = redis_pool(client, PoolPolicy(), keys)
+            task_id = pool.held(parameters={"ß": 1}, requested_by="Zoë")
+            pool.store.worker_seen("w1", capacity=2)
+            pool.store.set_limit(3, by="alice")
+            pool.submit()
+            (active,) = pool.store.snapshot().active
+            assert (active.parameters, active.requested_by) == ({"ß": 1}, "Zoë")
+            assert pool.finish(task_id).status == TaskStatus.COMPLETED
+
+    def test_a_reset_deletes_the_pools_keys_alone(
+        self, redis_only: Pool, client: Redis, keys: PoolKeys
+    ) -> None:
+        others = [f"{keys.prefix}views", f"{keys.prefix}crm_rate:x", "worker_pool:stats"]
+        for key in others:
+            client.set(key, "1")
+        redis_only.submit()
+        redis_only.store.reset()
+        assert client.exists(*others) == 3
+        client.delete(*others)
+
+    def test_a_prefix_with_pattern_signs_is_taken_as_it_is(self, client: Redis) -> None:
+        mine = redis_pool(client, PoolPolicy(), PoolKeys("a[b]*:1:"))
+        other = redis_pool(client, PoolPolicy(), PoolKeys("abc:1:"))
+        mine.submit()
+        task_id = other.submit()
+        mine.store.reset()
+        assert mine.queue() == []
+        assert other.queue() == [task_id]
+        other.store.reset()
+
+    def test_two_pools_do_not_meet(self, client: Redis) -> None:
+        one, other = (redis_pool(client, PoolPolicy(), PoolKeys(f"{{{n}}}:")) for n in "xy")
+        task_id = one.submit()
+        assert other.store.get(task_id) is None
+        assert other.claim() == []
+        one.store.reset()
+
+
+class TestUnavailable:
+    def test_no_server_is_pool_unavailable_and_keeps_its_cause(self) -> None:
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            port = closed.getsockname()[1]
+        client = Redis(port=port, retry=None, socket_timeout=1)
+        store = RedisPoolStore(client, PoolKeys("{x}:"), PoolPolicy())
+        for verb in (
+            store.ping,
+            store.reap,
+            store.reset,
+            lambda: store.claim(token="t"),
+            lambda: store.submit(a_task()),
+            lambda: store.get("x"),
+        ):
+            with pytest.raises(PoolUnavailable, match="Redis cannot be reached") as refusal:
+                verb()
+            assert refusal.value.__cause__ is not None
+
+    def test_a_server_that_never_answers_is_too(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            client = Redis(port=silent.getsockname()[1], retry=None, socket_timeout=0.1)
+            with pytest.raises(PoolUnavailable):
+                RedisPoolStore(client, PoolKeys("{x}:"), PoolPolicy()).ping()
+
+    @pytest.mark.redis
+    def test_a_full_server_is_too(self, redis_server: EmbeddedRedis) -> None:
+        client = Redis.from_url(redis_server.url(3))
+        store = RedisPoolStore(client, PoolKeys("{full}:"), PoolPolicy())
+        store.ping()
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(PoolUnavailable, match="Redis cannot serve now"):
+                store.submit(a_task())
+        finally:
+            client.config_set("maxmemory", 0)
+        assert store.queued() == ()
+
+    def test_a_key_of_another_type_is_too_until_it_is_reset(
+        self, redis_only: Pool, client: Redis, keys: PoolKeys
+    ) -> None:
+        client.rpush(keys.active, "what is this")
+        for _ in range(2):
+            with pytest.raises(PoolUnavailable, match="reset-state --force"):
+                redis_only.submit()
+        assert redis_only.store.reset() > 0
+        assert redis_only.submit() in redis_only.claim()
+
+    def test_the_scripts_are_loaded_again_after_a_flush(
+        self, redis_only: Pool, client: Redis
+    ) -> None:
+        redis_only.submit()
+        client.script_flush()
+        assert len(redis_only.claim()) == 1
+
+    def test_a_flushed_server_is_an_empty_pool(self, redis_only: Pool, client: Redis) -> None:
+        held = redis_only.held()
+        client.flushdb()
+        with pytest.raises(TaskNotFound):
+            redis_only.store.heartbeat(held, attempt=1)
+        assert redis_only.claim() == []
+
+
+@pytest.mark.redis
+class TestCost:
+    """Counted by the server in commands, those inside scripts too."""
+
+    FEW, MANY = 10, 20_000
+
+    def commands_of(self, client: Redis, verb: Callable[[], object]) -> int:
+        client.config_resetstat()
+        verb()
+        stats = client.info("commandstats")
+        return sum(s["calls"] for name, s in stats.items() if "config" not in name)
+
+    def costs(self, pool: Pool, client: Redis) -> dict[str, int]:
+        store = pool.store
+        a, b = store.claim(token="warm-up")
+        store.confirm(a.id, attempt=1, worker="w", token="c")
+        new, queued = a_task(), pool.submit()
+        due = a_task()
+        verbs: dict[str, Callable[[], object]] = {
+            "submit": lambda: store.submit(new),
+            "heartbeat": lambda: store.heartbeat(a.id, attempt=1),
+            "progress": lambda: store.report_progress(a.id, attempt=1, progress={}),
+            "release": lambda: store.release(b.id, attempt=1),
+            "claim": lambda: store.claim(token="claim"),
+            "finish": lambda: store.finish(a.id, attempt=1, outcome=DONE, token="f"),
+            "cancel": lambda: store.cancel(queued, reason="x"),
+            "get": lambda: store.get(queued),
+            "reap": store.reap,
+            "restore": lambda: store.restore([due]),
+            "snapshot": lambda: store.snapshot(queue_limit=5),
+            "page": lambda: store.queued(offset=3, limit=5),
+            "limit": store.limit,
+        }
+        return {name: self.commands_of(client, verb) for name, verb in verbs.items()}
+
+    def costs_with(self, client: Redis, queued: int) -> dict[str, int]:
+        pool = redis_pool(client, PoolPolicy(), PoolKeys(f"{{cost{queued}}}:"))
+        try:
+            pool.store.restore(
+                [a_task(("a", "b", "c")[n % 3], status=TaskStatus.QUEUED) for n in range(queued)]
+            )
+            return self.costs(pool, client)
+        finally:
+            pool.store.reset()
+
+    def test_every_verb_costs_the_same_with_a_long_queue(self, redis_server: EmbeddedRedis) -> None:
+        client = Redis.from_url(redis_server.url(4))
+        self.costs_with(client, self.FEW)  # the server learns the scripts
+        assert self.costs_with(client, self.MANY) == self.costs_with(client, self.FEW)
