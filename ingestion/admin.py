@@ -1,0 +1,54 @@
+"""The ledger, the audit and the settings of the pool, to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from ingestion.models import AuditRecord, PoolSetting, SyncHistory
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows are written by the services alone: a hand-made change would escape pool and audit."""
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(SyncHistory)
+class SyncHistoryAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id",
+        "crm_source",
+        "sync_type",
+        "status",
+        "start_time",
+        "end_time",
+        "records_processed",
+    )
+    list_filter = ("status", "crm_source")
+    search_fields = ("=worker_pool_task_id", "sync_type", "error_message")
+    date_hierarchy = "start_time"
+    show_full_result_count = False
+
+
+@admin.register(AuditRecord)
+class AuditRecordAdmin(ReadOnlyAdmin):
+    list_display = ("at", "actor", "action", "target", "reason")
+    list_filter = ("action",)
+    search_fields = ("=target", "actor")
+    date_hierarchy = "at"
+    show_full_result_count = False
+
+
+@admin.register(PoolSetting)
+class PoolSettingAdmin(ReadOnlyAdmin):
+    list_display = ("name", "value", "set_by", "set_at", "reason")

@@ -1,0 +1,8 @@
+"""The ledger and the settings that operators change."""
+
+from ingestion.models.audit import AuditRecord
+from ingestion.models.pool_referee import PoolAnswer, PoolReferee
+from ingestion.models.pool_setting import PoolSetting
+from ingestion.models.sync_history import SyncHistory
+
+__all__ = ["AuditRecord", "PoolAnswer", "PoolReferee", "PoolSetting", "SyncHistory"]

@@ -1,0 +1,219 @@
+"""The ledger: one row per run of a sync, whichever door it came through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+
+from ingestion.models.pool_referee import PoolReferee
+
+
+class SyncHistoryManager(models.Manager["SyncHistory"]):
+    """Every change of state is a conditional UPDATE: False means somebody got there first.
+
+    ``kept`` are the columns of what the pool's store said; with an ``epoch`` they are written only
+    while Redis decides, in that epoch of its state.
+    """
+
+    def open_for_task(
+        self,
+        *,
+        task_id: str,
+        crm_source: str,
+        sync_type: str,
+        endpoint: str,
+        configuration: Mapping[str, Any],
+        queued_at: datetime,
+    ) -> SyncHistory:
+        """The row of a task that is about to be submitted."""
+        return self.create(
+            status=SyncHistory.Status.QUEUED,
+            crm_source=crm_source,
+            sync_type=sync_type,
+            endpoint=endpoint,
+            start_time=queued_at,
+            worker_pool_task_id=task_id,
+            configuration={**configuration, "worker_pool_task_id": task_id},
+        )
+
+    def mark_running(
+        self,
+        task_id: str,
+        *,
+        attempt: int,
+        started_at: datetime,
+        kept: Mapping[str, Any] | None = None,
+        epoch: int | None = None,
+    ) -> bool:
+        """Queued, or running in an older attempt, becomes running in this attempt."""
+        rows = self.open_row(task_id, epoch).filter(attempt__lt=attempt)
+        status = SyncHistory.Status.RUNNING
+        return bool(
+            rows.update(status=status, attempt=attempt, start_time=started_at, **(kept or {}))
+        )
+
+    def mark_queued(
+        self,
+        task_id: str,
+        *,
+        attempt: int,
+        error_message: str | None,
+        kept: Mapping[str, Any] | None = None,
+        epoch: int | None = None,
+    ) -> bool:
+        """A running attempt goes back to the queue."""
+        rows = self.open_row(task_id, epoch).filter(
+            status=SyncHistory.Status.RUNNING, attempt__lte=attempt
+        )
+        status = SyncHistory.Status.QUEUED
+        return bool(rows.update(status=status, error_message=error_message, **(kept or {})))
+
+    def mark_accepted(self, task_id: str, *, kept: Mapping[str, Any], epoch: int) -> bool:
+        """The store has given the task its place."""
+        return bool(self.open_row(task_id, epoch).filter(pool_status=None).update(**kept))
+
+    def open_row(self, task_id: str, epoch: int | None = None) -> models.QuerySet[SyncHistory]:
+        """The row of a task that has not ended; none when another state is in force."""
+        rows = self.filter(worker_pool_task_id=task_id, status__in=SyncHistory.OPEN_STATUSES)
+        if epoch is None:
+            return rows
+        in_force = PoolReferee.objects.filter(epoch=epoch, is_degraded=False)
+        return rows.filter(models.Exists(in_force))
+
+    def close_task(
+        self,
+        task_id: str,
+        *,
+        attempt: int,
+        status: str,
+        error_message: str | None,
+        counts: Mapping[str, int] | None = None,
+        performance_metrics: Mapping[str, Any] | None = None,
+        kept: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """End the row of a task, unless it has ended or a newer attempt runs. Needs no epoch: the
+        attempt's holder is the only one who can know how it ended."""
+        rows = self.open_row(task_id).filter(attempt__lte=attempt)
+        return self._close(rows, status, error_message, counts, performance_metrics, kept)
+
+    def close_run(
+        self,
+        history_id: int,
+        *,
+        status: str,
+        error_message: str | None,
+        counts: Mapping[str, int] | None = None,
+        performance_metrics: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """End the row of a run that did not come through the pool."""
+        rows = self.filter(pk=history_id, status__in=SyncHistory.OPEN_STATUSES)
+        return self._close(rows, status, error_message, counts, performance_metrics)
+
+    @staticmethod
+    def _close(
+        rows: models.QuerySet[SyncHistory],
+        status: str,
+        error_message: str | None,
+        counts: Mapping[str, int] | None,
+        performance_metrics: Mapping[str, Any] | None,
+        kept: Mapping[str, Any] | None = None,
+    ) -> bool:
+        named: dict[str, Any] = {
+            f"records_{name}": number for name, number in (counts or {}).items()
+        } | dict(kept or {})
+        if performance_metrics is not None:
+            named["performance_metrics"] = dict(performance_metrics)
+        return bool(
+            rows.update(
+                status=status, error_message=error_message, end_time=timezone.now(), **named
+            )
+        )
+
+
+class SyncHistory(models.Model):
+    """One run. A task of the pool has its row from its submission on."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        SUCCESS = "success"
+        PARTIAL = "partial"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    OPEN_STATUSES = (Status.QUEUED, Status.RUNNING)
+
+    crm_source = models.CharField(max_length=50)
+    sync_type = models.CharField(max_length=100)
+    endpoint = models.CharField(max_length=255, blank=True)
+    start_time = models.DateTimeField(default=timezone.now, db_index=True)
+    end_time = models.DateTimeField(null=True, blank=True)
+    status = models.CharField(max_length=20, choices=Status, default=Status.RUNNING)
+    records_processed = models.BigIntegerField(default=0)
+    records_created = models.BigIntegerField(default=0)
+    records_updated = models.BigIntegerField(default=0)
+    records_deleted = models.BigIntegerField(default=0)
+    records_failed = models.BigIntegerField(default=0)
+    error_message = models.TextField(null=True, blank=True)
+    configuration = models.JSONField(default=dict, blank=True)
+    performance_metrics = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    worker_pool_task_id = models.CharField(max_length=36, null=True, blank=True, unique=True)
+    attempt = models.PositiveIntegerField(default=0)
+
+    # What the pool's store last said of the task, so that a lost store can be built anew from here
+    # and the ledger can take its place. Null until the store has accepted the task.
+    pool_status = models.CharField(max_length=20, null=True, editable=False)
+    priority = models.IntegerField(default=0, editable=False)
+    queued_us = models.BigIntegerField(null=True, editable=False)  # its place, µs since 1970
+    delayed_us = models.BigIntegerField(null=True, editable=False)  # waits until, µs since 1970
+    ended_us = models.BigIntegerField(null=True, editable=False)  # retained since, µs since 1970
+    confirm_token = models.CharField(max_length=64, null=True, editable=False)
+    cancel_requested_at = models.DateTimeField(null=True, editable=False)
+    # How the attempt ended, noted before the store was told: {"attempt", "at", "status", ...}.
+    outcome = models.JSONField(null=True, editable=False)
+    pool_state = models.JSONField(null=True, editable=False)  # the rest of WorkerTask.to_dict
+
+    objects = SyncHistoryManager()
+
+    class Meta:
+        ordering = ("-start_time", "-id")
+        verbose_name_plural = "sync history"
+        indexes = (
+            models.Index(fields=("crm_source", "sync_type", "-start_time")),
+            models.Index(fields=("status", "start_time")),
+            models.Index(fields=("pool_status", "queued_us")),
+            models.Index(fields=("pool_status", "ended_us")),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.crm_source}.{self.sync_type} {self.status} {self.start_time:%Y-%m-%d %H:%M}"
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """From start to end; None while it has not ended."""
+        if self.end_time is None:
+            return None
+        return (self.end_time - self.start_time).total_seconds()
+
+    @property
+    def records_per_second(self) -> float | None:
+        """Processed records by duration; None without a duration."""
+        duration = self.duration_seconds
+        return self.records_processed / duration if duration else None
+
+    @classmethod
+    def get_last_sync_timestamp(cls, crm_source: str, sync_type: str) -> datetime | None:
+        """When the last successful run of this route ended; None if there is none."""
+        return (
+            cls.objects.filter(
+                crm_source=crm_source, sync_type=sync_type, status=cls.Status.SUCCESS
+            )
+            .order_by("-end_time")
+            .values_list("end_time", flat=True)
+            .first()
+        )

@@ -1,0 +1,1 @@
+"""What the doors (views, commands, tasks) may ask for."""

@@ -1,0 +1,122 @@
+"""``docs/datasets.md``: every table of the warehouse and every setting, written from the CRM folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ingestion.sync.common.convert import column_name
+from ingestion.sync.common.registry import load_source
+from ingestion.sync.common.source import Crm, Model, Setting
+
+FILE = Path("docs") / "datasets.md"
+HEAD = """\
+# Datasets
+
+Written by `manage.py makedatasets` from the folders under `ingestion/sync/`; do not edit it.
+
+A CRM is a dataset: a schema of its name in PostgreSQL, a file of its own in SQLite
+(`warehouse__hubspot.sqlite3` beside `warehouse.sqlite3`). A model is a table in it. Names are those
+of the warehouse. Besides the columns of the CRM a table has `_row_hash`, `_deleted_at` (when the row
+was found to be gone) and, where a value did not fit its column, `_misfits`.
+
+`sync_<dataset>_<table>` loads one table, `sync_<dataset>_all` all of a dataset. The README of each
+CRM says where its facts come from and what a real account still has to settle.
+"""
+GONE = {
+    "told": "told by the CRM",
+    "never": "none, unless noted",
+}
+UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def text(crms: Iterable[Crm]) -> str:
+    return "\n".join([HEAD, *(_section(crm) for crm in crms)])
+
+
+def is_stale(base_dir: Path, crms: Iterable[Crm]) -> bool:
+    path = base_dir / FILE
+    return not path.exists() or path.read_text() != text(crms)
+
+
+def write(base_dir: Path, crms: Iterable[Crm]) -> None:
+    path = base_dir / FILE
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text(crms))
+
+
+def _section(crm: Crm) -> str:
+    readme = f"../ingestion/sync/{crm.name}/README.md"
+    lists_keys = hasattr(load_source(crm.name), "keys")
+    return "\n".join(
+        [
+            f"## {crm.title} (`{crm.name}`)\n",
+            f"[README]({readme})\n",
+            *_table(
+                ("table", "key", "cursor", "read", "deletions", "note"),
+                (_model_cells(model, lists_keys=lists_keys) for model in crm.models),
+            ),
+            *_table(
+                ("setting", "needed", "default", "what it is"),
+                (_setting_cells(setting) for setting in crm.settings),
+            ),
+        ]
+    )
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield _row(head)
+    yield _row("---" for _ in head).replace(" ", "")
+    yield from (_row(cell.replace("|", "\\|") for cell in row) for row in rows)
+    yield ""
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _model_cells(model: Model, *, lists_keys: bool) -> tuple[str, ...]:
+    return (
+        f"`{column_name(model.name)}`",
+        ", ".join(f"`{column_name(name)}`" for name in model.key),
+        f"`{column_name(model.cursor)}`" if model.cursor else "",
+        _reading(model),
+        _deletions(model, lists_keys=lists_keys),
+        model.note,
+    )
+
+
+def _reading(model: Model) -> str:
+    before = f"{_duration(model.overlap_seconds)} before " if model.overlap_seconds else ""
+    match model.incremental:
+        case "cursor":
+            return f"from {before}the highest cursor on"
+        case "run_start":
+            return f"what changed since {before}the last run began"
+        case "full":
+            return "whole, in every run"
+
+
+def _duration(seconds: float) -> str:
+    """In the largest unit that gives a whole number."""
+    name, length = next(unit for unit in UNITS if seconds % unit[1] == 0 or unit[1] == 1)
+    count = seconds / length
+    return f"{count:g} {name}" + ("" if count == 1 else "s")
+
+
+def _deletions(model: Model, *, lists_keys: bool) -> str:
+    """A run that reads all there is, or lists the keys of it, marks what is gone."""
+    if model.deletions != "full_run":
+        return GONE[model.deletions]
+    every_run = lists_keys or model.incremental == "full"
+    return "marked by every run" if every_run else "marked by `--full` at the latest"
+
+
+def _setting_cells(setting: Setting) -> tuple[str, ...]:
+    needed = "yes" if setting.required else ""
+    return (
+        f"`{setting.name}`",
+        f"{needed}, secret".removeprefix(", ") if setting.secret else needed,
+        f"`{setting.default}`" if setting.default else "",
+        setting.help,
+    )

@@ -1,0 +1,63 @@
+"""What an operator must look at, told from one snapshot; for monitoring systems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from ingestion.pool.snapshot import PoolSnapshot
+
+# A monitor that missed this many of its rounds is overdue.
+MISSED_ROUNDS = 3
+
+
+def problems(
+    snapshot: PoolSnapshot, *, monitor_seconds: float, max_wait_minutes: float
+) -> Iterator[str]:
+    """What keeps tasks from being run and repaired, each as one sentence with its cure."""
+    if snapshot.degraded:
+        yield _degraded(snapshot)
+    if not any(worker.is_online for worker in snapshot.workers):
+        yield "No Celery worker is online; start one with 'celery -A data_warehouse worker'."
+    if (age := snapshot.monitor_age_seconds) is None or age > MISSED_ROUNDS * monitor_seconds:
+        yield f"The monitor is overdue ({_last_round(age)}); see whether beat is running."
+    yield from _waiting(snapshot, monitor_seconds, max_wait_minutes)
+    if snapshot.set_aside:
+        yield (
+            f"{_counted(len(snapshot.set_aside), 'entry', 'entries')} could not be read and set "
+            "aside; see 'status --verbose', then 'doctor --repair'."
+        )
+
+
+def _degraded(snapshot: PoolSnapshot) -> str:
+    since = snapshot.degraded_since
+    when = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
+    return f"The pool is degraded{when}: {snapshot.degraded_reason.rstrip('.')}."
+
+
+def _last_round(age: float | None) -> str:
+    return "it has not run yet" if age is None else f"its last round was {age:.0f} s ago"
+
+
+def _waiting(
+    snapshot: PoolSnapshot, monitor_seconds: float, max_wait_minutes: float
+) -> Iterator[str]:
+    """Whether the queue moves. Nobody can start anything while no worker is online; that is told
+    already."""
+    if snapshot.oldest_queued_at is None or not snapshot.effective_limit:
+        return
+    waited = snapshot.taken_at - snapshot.oldest_queued_at
+    if snapshot.active_count < snapshot.effective_limit:
+        if waited > timedelta(seconds=monitor_seconds):
+            tasks = _counted(snapshot.queued_count, "task waits", "tasks wait")
+            yield f"{tasks} although a slot is free; see 'doctor'."
+    elif waited > timedelta(minutes=max_wait_minutes):
+        yield (
+            f"Overloaded for long: every slot is taken, and the oldest of "
+            f"{_counted(snapshot.queued_count, 'queued task', 'queued tasks')} has waited for "
+            f"{waited.total_seconds() / 60:.0f} minutes; see 'config --max-workers'."
+        )
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,121 @@
+"""From a CRM and a sync type to the management command that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partialmethod
+from typing import Any
+
+from django.core.management import (
+    BaseCommand,
+    CommandError,
+    call_command,
+    get_commands,
+    load_command_class,
+)
+
+from ingestion.pool.errors import InvalidParameters
+from ingestion.services.parameters import command_flags
+from ingestion.services.routing import (
+    ROUTES,
+    Route,
+    command_name,
+    known_crms,
+    normalize_sync_type,
+    resolve,
+    routes,
+    task_name,
+)
+from ingestion.services.secrets import mask
+from ingestion.services.sync_runner import RunHandle
+from ingestion.sync.common.errors import PermanentError
+from ingestion.sync.common.progress import SilentReporter
+from ingestion.sync.common.registry import crms
+from ingestion.sync.common.run import SyncResult
+
+__all__ = [
+    "ROUTES",
+    "IngestionAdapter",
+    "Route",
+    "command_name",
+    "known_crms",
+    "resolve",
+    "routes",
+    "task_name",
+]
+
+
+class IngestionAdapter:
+    """Runs the command of a route in this process.
+
+    Besides the methods below there is one ``_get_<crm>_command(sync_type)`` per CRM.
+    """
+
+    def run_source_ingestion(
+        self,
+        crm_source: str,
+        sync_type: str | None = None,
+        *,
+        run: RunHandle | None = None,
+        **kwargs: Any,
+    ) -> SyncResult | None:
+        """Run a sync with the parameters ``kwargs``; what it did.
+
+        ``run`` carries the reporter and, after a failure too, the counts so far. Errors:
+        UnknownSource, SyncError (unknown parameters are a PermanentError), SyncStopped.
+        """
+        route = resolve(crm_source, sync_type)
+        handle = run or RunHandle(SilentReporter(), asked=route.asked)
+        self._execute_management_command(route.command, run=handle, **kwargs)
+        return handle.result
+
+    @staticmethod
+    def validate_parameters(parameters: Mapping[str, Any]) -> None:
+        """For doors that want to refuse early. Raises InvalidParameters."""
+        command_flags(parameters)
+
+    def _normalize_sync_type(self, crm_source: str, sync_type: str | None) -> str:
+        return normalize_sync_type(crm_source, sync_type)
+
+    def _get_command_for_source(self, crm_source: str, sync_type: str | None) -> str:
+        """Raises UnknownSource, UnknownSyncType."""
+        return resolve(crm_source, sync_type).command
+
+    def _execute_management_command(self, command: str, *, run: RunHandle, **kwargs: Any) -> None:
+        """A command that leaves by SystemExit has failed, whatever it meant by it."""
+        try:
+            flags = command_flags(kwargs)
+        except InvalidParameters as problem:
+            raise PermanentError(str(problem)) from problem
+        found = _command(command)
+        # A CRM without a folder brings a command of its own, which need not know of our handle.
+        handed = {"run": run} if "run" in found.stealth_options else {}
+        try:
+            call_command(found, *flags, **handed)
+        except CommandError as problem:
+            raise PermanentError(mask(str(problem))) from problem
+        except SystemExit as left:
+            if is_worker_shutdown(left):
+                raise
+            raise PermanentError(f"{command} ended by itself with exit code {left.code}.") from left
+
+
+def _command(name: str) -> BaseCommand:
+    """Raises PermanentError."""
+    app = get_commands().get(name)
+    if app is None:
+        raise PermanentError(f"The command {name} does not exist; run: manage.py makecommands")
+    return load_command_class(app, name) if isinstance(app, str) else app
+
+
+def is_worker_shutdown(left: SystemExit) -> bool:
+    """True when billiard ends a worker's child on a signal: exit code signal - 256."""
+    return isinstance(left.code, int) and -256 < left.code < -128
+
+
+for _name in crms():
+    setattr(
+        IngestionAdapter,
+        f"_get_{_name}_command",
+        partialmethod(IngestionAdapter._get_command_for_source, _name),
+    )

@@ -1,0 +1,205 @@
+"""Runs a sync: one model, or all models of a CRM in the order of its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+
+from ingestion.conf import warehouse_conf
+from ingestion.models import SyncHistory
+from ingestion.services.database import refresh_connections
+from ingestion.services.routing import command_name
+from ingestion.services.secrets import mask
+from ingestion.services.sources import source_context
+from ingestion.sync.common.errors import (
+    CredentialsError,
+    NotConnected,
+    NotOffered,
+    PermanentError,
+    QuotaExceeded,
+    SyncBusy,
+    SyncError,
+    SyncStopped,
+    TransientError,
+)
+from ingestion.sync.common.progress import Reporter
+from ingestion.sync.common.registry import crm, open_source
+from ingestion.sync.common.run import ModelResult, SyncOptions, SyncResult
+from ingestion.sync.common.source import Crm, CrmSource, Meter, Model, SourceContext
+
+# What every further model of the same CRM would fail with, too.
+ENDS_ALL = (CredentialsError, NotConnected, QuotaExceeded)
+# So many models in a row that fail for a passing reason: the CRM or the warehouse is away.
+FAILURES_IN_A_ROW = 3
+
+
+@dataclass
+class RunHandle:
+    """What a caller hands to a run and reads afterwards.
+
+    ``result`` is filled as the run goes on, so that a failed run has its counts so far.
+    ``opens_history`` False: the caller has a SyncHistory row of its own. ``asked`` is the sync
+    type that was asked for, where another one runs in its place.
+    """
+
+    reporter: Reporter
+    result: SyncResult | None = None
+    opens_history: bool = True
+    asked: str | None = None
+
+
+def run_sync(
+    crm_source: str, sync_type: str, options: SyncOptions, handle: RunHandle
+) -> SyncResult:
+    """Run a sync and keep its SyncHistory row.
+
+    Raises SyncError (with ``all``: one that names the models that failed, after the others have
+    run) and SyncStopped.
+    """
+    result = handle.result = SyncResult(crm_source, sync_type)
+    if not handle.opens_history:
+        _run(result, options, handle.reporter)
+        return result
+    with _recorded(result, options, asked=handle.asked or sync_type):
+        _run(result, options, handle.reporter)
+    return result
+
+
+@contextmanager
+def _recorded(result: SyncResult, options: SyncOptions, *, asked: str) -> Iterator[None]:
+    """Opens the row, and closes it whatever happens."""
+    command = command_name(result.crm_source, result.sync_type)
+    row = SyncHistory.objects.create(
+        crm_source=result.crm_source,
+        sync_type=result.sync_type,
+        endpoint=command,
+        configuration={**options.to_dict(), "asked": asked, "command": command},
+    )
+    try:
+        yield
+    except (SyncStopped, KeyboardInterrupt) as stop:
+        _close(row, result, SyncHistory.Status.CANCELLED, str(stop) or "The run was interrupted.")
+        raise
+    except BaseException as problem:
+        _close(row, result, SyncHistory.Status.FAILED, str(problem) or type(problem).__name__)
+        raise
+    _close(row, result, result.status, result.warning)
+
+
+def _close(row: SyncHistory, result: SyncResult, status: str, message: str | None) -> None:
+    # The connection may have been idle for as long as the run took.
+    refresh_connections()
+    SyncHistory.objects.close_run(
+        row.pk,
+        status=status,
+        error_message=mask(message) if message else None,
+        counts=result.counts,
+        performance_metrics=result.metrics(),
+    )
+
+
+def _run(result: SyncResult, options: SyncOptions, reporter: Reporter) -> None:
+    found = _crm(result.crm_source)
+    models = _models(found, result.sync_type)
+    context = source_context(found.name, reporter, Meter())
+    with closing(open_source(found.name, context)) as source:
+        _run_models(found, models, source, context, options, result)
+
+
+def _run_models(
+    found: Crm,
+    models: tuple[Model, ...],
+    source: CrmSource,
+    context: SourceContext,
+    options: SyncOptions,
+    result: SyncResult,
+) -> None:
+    # dlt takes more than a second to import: only a process that syncs pays for it.
+    from ingestion.sync.common.pipeline import Run, run_model
+    from ingestion.sync.common.warehouse import Warehouse
+
+    conf = warehouse_conf()
+    failures: dict[str, SyncError] = {}
+    with closing(Warehouse(conf.url)) as warehouse:
+        shared = Run(
+            crm=found,
+            model=models[0],
+            source=source,
+            options=options,
+            warehouse=warehouse,
+            pipelines_dir=conf.pipelines_dir,
+            lock_wait_seconds=conf.lock_wait_seconds,
+            reporter=context.reporter,
+            meter=context.meter,
+        )
+        for model in models:
+            outcome = ModelResult(model.name)
+            result.models.append(outcome)
+            try:
+                run_model(replace(shared, model=model), outcome)
+            except SyncError as problem:
+                _note(problem, outcome, of=len(models))
+                if not outcome.skipped:
+                    failures[model.name] = problem
+                if _is_down(failures, result.models):
+                    break
+    if failures:
+        raise _failure_of(failures, tried=len(result.models), of=len(models)) from next(
+            iter(failures.values())
+        )
+    if all(model.skipped for model in result.models):
+        raise NotOffered(f"{found.title} offers no model; the first: {result.models[0].skipped}")
+
+
+def _note(problem: SyncError, outcome: ModelResult, *, of: int) -> None:
+    """Keep in the outcome why a model failed; raises what ends the run at once."""
+    is_alone = of == 1
+    if isinstance(problem, NotOffered) and not is_alone:
+        outcome.skipped = mask(str(problem))
+        return
+    outcome.error = mask(str(problem))
+    if is_alone or isinstance(problem, ENDS_ALL):
+        raise problem
+
+
+def _is_down(failures: dict[str, SyncError], tried: list[ModelResult]) -> bool:
+    """Whether the last models failed one after the other in a way that passes: every request of
+    each was tried several times, and a CRM with forty models would take hours to say so."""
+    last = [failures.get(outcome.model) for outcome in tried[-FAILURES_IN_A_ROW:]]
+    return len(last) == FAILURES_IN_A_ROW and all(
+        isinstance(problem, TransientError) and not isinstance(problem, SyncBusy)
+        for problem in last
+    )
+
+
+def _failure_of(failures: dict[str, SyncError], *, tried: int, of: int) -> SyncError:
+    """One error for several: worth another attempt only if that may help every one of them."""
+    name, first = next(iter(failures.items()))
+    message = f"{len(failures)} of {of} models failed ({', '.join(failures)}); {name}: {first}"
+    if tried < of:
+        message += f" The last {of - tried} were not tried."
+    waits = [
+        p.retry_after_seconds or 0.0 for p in failures.values() if isinstance(p, TransientError)
+    ]
+    if len(waits) == len(failures):
+        return TransientError(message, retry_after_seconds=max(waits) or None)
+    return PermanentError(message)
+
+
+def _crm(name: str) -> Crm:
+    try:
+        return crm(name)
+    except LookupError as unknown:
+        raise PermanentError(str(unknown.args[0])) from unknown
+
+
+def _models(found: Crm, sync_type: str) -> tuple[Model, ...]:
+    if sync_type == "all":
+        return found.models
+    try:
+        return (found.model(sync_type),)
+    except LookupError as unknown:
+        raise PermanentError(
+            f"{found.name} has no sync type {sync_type!r}; it has: {', '.join(found.sync_types)}"
+        ) from unknown

@@ -1,0 +1,1 @@
+"""The first run: a whole system on one machine, behind ``manage.py up``."""
