@@ -1,0 +1,49 @@
+"""``list-tasks``: the tasks that run and that wait."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ingestion.management.pool_cli import lines, tables
+from ingestion.management.pool_cli.cli import Cli, Options
+from ingestion.pool.snapshot import PoolSnapshot
+
+
+def list_tasks(cli: Cli, options: Options) -> None:
+    """Without --active and --queued both are meant, as with both."""
+    both = options["active"] == options["queued"]
+    snapshot = cli.pool.snapshot(queue_limit=options["limit"])
+    show_active, show_queued = both or options["active"], both or options["queued"]
+    if cli.out.as_json:
+        cli.out.data(_shape(snapshot, show_active=show_active, show_queued=show_queued))
+        return
+    detail = lines.Detail.FULL if options["verbose"] else lines.Detail.BRIEF
+    _show(cli, _part(snapshot, show_active=show_active, show_queued=show_queued), detail)
+
+
+def _part(snapshot: PoolSnapshot, *, show_active: bool, show_queued: bool) -> PoolSnapshot:
+    if not show_active:
+        snapshot = replace(snapshot, active=())
+    if not show_queued:
+        snapshot = replace(snapshot, queued=(), delayed=(), queued_count=0, delayed_count=0)
+    return snapshot
+
+
+def _shape(snapshot: PoolSnapshot, *, show_active: bool, show_queued: bool) -> dict[str, object]:
+    """The lists asked for, named as in ``status --json``."""
+    names = ["schema", "taken_at"]
+    names += ["active_count", "active"] if show_active else []
+    waiting = ["queued_count", "delayed_count", "queued", "delayed"]
+    names += waiting if show_queued else []
+    whole = snapshot.to_dict()
+    return {name: whole[name] for name in names}
+
+
+def _show(cli: Cli, snapshot: PoolSnapshot, detail: lines.Detail) -> None:
+    found = [*lines.active_section(snapshot, detail), *lines.waiting_sections(snapshot, detail)]
+    if not found:
+        cli.out.talk("No tasks.")
+    elif cli.out.draws_tables:
+        cli.out.draw(*tables.tasks(snapshot, detail))
+    else:
+        cli.out.lines(found)

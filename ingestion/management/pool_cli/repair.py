@@ -1,0 +1,56 @@
+"""``fix-stuck``, ``clear-queue``, ``reset-state``: when something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ingestion.management.pool_cli import lines
+from ingestion.management.pool_cli.cli import Cli, Options
+from ingestion.pool.errors import PoolUnavailable
+
+SHOWN_TASKS = 10
+LOST = ("active", "queued", "delayed", "set_aside")
+
+
+def fix_stuck(cli: Cli, options: Options) -> None:
+    _show_counts(cli, cli.pool.fix_stuck(actor=cli.actor, reason=options["reason"]))
+
+
+def clear_queue(cli: Cli, options: Options) -> None:
+    if not options["yes"]:
+        waiting = cli.pool.snapshot(queue_limit=1)
+        count = waiting.queued_count + waiting.delayed_count
+        cli.out.confirm(f"Cancel all {count} queued tasks?", flag="--yes")
+    cancelled = cli.pool.clear_queue(actor=cli.actor, reason=options["reason"])
+    _show_counts(cli, {"cancelled": cancelled})
+
+
+def reset_state(cli: Cli, options: Options) -> None:
+    """Forget everything; the question tells what would be lost."""
+    if not options["yes"]:
+        _confirm_loss(cli)
+    _show_counts(cli, cli.pool.reset_state(force=True, actor=cli.actor, reason=options["reason"]))
+
+
+def _confirm_loss(cli: Cli) -> None:
+    stake = cli.pool.reset_state()
+    try:
+        snapshot = cli.pool.snapshot(queue_limit=SHOWN_TASKS)
+    except PoolUnavailable as problem:
+        cli.out.talk(f"The state cannot be read: {problem}")
+    else:
+        for said in lines.at_stake(snapshot):
+            cli.out.talk(said)
+    lost = ", ".join(f"{stake[name]} {name}" for name in LOST)
+    question = f"End every task ({lost.replace('_', ' ')}) and delete the pool's keys in Redis?"
+    cli.out.confirm(question, flag="--force")
+
+
+def _show_counts(cli: Cli, counts: Mapping[str, object]) -> None:
+    if cli.out.as_json:
+        cli.out.data({"schema": 1, **counts})
+    else:
+        cli.out.lines(
+            f"{name.replace('_', ' ').capitalize()}: {lines.printable(str(count))}"
+            for name, count in counts.items()
+        )

@@ -1,0 +1,47 @@
+"""The workers' doors: one Celery task per route, under its contract name."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Task, shared_task
+
+from ingestion.services.audit import acting
+from ingestion.services.routing import routes, task_name
+from ingestion.services.task_run import run_task
+from ingestion.services.worker_pool import get_worker_pool
+
+
+class SyncTask(Task):
+    """The base of every sync task; a route's task has its CRM and its sync type."""
+
+    abstract = True
+    ignore_result = True
+    acks_late = False
+    crm_source: str
+    sync_type: str
+
+
+def run_route(
+    self: SyncTask, *, task_id: str | None = None, attempt: int | None = None, **parameters: Any
+) -> str:
+    """Run one attempt of a pool task. Called without ``task_id`` and ``attempt``, with the
+    parameters of a sync, it submits itself to the pool instead and returns the pool's task id."""
+    if task_id is None or attempt is None:
+        return get_worker_pool().submit_task(
+            self.crm_source, self.sync_type, parameters, requested_by="celery"
+        )
+    worker = f"{self.request.hostname or 'worker'}/{os.getpid()}"
+    with acting(worker):
+        return run_task(get_worker_pool(), task_id, attempt=attempt, worker=worker)
+
+
+for _crm_source, _sync_type in routes():
+    shared_task(
+        name=task_name(_crm_source, _sync_type),
+        base=SyncTask,
+        bind=True,
+        crm_source=_crm_source,
+        sync_type=_sync_type,
+    )(run_route)
