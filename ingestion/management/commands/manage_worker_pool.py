@@ -1,0 +1,20 @@
+"""``manage.py manage_worker_pool``: the worker pool on the command line."""
+
+from __future__ import annotations
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from ingestion.management.pool_cli.parser import add_subcommands
+from ingestion.management.pool_cli.run import run
+
+
+class Command(BaseCommand):
+    help = "Watch, feed, configure and repair the worker pool."
+    # Its output is read by programs, and it must work while something is wrong.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_subcommands(parser)
+
+    def handle(self, *args: object, **options: object) -> None:
+        run(self, options)

@@ -1,0 +1,8 @@
+"""Load CallRail webhooks into the warehouse. Written by ``manage.py makecommands``."""
+
+from ingestion.management.sync import SyncCommand
+
+
+class Command(SyncCommand):
+    crm_source = "callrail"
+    sync_type = "webhooks"

@@ -1,0 +1,8 @@
+"""Load Genius contacts into the warehouse. Written by ``manage.py makecommands``."""
+
+from ingestion.management.sync import SyncCommand
+
+
+class Command(SyncCommand):
+    crm_source = "genius"
+    sync_type = "contacts"

@@ -1,0 +1,8 @@
+"""Load HubSpot owners into the warehouse. Written by ``manage.py makecommands``."""
+
+from ingestion.management.sync import SyncCommand
+
+
+class Command(SyncCommand):
+    crm_source = "hubspot"
+    sync_type = "owners"

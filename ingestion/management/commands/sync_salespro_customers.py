@@ -1,0 +1,8 @@
+"""Load SalesPro customers into the warehouse. Written by ``manage.py makecommands``."""
+
+from ingestion.management.sync import SyncCommand
+
+
+class Command(SyncCommand):
+    crm_source = "salespro"
+    sync_type = "customers"

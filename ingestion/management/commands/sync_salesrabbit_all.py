@@ -1,0 +1,8 @@
+"""Load SalesRabbit all into the warehouse. Written by ``manage.py makecommands``."""
+
+from ingestion.management.sync import SyncCommand
+
+
+class Command(SyncCommand):
+    crm_source = "salesrabbit"
+    sync_type = "all"
