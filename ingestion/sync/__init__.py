@@ -1,0 +1,1 @@
+"""The CRMs: one folder each, found by looking, and what they share in common/."""

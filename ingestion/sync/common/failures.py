@@ -1,0 +1,70 @@
+"""Finds the error that ended a run inside what dlt wrapped around it, and classes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.destinations.exceptions import DatabaseTransientException, DestinationConnectionError
+
+from ingestion.sync.common.errors import (
+    CredentialsError,
+    PermanentError,
+    SyncError,
+    SyncStopped,
+    TransientError,
+)
+
+CONNECTION_ERRORS = (
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    DatabaseTransientException,
+    DestinationConnectionError,
+    ConnectionError,
+)
+REFUSED = ("password authentication failed", "no password supplied", "access denied for user")
+LONGEST_CAUSE = 300
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What has to be raised instead of ``error``.
+
+    A stop, a SyncError and the end of the process come out as themselves; a trouble with the
+    warehouse's connection becomes a TransientError, everything else a PermanentError.
+    """
+    chain = list(_chain(error))
+    for found in chain:
+        if isinstance(found, SyncError | SyncStopped | KeyboardInterrupt | SystemExit):
+            return found
+        # Celery's soft time limit; the pool has its own answer to it.
+        if type(found).__name__ == "SoftTimeLimitExceeded":
+            return found
+    return _classed(chain)
+
+
+def _classed(chain: list[BaseException]) -> SyncError:
+    root = chain[-1]
+    told = _one_line(root)
+    if any(word in str(e).lower() for e in chain for word in REFUSED):
+        return CredentialsError(f"The warehouse refused the login of WAREHOUSE_URL: {told}")
+    if any(isinstance(e, CONNECTION_ERRORS) for e in chain):
+        return TransientError(f"The warehouse could not be reached or was busy: {told}")
+    if isinstance(root, ConfigurationException):
+        return PermanentError(f"dlt cannot use WAREHOUSE_URL: {told}")
+    return PermanentError(f"The run failed: {type(root).__name__}: {told}")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _one_line(error: BaseException) -> str:
+    """The first line; the ones after it may hold a statement with its parameters."""
+    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return text.splitlines()[0][:LONGEST_CAUSE]
