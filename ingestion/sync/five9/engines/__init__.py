@@ -1,0 +1,1 @@
+"""How Five9 is spoken to: SOAP by zeep, over the common HTTP layer."""

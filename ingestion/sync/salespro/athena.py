@@ -1,0 +1,268 @@
+"""SalesPro's data lake on AWS Athena: a query, a wait, pages of text."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ingestion.sync.common.errors import (
+    CredentialsError,
+    NotOffered,
+    PermanentError,
+    SettingsMissing,
+    SyncError,
+    Throttled,
+    TransientError,
+)
+from ingestion.sync.common.retry import RetryPolicy, pause
+from ingestion.sync.common.source import Columns, Record, SourceContext, Window
+from ingestion.sync.salespro import settings as names
+
+MAX_RESULTS = 1000
+PROBED = 5
+POLL_SECONDS = 0.5
+REFUSALS = ("AccessDenied", "UnrecognizedClient", "InvalidSignature", "ExpiredToken")
+THROTTLES = ("TooManyRequests", "Throttling")
+RETRY = RetryPolicy()
+# What an answer has to hold; boto3 makes an empty one of what it cannot read.
+PARTS = {
+    "start_query_execution": "QueryExecutionId",
+    "get_query_execution": "QueryExecution",
+    "get_query_results": "ResultSet",
+}
+
+
+@dataclass(frozen=True)
+class LakeTable:
+    """``table`` of the data lake, its ``key`` and types; ``where`` cuts a model out of it."""
+
+    table: str
+    key: tuple[str, ...]
+    columns: Columns
+    where: str = ""
+
+
+TIMES = {"created_at": "timestamp", "updated_at": "timestamp"}
+ESTIMATE = {
+    "estimate_id": "text",
+    "customer_id": "text",
+    "sales_rep_id": "text",
+    "zip_code": "text",
+    "sale_amount": "decimal",
+    "finance_amount": "decimal",
+    "down_payment": "decimal",
+    "is_sale": "bool",
+    "has_credit_app": "bool",
+    "document_count": "bigint",
+    **TIMES,
+}
+# A choice, not a fact: which table of the lake stands for which model.
+LAKE: Mapping[str, LakeTable] = {
+    "customers": LakeTable(
+        "customer", ("customer_id",), {"customer_id": "text", "company_id": "text", **TIMES}
+    ),
+    "jobs": LakeTable("estimate", ("estimate_id",), ESTIMATE, where="is_sale = true"),
+    "proposals": LakeTable("estimate", ("estimate_id",), ESTIMATE),
+    "leads": LakeTable(
+        "lead_results", ("estimate_id",), {"estimate_id": "text", "lead_results": "json", **TIMES}
+    ),
+}
+USERS = {"objectId": "text", "isActive": "bool", "isManager": "bool"}
+USERS_KEY = ("objectId",)
+
+
+class AthenaBackend:
+    """Asks the data lake."""
+
+    def __init__(self, context: SourceContext, zone: ZoneInfo) -> None:
+        """Raises SettingsMissing that names the missing settings."""
+        self._context = context
+        self._zone = zone
+        self._athena: Any = _client(context)
+        self._retry = RETRY.at_most(context.max_attempts).starting_with(context.first_delay_seconds)
+        self._why = ""
+
+    def table(self, model_name: str) -> LakeTable:
+        """Raises NotOffered for a model that the lake does not hold."""
+        if model_name in LAKE:
+            return LAKE[model_name]
+        raise NotOffered(f"SalesPro's data lake has no {model_name}; set {names.BACKEND}=leap.")
+
+    def pages(
+        self, model_name: str, window: Window, *, batch_size: int | None
+    ) -> Iterator[list[Record]]:
+        size = min(batch_size or MAX_RESULTS, MAX_RESULTS)
+        query_id = self._finished(self._started(self._sql(self.table(model_name), window)))
+        yield from self._results(query_id, size)
+
+    def first_rows(self, model_name: str) -> list[Record]:
+        table = self.table(model_name)
+        where = f" WHERE {table.where}" if table.where else ""
+        sql = f'SELECT * FROM "{table.table}"{where} LIMIT {PROBED}'  # noqa: S608 - no input
+        query_id = self._finished(self._started(sql))
+        return next(self._results(query_id, PROBED + 1))  # the names are the first row
+
+    def users(self) -> list[Record]:
+        """The rows of the CSV export. Raises NotOffered where none is set."""
+        path = self._context.settings[names.USERS_CSV]
+        if not path:
+            raise NotOffered(
+                f"SalesPro's data lake has no users; set {names.USERS_CSV} to their CSV export."
+            )
+        try:
+            with Path(path).expanduser().open(newline="", encoding="utf-8-sig") as file:
+                return list(csv.DictReader(file))
+        except OSError as problem:
+            raise PermanentError(
+                f"SalesPro's users cannot be read ({problem.strerror}); check {names.USERS_CSV}."
+            ) from problem
+
+    def close(self) -> None:
+        self._athena.close()
+
+    def _sql(self, table: LakeTable, window: Window) -> str:
+        conditions = [table.where] if table.where else []
+        for operator, bound in ((">=", window.since), ("<=", window.until)):
+            if isinstance(bound, datetime):
+                local = bound.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S")
+                conditions.append(f"updated_at {operator} timestamp '{local}'")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return f'SELECT * FROM "{table.table}"{where} ORDER BY updated_at'  # noqa: S608 - no input
+
+    def _started(self, sql: str) -> str:
+        settings = self._context.settings
+        answer = self._ask(
+            "start_query_execution",
+            QueryString=sql,
+            QueryExecutionContext={"Database": settings[names.ATHENA_DATABASE]},
+            ResultConfiguration={"OutputLocation": settings[names.ATHENA_OUTPUT]},
+            WorkGroup=settings[names.ATHENA_WORKGROUP],
+        )
+        return str(answer["QueryExecutionId"])
+
+    def _finished(self, query_id: str) -> str:
+        """Waits for the query; a run that is stopped meanwhile stops the query, too."""
+        try:
+            while (state := self._state(query_id)) != "SUCCEEDED":
+                if state in ("FAILED", "CANCELLED"):
+                    raise PermanentError(f"SalesPro's query was {state.lower()}{self._why}.")
+                self._context.reporter.check()
+                time.sleep(POLL_SECONDS)
+        except BaseException:
+            with suppress(ClientError, BotoCoreError):
+                self._athena.stop_query_execution(QueryExecutionId=query_id)
+            raise
+        return query_id
+
+    def _state(self, query_id: str) -> str:
+        status = self._ask("get_query_execution", QueryExecutionId=query_id)["QueryExecution"]
+        reason = status["Status"].get("StateChangeReason", "")
+        self._why = f": {reason[:200]}" if reason else ""
+        return str(status["Status"]["State"])
+
+    def _results(self, query_id: str, size: int) -> Iterator[list[Record]]:
+        """The first row of the first page holds the names; a missing value is null."""
+        token: dict[str, str] = {}
+        columns: list[str] = []
+        while True:
+            answer = self._ask(
+                "get_query_results", QueryExecutionId=query_id, MaxResults=size, **token
+            )
+            rows = [[cell.get("VarCharValue") for cell in row["Data"]] for row in _rows(answer)]
+            if not columns and rows:
+                columns, rows = [str(name) for name in rows[0]], rows[1:]
+            yield [dict(zip(columns, row, strict=True)) for row in rows]
+            if not answer.get("NextToken"):
+                return
+            if token.get("NextToken") == answer["NextToken"]:
+                raise PermanentError(
+                    "SalesPro's data lake get_query_results sends the same page again, so paging"
+                    " would never end; try again later, or set SALESPRO_BACKEND=leap."
+                )
+            token = {"NextToken": answer["NextToken"]}
+
+    def _ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """The answer, after as many attempts as the policy allows."""
+        attempt = partial(self._attempt, operation, arguments)
+        return self._retry.run(attempt, pause=partial(pause, check=self._context.reporter.check))
+
+    def _attempt(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        self._context.reporter.check()
+        self._context.meter.requests += 1
+        try:
+            answer: dict[str, Any] = getattr(self._athena, operation)(**arguments)
+        except ClientError as problem:
+            raise self._refused(operation, problem) from None
+        except BotoCoreError as problem:
+            raise TransientError(
+                f"SalesPro's data lake {operation} got no complete answer"
+                f" ({type(problem).__name__}); check the network and the region, or try again later."
+            ) from None
+        if PARTS[operation] not in answer:
+            raise TransientError(
+                f"SalesPro's data lake {operation} did not answer as documented; check"
+                f" {names.ATHENA_ENDPOINT}, or try again later."
+            )
+        return answer
+
+    def _refused(self, operation: str, problem: ClientError) -> SyncError:
+        refusal = _refused(operation, problem)
+        if isinstance(refusal, Throttled):
+            self._context.meter.throttled += 1
+        return refusal
+
+
+def _rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = answer["ResultSet"]["Rows"]
+    return rows
+
+
+def _client(context: SourceContext) -> Any:
+    settings = context.settings
+    needed = (
+        names.ACCESS_KEY_ID,
+        names.SECRET_ACCESS_KEY,
+        names.ATHENA_DATABASE,
+        names.ATHENA_OUTPUT,
+    )
+    if missing := [name for name in needed if not settings[name]]:
+        raise SettingsMissing(f"SalesPro is not configured: set {', '.join(missing)}.")
+    return boto3.client(
+        "athena",
+        region_name=settings[names.ATHENA_REGION],
+        endpoint_url=settings[names.ATHENA_ENDPOINT] or None,
+        aws_access_key_id=settings[names.ACCESS_KEY_ID],
+        aws_secret_access_key=settings[names.SECRET_ACCESS_KEY],
+        config=Config(
+            connect_timeout=10,
+            read_timeout=context.timeout_seconds,
+            retries={"mode": "standard", "total_max_attempts": 1},  # we count them
+        ),
+    )
+
+
+def _refused(operation: str, problem: ClientError) -> SyncError:
+    error = problem.response.get("Error", {})
+    code, words = str(error.get("Code", "")), str(error.get("Message", ""))[:200].rstrip(". ")
+    label = f"SalesPro's data lake refused {operation} ({code}: {words})"
+    if code.startswith(REFUSALS):
+        return CredentialsError(f"{label}; check {names.ACCESS_KEY_ID} and its rights.")
+    if code.startswith(THROTTLES):
+        return Throttled(f"{label}; try again later.")
+    if problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        return TransientError(f"{label}; try again later.")
+    return PermanentError(
+        f"{label}; check {names.ATHENA_DATABASE}, {names.ATHENA_OUTPUT} and the right glue:GetDatabase."
+    )
