@@ -1,0 +1,67 @@
+"""What a stand-in of a CRM offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclass(frozen=True)
+class SandboxConf:
+    """``rows``: how many records the CRM's main model has; the others stand in proportion.
+    The same seed and the same ticks always give the same data."""
+
+    data_dir: Path
+    seed: int = 1
+    rows: int = 200
+
+
+def began_on(conf: SandboxConf) -> datetime:
+    """The day on which this data was first made, UTC; kept, so that a restart makes the same data.
+
+    For CRMs that forget: data of a fixed day would be beyond their retention before long.
+    """
+    path = conf.data_dir / "began_on"
+    if not path.exists():
+        path.write_text(datetime.now(UTC).date().isoformat())
+    return datetime.fromisoformat(path.read_text()).replace(tzinfo=UTC)
+
+
+class Sandbox(ABC):
+    """One CRM's stand-in: data from a seed, changed by ticks, served as the CRM serves it."""
+
+    name: ClassVar[str]
+    # Faults (see ``faults``) that the stand-in itself can have; those of an HTTP face come on top.
+    own_faults: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, conf: SandboxConf) -> None:
+        self.conf = conf
+
+    @abstractmethod
+    def settings(self, base_url: str) -> dict[str, str]:
+        """The settings that point the syncs here. ``base_url`` is where ``wsgi`` is mounted,
+        without a slash at its end, e.g. ``http://127.0.0.1:8100/hubspot``."""
+
+    @abstractmethod
+    def tick(self, at: datetime) -> dict[str, int]:
+        """Create, change and delete some records as of ``at`` (aware); what was done, counted as
+        ``created``, ``updated``, ``deleted``. The same ``at`` on the same data does the same."""
+
+    @abstractmethod
+    def counts(self) -> dict[str, int]:
+        """Records by model that a full read sees."""
+
+    def suffer(self, faults: frozenset[str]) -> None:
+        """Have these of ``own_faults`` from now on, and no others: what was broken is mended."""
+        if faults:
+            raise NotImplementedError(f"{self.name} has no faults of its own")
+
+    def wsgi(self) -> WsgiApp | None:
+        """The HTTP face; None where the CRM is not read over HTTP."""
+        return None
