@@ -1,0 +1,109 @@
+"""A process that is never killed: does to the pool what faults need, and tells what is stored.
+
+Reads one JSON list ``[verb, args]`` a line, answers ``{"ok": ...}`` or ``{"error": ...}``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import django
+
+django.setup()
+
+from celery import current_app  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.db import connection  # noqa: E402
+
+from ingestion.models import AuditRecord, SyncHistory  # noqa: E402
+from ingestion.pool.keys import PoolKeys  # noqa: E402
+from ingestion.services import connections  # noqa: E402
+from ingestion.services.routing import task_name  # noqa: E402
+from ingestion.services.worker_pool import get_worker_pool  # noqa: E402
+
+ENDINGS = ("complete", "fail", "cancel")
+
+
+def publish(crm_source: str, sync_type: str, task_id: str, attempt: int, copies: int) -> None:
+    """Deliver the message of an attempt again."""
+    for _ in range(copies):
+        current_app.send_task(
+            task_name(crm_source, sync_type), kwargs={"task_id": task_id, "attempt": attempt}
+        )
+
+
+def monitors(times: int) -> None:
+    """Rounds in workers and one here, at the same time."""
+    for _ in range(times):
+        current_app.send_task("ingestion.tasks.worker_pool_monitor")
+    get_worker_pool().run_monitor_round()
+
+
+def open_rows() -> int:
+    return SyncHistory.objects.filter(status__in=SyncHistory.OPEN_STATUSES).count()
+
+
+def stats() -> dict[str, Any]:
+    return get_worker_pool().get_stats()
+
+
+def rows() -> list[dict[str, Any]]:
+    names = ("worker_pool_task_id", "status", "attempt", "error_message", "configuration")
+    found = SyncHistory.objects.values(*names, "start_time", "end_time")
+    return [{**row, "configuration": row["configuration"].get("max_attempts")} for row in found]
+
+
+def endings() -> list[list[Any]]:
+    """Task, what the audit record says, when (s since 1970), and why."""
+    found = AuditRecord.objects.filter(action__in=ENDINGS).order_by("at")
+    return [[r.target, r.action, r.at.timestamp(), r.reason] for r in found]
+
+
+def tasks(ids: list[str]) -> dict[str, Any]:
+    """What the store knows: status and attempt by id."""
+    found = ((task_id, get_worker_pool().get_task_status(task_id)) for task_id in ids)
+    return {task_id: [task.status.value, task.attempt] for task_id, task in found if task}
+
+
+def slots() -> dict[str, int]:
+    """The sizes of what must be empty once everything has ended."""
+    keys, client = PoolKeys(connections.key_prefix()), connections.redis_client()
+    named = ("active", "leases", "unconfirmed", "waiting", "delayed")
+    return {name: client.zcard(getattr(keys, name)) for name in named}
+
+
+def messages() -> dict[str, int]:
+    """What the broker still holds."""
+    with current_app.connection_for_read() as link:
+        client = link.default_channel.client
+        queue = settings.CELERY_TASK_DEFAULT_QUEUE
+        return {"queued": client.llen(queue), "unacked": client.hlen("unacked")}
+
+
+def busy() -> int | None:
+    """What Celery's workers say that they run; None when nobody answered."""
+    answer = current_app.control.inspect(timeout=3).active()
+    return None if answer is None else sum(map(len, answer.values()))
+
+
+VERBS = {
+    f.__name__: f
+    for f in (publish, monitors, open_rows, stats, rows, endings, tasks, slots, messages, busy)
+}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        verb, args = json.loads(line)
+        try:
+            answer = {"ok": VERBS[verb](*args)}
+        except Exception as problem:
+            answer = {"error": f"{type(problem).__name__}: {problem}"}
+        connection.close()
+        print(json.dumps(answer, default=str), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

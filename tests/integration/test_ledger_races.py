@@ -1,0 +1,60 @@
+"""Several processes over one ledger: the limit holds, every task runs once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.system import ROOT
+
+CROWD, EACH, LIMIT = 3, 10, 2
+
+
+def environment(folder: Path, database_url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": database_url,
+        "VAR_DIR": str(folder / "var"),
+        "LOG_DIR": str(folder / "logs"),
+        "RUNS_FILE": str(folder / "runs.jsonl"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_the_limit_holds_and_nothing_runs_twice(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    new_database: Callable[[], str]
+    if kind == "postgres":
+        new_database = request.getfixturevalue("postgres_database")
+        url = new_database()
+    else:
+        url = f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
+    env = environment(tmp_path, url)
+    (tmp_path / "runs.jsonl").touch()
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True)
+    words = [str(EACH), str(CROWD * EACH), str(LIMIT)]
+    crowd = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.ledger_crowd", *words], cwd=ROOT, env=env
+        )
+        for _ in range(CROWD)
+    ]
+    assert [process.wait(timeout=120) for process in crowd] == [0] * CROWD
+    lines = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
+    starts = Counter(line["id"] for line in lines if line["what"] == "start")
+    assert len(starts) == CROWD * EACH
+    assert set(starts.values()) == {1}
+    running = most = 0
+    for line in lines:
+        running += 1 if line["what"] == "start" else -1
+        most = max(most, running)
+    assert most <= LIMIT

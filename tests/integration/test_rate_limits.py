@@ -1,0 +1,66 @@
+"""One budget per CRM, kept by all processes together."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+
+from ingestion.services.embedded_redis import EmbeddedRedis
+from ingestion.services.rate_limits import SharedRateLimiter
+from ingestion.sync.common.rate_limit import Rate
+
+pytestmark = pytest.mark.redis
+
+RATE = Rate("testcrm:all", requests=10, window_seconds=1000, patience_seconds=1_000_000)
+
+
+def limiter(server: EmbeddedRedis) -> SharedRateLimiter:
+    return SharedRateLimiter(Redis.from_url(server.url(7), protocol=2), key_prefix="{rates}:")
+
+
+@pytest.fixture(autouse=True)
+def empty(redis_server: EmbeddedRedis) -> None:
+    Redis.from_url(redis_server.url(7)).flushdb()
+
+
+def test_no_window_holds_more_places_than_the_rate_allows(redis_server: EmbeddedRedis) -> None:
+    limiters = [limiter(redis_server) for _ in range(4)]
+    with ThreadPoolExecutor(4) as together:
+        waits = sorted(together.map(lambda n: limiters[n % 4].reserve(RATE), range(40)))
+    windows = [sum(1 for w in waits if 1000 * (k - 1) < w <= 1000 * k) for k in range(4)]
+    assert windows == [10, 10, 10, 10]
+
+
+def test_takes_no_place_beyond_the_patience(redis_server: EmbeddedRedis) -> None:
+    one = limiter(redis_server)
+    hasty = Rate(RATE.name, requests=10, window_seconds=1000, patience_seconds=300)
+    for _ in range(10):
+        assert one.reserve(hasty) == 0
+    waits = [one.reserve(hasty) for _ in range(5)]
+    assert all(300 < wait <= 1000 for wait in waits)
+    # Nobody took a place: whoever is patient gets the first free one.
+    assert one.reserve(RATE) <= 1000
+
+
+def test_rates_of_different_names_do_not_share(redis_server: EmbeddedRedis) -> None:
+    one = limiter(redis_server)
+    for _ in range(10):
+        one.reserve(RATE)
+    assert one.reserve(Rate("testcrm:search", requests=1, window_seconds=1000)) == 0
+
+
+def test_a_lowered_rate_is_in_force_at_once(redis_server: EmbeddedRedis) -> None:
+    one = limiter(redis_server)
+    for _ in range(4):
+        one.reserve(RATE)
+    assert one.reserve(Rate(RATE.name, requests=2, window_seconds=1000)) > 0
+
+
+def test_counts_alone_while_redis_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    gone = Redis(port=1, socket_connect_timeout=0.2, retry=None)
+    alone = SharedRateLimiter(gone, key_prefix="{rates}:")
+    rate = Rate("testcrm:away", requests=1, window_seconds=1000)
+    assert [alone.reserve(rate) > 0 for _ in range(2)] == [False, True]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]

@@ -1,0 +1,76 @@
+"""A fake CRM, a real warehouse, and the runs between them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ingestion.sync.common.pipeline import Run, run_model
+from ingestion.sync.common.progress import Reporter, SilentReporter
+from ingestion.sync.common.run import ModelResult, SyncOptions
+from ingestion.sync.common.source import Model
+from ingestion.sync.common.warehouse import Warehouse
+from tests.fake_crm import FAKE, FakeSource
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class World:
+    """A source, a warehouse, and the runs between them."""
+
+    source: FakeSource
+    url: str
+    pipelines_dir: Path
+    warehouse: Warehouse
+
+    def run(self, model: Model, *, reporter: Reporter | None = None, **options: Any) -> ModelResult:
+        return run_model(self.prepared(model, reporter, **options), ModelResult(model.name))
+
+    def prepared(self, model: Model, reporter: Reporter | None = None, **options: Any) -> Run:
+        return Run(
+            crm=FAKE,
+            model=model,
+            source=self.source,
+            options=SyncOptions(**options),
+            warehouse=self.warehouse,
+            pipelines_dir=self.pipelines_dir,
+            lock_wait_seconds=0,
+            reporter=reporter or SilentReporter(),
+        )
+
+    def rows(self, model: Model, *, deleted: bool | None = False) -> list[dict[str, Any]]:
+        """The rows of a table; ``deleted`` None: all of them."""
+        dataset = self.warehouse.dataset(FAKE.name)
+        table = sa.Table(
+            model.name, sa.MetaData(), schema=dataset.schema, autoload_with=dataset.engine
+        )
+        query = sa.select(table)
+        if deleted is not None:
+            mark = table.c["_deleted_at"]
+            query = query.where(mark.is_not(None) if deleted else mark.is_(None))
+        with dataset.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def ids(self, model: Model, *, deleted: bool | None = False) -> list[Any]:
+        return sorted(row["id"] for row in self.rows(model, deleted=deleted))
+
+    def in_another_process(self, rows: int, models: str, step: str = "") -> subprocess.Popen[str]:
+        words = [self.url, str(self.pipelines_dir), str(rows), models, *filter(None, [step])]
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.sync_process", *words],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def counts(result: ModelResult) -> tuple[int, int, int, int]:
+    """processed, created, updated, deleted."""
+    return (result.processed, result.created, result.updated, result.deleted)

@@ -1,0 +1,85 @@
+"""Every wrong setting is told with its cure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+
+from ingestion import checks
+from ingestion.conf import PoolConf
+from ingestion.sync.common.registry import crms
+from tests.unit.pool_fixtures import CONF
+
+
+def ids(conf: PoolConf) -> list[str]:
+    return [problem.id for problem in checks.pool_problems(conf)]
+
+
+def test_the_defaults_are_fine() -> None:
+    assert ids(CONF) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"max_workers": 0}, "ingestion.E001"),
+        ({"max_workers": 5000}, "ingestion.E001"),
+        ({"max_workers": 11, "worker_concurrency": 12}, "ingestion.W001"),
+        ({"max_workers": 4, "worker_concurrency": 4}, "ingestion.W002"),
+        ({"max_attempts": 0}, "ingestion.E002"),
+        ({"lease_seconds": 0}, "ingestion.E003"),
+        ({"lease_seconds": -1}, "ingestion.E003"),
+        ({"dispatch_seconds": float("nan")}, "ingestion.E003"),
+        ({"monitor_seconds": 0}, "ingestion.E003"),
+        ({"stale_minutes": 0}, "ingestion.E003"),
+        ({"retention_minutes": 0}, "ingestion.E003"),
+        ({"priority_aging_seconds": -1}, "ingestion.E003"),
+        ({"stale_minutes": 1}, "ingestion.W003"),
+    ],
+)
+def test_a_wrong_setting_is_told(changes: dict[str, Any], expected: str) -> None:
+    assert expected in ids(replace(CONF, **changes))
+
+
+def test_every_problem_has_a_cure() -> None:
+    wrong = replace(CONF, max_workers=0, lease_seconds=0, stale_minutes=0, max_attempts=0)
+    problems = list(checks.pool_problems(wrong))
+    assert len(problems) >= 4
+    assert all(problem.hint for problem in problems)
+
+
+def test_this_installation_has_every_task_and_command() -> None:
+    assert [
+        m for m in run_checks(tags=[checks.TAG]) if m.id in ("ingestion.W005", "ingestion.E004")
+    ] == []
+
+
+def test_a_route_without_a_command_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = checks.get_commands()
+    monkeypatch.setattr(
+        checks, "get_commands", lambda: {k: v for k, v in known.items() if k != "sync_genius_all"}
+    )
+    (message,) = checks.check_routes()
+    assert message.id == "ingestion.W005"
+    assert "sync_genius_all" in message.msg
+    assert "makecommands" in message.hint
+
+
+def test_a_route_without_a_task_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "routes", lambda: {("acme", "all"): "check"})
+    (message,) = checks.check_routes()
+    assert message.id == "ingestion.E004"
+    assert "ingestion.tasks.sync_acme_all" in message.msg
+
+
+def test_missing_credentials_are_told_before_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "crm_environment", dict)
+    wanting = [c for c in crms().values() if c.connected and any(s.required for s in c.settings)]
+    messages = checks.check_credentials()
+    assert len(messages) == len(wanting) > 0
+    assert {m.id for m in messages} == {"ingestion.W004"}
+    tested = run_checks(tags=[checks.TAG])
+    assert all(m.id != "ingestion.W004" for m in tested)

@@ -1,0 +1,110 @@
+"""What ``status --check`` calls a problem."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ingestion.pool.snapshot import PoolSnapshot
+from ingestion.pool.store import PoolPolicy
+from ingestion.services.health import problems
+from tests.contract.stores import Pool, memory_pool
+
+
+@pytest.fixture
+def pool() -> Pool:
+    """One slot, one worker, a monitor that has just run."""
+    found = memory_pool(PoolPolicy(default_max_workers=1))
+    found.store.worker_seen("w", capacity=4)
+    found.store.note_monitor_round()
+    return found
+
+
+def said(snapshot: PoolSnapshot, **changes: Any) -> list[str]:
+    changed = replace(snapshot, **changes)
+    return list(problems(changed, monitor_seconds=120, max_wait_minutes=60))
+
+
+def pass_by(pool: Pool, seconds: float) -> None:
+    """Time, in which workers and beat live."""
+    pool.let_pass(seconds)
+    pool.store.worker_seen("w", capacity=4)
+    pool.store.note_monitor_round()
+
+
+def test_a_healthy_pool_has_none(pool: Pool) -> None:
+    pool.held()
+    pool.submit()
+    assert said(pool.store.snapshot()) == []
+
+
+def test_no_worker_online(pool: Pool) -> None:
+    pool.store.worker_gone("w")
+    assert said(pool.store.snapshot()) == [
+        "No Celery worker is online; start one with 'celery -A data_warehouse worker'."
+    ]
+
+
+def test_a_worker_that_was_never_seen(pool: Pool) -> None:
+    (problem,) = said(pool.store.snapshot(), workers=())
+    assert problem.startswith("No Celery worker is online")
+
+
+def test_an_overdue_monitor(pool: Pool) -> None:
+    pool.let_pass(361)
+    pool.store.worker_seen("w", capacity=4)
+    (problem,) = said(pool.store.snapshot())
+    assert problem.startswith("The monitor is overdue (its last round was 361 s ago)")
+
+
+def test_a_monitor_that_may_be_a_little_late(pool: Pool) -> None:
+    pool.let_pass(350)
+    pool.store.worker_seen("w", capacity=4)
+    assert said(pool.store.snapshot()) == []
+
+
+def test_a_monitor_that_never_ran(pool: Pool) -> None:
+    (problem,) = said(pool.store.snapshot(), last_monitor_at=None)
+    assert "it has not run yet" in problem
+
+
+def test_a_degraded_pool(pool: Pool) -> None:
+    now = pool.store.snapshot().taken_at
+    (problem,) = said(
+        pool.store.snapshot(), degraded=True, degraded_since=now, degraded_reason="no Redis."
+    )
+    assert problem == f"The pool is degraded since {now:%Y-%m-%d %H:%M:%S} UTC: no Redis."
+
+
+def test_overloaded_for_long(pool: Pool) -> None:
+    pool.held()
+    pool.submit()
+    pass_by(pool, 3500)
+    assert said(pool.store.snapshot()) == []
+    pass_by(pool, 200)
+    (problem,) = said(pool.store.snapshot())
+    assert problem.startswith(
+        "Overloaded for long: every slot is taken, and the oldest of 1 queued"
+    )
+
+
+def test_a_queue_that_does_not_move(pool: Pool) -> None:
+    pool.submit()
+    assert said(pool.store.snapshot()) == []
+    pass_by(pool, 121)
+    assert said(pool.store.snapshot()) == ["1 task waits although a slot is free; see 'doctor'."]
+
+
+def test_entries_that_were_set_aside(pool: Pool) -> None:
+    (problem,) = said(pool.store.snapshot(), set_aside={"x": "{}", "y": "{}"})
+    assert problem.startswith("2 entries could not be read")
+
+
+def test_every_problem_at_once(pool: Pool) -> None:
+    pool.store.worker_gone("w")
+    pool.let_pass(timedelta(days=1).total_seconds())
+    found = said(pool.store.snapshot(), set_aside={"x": "{}"}, degraded=True)
+    assert len(found) == 4

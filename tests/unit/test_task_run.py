@@ -1,0 +1,421 @@
+"""One attempt inside a worker, from confirm to finish, over a store in memory."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Event
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.utils import timezone
+
+from ingestion.models import SyncHistory
+from ingestion.pool.store import Outcome
+from ingestion.pool.task import TaskStatus
+from ingestion.services import stop_signals, task_run
+from ingestion.services.lease import Lease, TaskReporter
+from ingestion.services.stop_signals import SHUT_DOWN, SHUT_DOWN_NOW
+from ingestion.services.sync_runner import RunHandle
+from ingestion.services.task_run import TaskFailed, run_task
+from ingestion.services.worker_pool import use_worker_pool
+from ingestion.sync.common.errors import (
+    PermanentError,
+    QuotaExceeded,
+    SyncCancelled,
+    SyncLeaseLost,
+    TransientError,
+)
+from ingestion.sync.common.run import ModelResult, SyncResult
+from tests.unit.pool_fixtures import Bench
+
+pytestmark = pytest.mark.django_db
+
+
+class Adapter:
+    """Takes the place of the adapter; does what ``sync`` says."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, dict[str, Any]]] = []
+        self.sync: Any = lambda run: None
+
+    def __call__(self) -> Adapter:
+        return self
+
+    def run_source_ingestion(
+        self, crm_source: str, sync_type: str, *, run: RunHandle, **parameters: Any
+    ) -> None:
+        self.calls.append((crm_source, sync_type, parameters))
+        run.result = SyncResult(crm_source, sync_type, [ModelResult(sync_type, processed=7)])
+        self.sync(run)
+
+    def fails_with(self, error: BaseException) -> None:
+        def fail(run: RunHandle) -> None:
+            raise error
+
+        self.sync = fail
+
+
+@pytest.fixture
+def adapter(monkeypatch: pytest.MonkeyPatch) -> Adapter:
+    found = Adapter()
+    monkeypatch.setattr(task_run, "IngestionAdapter", found)
+    monkeypatch.setattr(task_run, "ROW_WAIT_SECONDS", 0)
+    return found
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def submit(bench: Bench, **options: Any) -> str:
+    return bench.pool.submit_task("genius", "leads", {"full": True}, **options)
+
+
+def run(bench: Bench, task_id: str, attempt: int = 1) -> str:
+    return run_task(bench.pool, task_id, attempt=attempt, worker="w1")
+
+
+def run_in(bench: Bench, task_id: str, *, worker: str) -> str:
+    return run_task(bench.pool, task_id, attempt=1, worker=worker)
+
+
+def status(bench: Bench, task_id: str) -> tuple[str, str]:
+    row = SyncHistory.objects.get(worker_pool_task_id=task_id)
+    return bench.pool.get_task_status(task_id).status.value, row.status
+
+
+def test_runs_the_route_with_its_parameters(bench: Bench, adapter: Adapter) -> None:
+    task_id = submit(bench)
+    assert run(bench, task_id) == "completed"
+    assert adapter.calls == [("genius", "leads", {"full": True})]
+    assert status(bench, task_id) == ("completed", "success")
+    assert SyncHistory.objects.get().records_processed == 7
+    assert SyncHistory.objects.count() == 1
+
+
+def test_drops_a_second_message(bench: Bench, adapter: Adapter) -> None:
+    task_id = submit(bench)
+    bench.confirm(task_id)
+    assert run(bench, task_id) == "dropped"
+    assert adapter.calls == []
+
+
+def test_drops_a_message_for_a_task_that_is_gone(bench: Bench, adapter: Adapter) -> None:
+    assert run(bench, "nobody") == "dropped"
+
+
+def test_drops_a_message_after_the_end(bench: Bench, adapter: Adapter) -> None:
+    task_id = submit(bench)
+    bench.pool.cancel_task(task_id)
+    assert run(bench, task_id) == "dropped"
+    assert adapter.calls == []
+
+
+def test_a_task_that_could_not_be_confirmed_is_sent_again(
+    bench: Bench, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_run, "_waits", lambda seconds: iter([None]))
+    task_id = submit(bench)
+    bench.store.is_lost = True
+    assert run(bench, task_id) == "dropped"
+    bench.store.is_lost = False
+    bench.clock.advance(seconds=61)
+    assert bench.pool.run_monitor_round().resent == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PermanentError("Genius: no such table"), "Genius: no such table"),
+        (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
+        (PermanentError("password=hunter2222"), "password=***"),
+        (KeyError(), "KeyError: "),
+    ],
+)
+def test_a_failure_fails_task_row_and_celery_task(
+    bench: Bench, adapter: Adapter, error: Exception, says: str
+) -> None:
+    task_id = submit(bench, max_attempts=3)
+    adapter.fails_with(error)
+    with pytest.raises(TaskFailed) as raised:
+        run(bench, task_id)
+    assert says in str(raised.value)
+    assert raised.value.__context__ is None
+    assert status(bench, task_id) == ("failed", "failed")
+    assert says in SyncHistory.objects.get().error_message
+    assert SyncHistory.objects.get().records_processed == 7
+
+
+def test_a_transient_failure_gets_another_attempt(bench: Bench, adapter: Adapter) -> None:
+    task_id = submit(bench, max_attempts=2)
+    adapter.fails_with(TransientError("busy", retry_after_seconds=100))
+    with pytest.raises(TaskFailed):
+        run(bench, task_id)
+    assert status(bench, task_id) == ("queued", "queued")
+    bench.clock.advance(seconds=99)
+    bench.pool.run_monitor_round()
+    assert status(bench, task_id) == ("queued", "queued")
+    bench.clock.advance(seconds=2)
+    bench.pool.run_monitor_round()
+    adapter.sync = lambda run: None
+    assert run(bench, task_id, attempt=2) == "completed"
+    assert status(bench, task_id) == ("completed", "success")
+
+
+def test_a_used_up_quota_waits_for_its_reset(bench: Bench, adapter: Adapter) -> None:
+    task_id = submit(bench, max_attempts=2)
+    resets_at = bench.clock.now.replace(microsecond=0).replace(year=bench.clock.now.year + 1)
+    adapter.fails_with(QuotaExceeded("used up", resets_at=resets_at))
+    with pytest.raises(TaskFailed):
+        run(bench, task_id)
+    waits = bench.pool.get_task_status(task_id).not_before - resets_at
+    assert abs(waits.total_seconds()) < 60
+
+
+def test_a_cancelled_run_is_cancelled_with_its_counts(bench: Bench, adapter: Adapter) -> None:
+    task_id = submit(bench)
+    adapter.fails_with(SyncCancelled("Cancelled by ann."))
+    assert run(bench, task_id) == "cancelled"
+    assert status(bench, task_id) == ("cancelled", "cancelled")
+    assert SyncHistory.objects.get().records_processed == 7
+
+
+def test_a_failure_after_a_cancel_ends_as_cancelled(bench: Bench, adapter: Adapter) -> None:
+    task_id = submit(bench)
+
+    def fail(run: RunHandle) -> None:
+        bench.pool.cancel_task(task_id)
+        raise PermanentError("broke while stopping")
+
+    adapter.sync = fail
+    assert run(bench, task_id) == "cancelled"
+    assert status(bench, task_id) == ("cancelled", "cancelled")
+
+
+def test_reports_nothing_after_its_lease_was_lost(bench: Bench, adapter: Adapter) -> None:
+    task_id = submit(bench)
+
+    def lose(run: RunHandle) -> None:
+        bench.clock.advance(seconds=91)
+        bench.pool.run_monitor_round()
+        run.reporter.check()
+
+    adapter.sync = lose
+    assert run(bench, task_id) == "lease lost"
+    assert status(bench, task_id) == ("failed", "failed")
+
+
+def test_a_late_success_changes_nothing(bench: Bench, adapter: Adapter) -> None:
+    task_id = submit(bench)
+
+    def lose(run: RunHandle) -> None:
+        bench.clock.advance(seconds=91)
+        bench.pool.run_monitor_round()
+
+    adapter.sync = lose
+    run(bench, task_id)
+    assert status(bench, task_id) == ("failed", "failed")
+
+
+def test_a_task_whose_process_is_ended_by_a_signal_is_queued_again(
+    bench: Bench, adapter: Adapter
+) -> None:
+    task_id = submit(bench)
+    adapter.fails_with(SystemExit(-253))
+    with pytest.raises(SystemExit):
+        run(bench, task_id)
+    task = bench.pool.get_task_status(task_id)
+    assert (task.status, task.attempt, task.max_attempts) == ("running", 2, 2)
+    assert SyncHistory.objects.get().attempt == 2
+    assert run(bench, task_id, attempt=1) == "dropped"
+
+
+@pytest.mark.parametrize("number", [SHUT_DOWN, SHUT_DOWN_NOW])
+def test_a_sync_of_a_worker_that_is_shut_down_waits_in_its_old_place(
+    bench: Bench, adapter: Adapter, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(stop_signals, "_is_child", lambda: True)
+    bench.pool.worker_tick("celery@here", capacity=4)
+    task_id, other, waiting = submit(bench), submit(bench), submit(bench)
+
+    def shut_down(run: RunHandle) -> None:
+        signal.raise_signal(number)
+        run.reporter.check()
+
+    adapter.sync = shut_down
+    run_in(bench, other, worker="celery@here/5")
+    assert run_in(bench, task_id, worker="celery@here/6") == "queued"
+    assert [task.id for task in bench.pool.get_queued_tasks()] == [task_id, other, waiting]
+    assert status(bench, task_id) == ("queued", "queued")
+    assert not any(worker.is_online for worker in bench.pool.snapshot().workers)
+
+
+def test_drops_a_task_whose_row_was_rolled_back(bench: Bench, adapter: Adapter) -> None:
+    task_id = submit(bench)
+    SyncHistory.objects.all().delete()
+    assert run(bench, task_id) == "cancelled"
+    assert adapter.calls == []
+    assert bench.pool.get_task_status(task_id).error_message == task_run.ROLLED_BACK
+
+
+def test_drops_a_task_whose_row_was_closed(bench: Bench, adapter: Adapter) -> None:
+    task_id = submit(bench)
+    SyncHistory.objects.update(status="failed")
+    assert run(bench, task_id) == "cancelled"
+    assert adapter.calls == []
+    assert status(bench, task_id) == ("cancelled", "failed")
+
+
+def test_tells_the_ledger_when_the_store_stays_away(
+    bench: Bench, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_run, "_waits", lambda seconds: iter([None]))
+    task_id = submit(bench)
+
+    def lose(run: RunHandle) -> None:
+        bench.store.is_lost = True
+
+    adapter.sync = lose
+    assert run(bench, task_id) == "completed"
+    bench.store.is_lost = False
+    bench.clock.advance(seconds=91)
+    later = timezone.now() + timedelta(seconds=91)
+    monkeypatch.setattr("ingestion.services.repairs.timezone.now", lambda: later)
+    bench.pool.run_monitor_round()
+    assert status(bench, task_id) == ("completed", "success")
+    assert SyncHistory.objects.get().records_processed == 7
+
+
+class TestLease:
+    @pytest.fixture
+    def task_id(self, bench: Bench) -> str:
+        task_id = submit(bench)
+        bench.confirm(task_id)
+        return task_id
+
+    @contextmanager
+    def held(self, bench: Bench, task_id: str, interval: float = 60) -> Iterator[Lease]:
+        with Lease(bench.pool, task_id, attempt=1, interval_seconds=interval) as lease:
+            yield lease
+
+    def test_is_renewed_by_itself(
+        self, bench: Bench, task_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        renewed, renew = Event(), bench.pool.renew_lease
+
+        def tell(*args: Any, **kwargs: Any) -> Any:
+            renewed.set()
+            return renew(*args, **kwargs)
+
+        monkeypatch.setattr(bench.pool, "renew_lease", tell)
+        with self.held(bench, task_id, interval=0.01):
+            assert renewed.wait(timeout=30)
+
+    def test_outlives_a_lost_store(self, bench: Bench, task_id: str) -> None:
+        with self.held(bench, task_id) as lease:
+            bench.store.is_lost = True
+            lease.renew()
+            lease.check()
+
+    def test_is_over_for_its_holder_when_it_could_not_be_renewed(
+        self, bench: Bench, task_id: str
+    ) -> None:
+        now = [100.0]
+        lease = Lease(
+            bench.pool,
+            task_id,
+            attempt=1,
+            interval_seconds=60,
+            sure_seconds=75,
+            held_since=100,
+            clock=lambda: now[0],
+        )
+        now[0] = 150
+        lease.renew()
+        bench.store.is_lost = True
+        now[0] = 224
+        lease.renew()
+        lease.check()
+        now[0] = 225
+        with pytest.raises(SyncLeaseLost, match="could not renew"):
+            lease.check()
+
+    def test_interrupts_a_run_that_it_can_no_longer_hold(self, bench: Bench, task_id: str) -> None:
+        bench.store.is_lost = True
+        expired = Event()
+        lease = Lease(
+            bench.pool,
+            task_id,
+            attempt=1,
+            interval_seconds=0.01,
+            sure_seconds=0.05,
+            on_expiry=expired.set,
+        )
+        with lease:
+            assert expired.wait(timeout=30)
+
+    def test_tells_of_a_cancel(self, bench: Bench, task_id: str) -> None:
+        with self.held(bench, task_id) as lease:
+            bench.pool.cancel_task(task_id, actor="ann", reason="enough")
+            lease.renew()
+            with pytest.raises(SyncCancelled, match="Cancelled by ann: enough"):
+                lease.check()
+
+    def test_tells_of_its_loss(self, bench: Bench, task_id: str) -> None:
+        with self.held(bench, task_id) as lease:
+            bench.pool.finish_task(task_id, attempt=1, outcome=Outcome(TaskStatus.FAILED))
+            lease.renew()
+            with pytest.raises(SyncLeaseLost):
+                lease.check()
+
+    def test_progress_moves_the_clock_and_a_mere_check_does_not(
+        self, bench: Bench, task_id: str
+    ) -> None:
+        moved_at = bench.pool.get_task_status(task_id).last_heartbeat
+        now = iter([0.0, 10.0, 20.0])
+        with self.held(bench, task_id) as lease:
+            reporter = TaskReporter(lease, clock=lambda: next(now))
+            bench.clock.advance(seconds=10)
+            reporter.check()
+            assert bench.pool.get_task_status(task_id).last_heartbeat == moved_at
+            reporter.advance("leads", rows=5)
+            assert bench.pool.get_task_status(task_id).last_heartbeat == bench.clock.now
+
+    def test_reports_at_most_once_a_second(self, bench: Bench, task_id: str) -> None:
+        now = iter([0.0, 0.5, 0.9, 1.0])
+        with self.held(bench, task_id) as lease:
+            reporter = TaskReporter(lease, clock=lambda: next(now))
+            seen = []
+            for _ in range(4):
+                reporter.advance("leads", rows=10)
+                seen.append(bench.pool.get_task_status(task_id).progress["total_rows"])
+        assert seen == [10, 10, 10, 40]
+
+    def test_counts_rows_per_model_and_in_total(self, bench: Bench, task_id: str) -> None:
+        now = iter(range(100))
+        with self.held(bench, task_id) as lease:
+            reporter = TaskReporter(lease, clock=lambda: float(next(now)))
+            reporter.advance("leads", rows=10)
+            reporter.step("jobs", "extract")
+            reporter.advance("jobs", rows=3)
+        assert bench.pool.get_task_status(task_id).progress == {
+            "model": "jobs",
+            "step": "extract",
+            "rows": 3,
+            "total_rows": 13,
+        }
+
+
+def test_a_task_called_directly_submits_itself(bench: Bench) -> None:
+    task = current_app.tasks["ingestion.tasks.sync_hubspot_all"]
+    with use_worker_pool(bench.pool):
+        task_id = task.run(full=True)
+    found = bench.pool.get_task_status(task_id)
+    assert found.route == "hubspot.all"
+    assert found.parameters == {"full": True}
+    assert found.requested_by == "celery"

@@ -1,0 +1,98 @@
+"""What WAREHOUSE_URL may be, and what is said when it cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from dlt.common.exceptions import DltException
+
+from ingestion.sync.common.errors import (
+    CredentialsError,
+    PermanentError,
+    SyncCancelled,
+    TransientError,
+)
+from ingestion.sync.common.failures import cause_of
+from ingestion.sync.common.warehouse import Warehouse
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("nonsense", "is not a database URL"),
+        ("nodb://host/name", "names 'nodb', for which no SQLAlchemy dialect is installed"),
+        ("oracle://host/name", r"driver of WAREHOUSE_URL is not installed: (cx_Oracle|oracledb)"),
+        ("sqlite://", "in memory"),
+        ("sqlite:///:memory:", "in memory"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_in_a_sentence(url: str, told: str) -> None:
+    with pytest.raises(PermanentError, match=told):
+        Warehouse(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "schema"),
+    [
+        ("postgres://user:word@host/name", "hubspot"),
+        ("postgresql://user@host:5433/name?sslmode=require", "hubspot"),
+        ("postgresql+psycopg2://user@/name?host=/var/run/postgresql", "hubspot"),
+        ("mysql+pymysql://user:word@host/name", "hubspot"),
+    ],
+)
+def test_a_server_keeps_a_dataset_in_a_schema(url: str, schema: str) -> None:
+    warehouse = Warehouse(url)
+    assert warehouse.dataset("hubspot").schema == schema
+    assert "word" not in f"{warehouse!r} {warehouse.location}"
+
+
+def test_sqlite_keeps_a_dataset_in_a_file_of_its_own(tmp_path: Path) -> None:
+    warehouse = Warehouse(f"sqlite:///{tmp_path / 'new' / 'w.sqlite3'}")
+    dataset = warehouse.dataset("hubspot")
+    assert str(dataset.engine.url.database) == str(tmp_path / "new" / "w__hubspot.sqlite3")
+    assert not dataset.exists
+    assert not (tmp_path / "new").exists()
+
+
+def wrapped(error: BaseException) -> BaseException:
+    """An error as dlt passes it on."""
+    try:
+        try:
+            raise error
+        except BaseException as inner:
+            raise DltException("a step failed") from inner
+    except DltException as outer:
+        return outer
+
+
+def operational(message: str) -> sa.exc.OperationalError:
+    return sa.exc.OperationalError("SELECT 'a secret'", {}, psycopg.OperationalError(message))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TransientError("later"), SyncCancelled("stop"), KeyboardInterrupt(), SystemExit(-241)],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_a_source_or_a_stop_raises_comes_out_as_itself(error: BaseException) -> None:
+    assert cause_of(wrapped(error)) is error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (operational("server closed the connection unexpectedly"), TransientError),
+        (operational("database is locked"), TransientError),
+        (operational('FATAL: password authentication failed for user "x"'), CredentialsError),
+        (ConnectionRefusedError("refused"), TransientError),
+        (ZeroDivisionError("division by zero"), PermanentError),
+    ],
+)
+def test_other_errors_are_classed(error: Exception, expected: type[Exception]) -> None:
+    cause = cause_of(wrapped(error))
+    assert type(cause) is expected
+    assert "a secret" not in str(cause)
+    assert "\n" not in str(cause)
