@@ -17,6 +17,13 @@ LOCK_WAIT_MS = 1500
 # A process that stops in the middle of a transaction must not hold its locks for ever.
 LONGEST_PAUSE_MS = 30_000
 
+_losses = 0
+
+
+def times_lost() -> int:
+    """How often this process has found its database away; it only rises."""
+    return _losses
+
 
 def refresh_connections() -> None:
     """Drop what died, or grew too old, during a long run."""
@@ -39,9 +46,11 @@ def _free_connections() -> Iterator[BaseDatabaseWrapper]:
 @contextmanager
 def told_as_unavailable() -> Iterator[None]:
     """A database that is away becomes LedgerUnavailable; the next call opens a new connection."""
+    global _losses
     try:
         yield
     except GONE as problem:
+        _losses += 1
         refresh_connections()
         raise LedgerUnavailable(f"The ledger's database cannot be used: {problem}") from problem
 

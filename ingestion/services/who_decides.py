@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ingestion.models import PoolReferee
 from ingestion.pool.errors import LedgerUnavailable
-from ingestion.services.database import told_as_unavailable
+from ingestion.services.database import times_lost, told_as_unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +59,13 @@ class WhoDecides:
         self._clock = clock
         self._seen: InForce | None = None
         self._seen_until = 0.0
+        self._times_lost = 0
 
     def look(self, *, needs_ledger: bool = False) -> InForce:
         """Raises LedgerUnavailable when nothing was ever known, or with ``needs_ledger`` when it
         cannot be known now."""
         seen = self._seen
-        if seen is None or self._clock() >= self._seen_until:
+        if seen is None or self._clock() >= self._seen_until or self._is_newly_lost():
             seen = self._look_again()
         if needs_ledger and self.ledger_lost:
             raise self.ledger_lost.problem
@@ -74,7 +75,12 @@ class WhoDecides:
         """The next look asks the database."""
         self._seen_until = 0.0
 
+    def _is_newly_lost(self) -> bool:
+        """Somebody else in this process has found the database away since the last look."""
+        return self.ledger_lost is None and times_lost() != self._times_lost
+
     def _look_again(self) -> InForce:
+        self._times_lost = times_lost()
         try:
             seen = in_force()
         except LedgerUnavailable as problem:

@@ -1,6 +1,6 @@
 """A sync that takes its time, writes down when it ran, and fails in the way it is told.
 
-``--max-records`` counts steps of a tenth of a second. ``--batch-size`` is only a label, so that a
+``--max-records`` counts steps of a tenth of a second (FAKE_STEP_SECONDS). ``--batch-size`` is only a label, so that a
 test knows whose run it sees.
 """
 
@@ -18,7 +18,7 @@ from ingestion.services.sync_runner import RunHandle
 from ingestion.sync.common.errors import TransientError
 from ingestion.sync.common.run import ModelResult, SyncResult
 
-STEP_SECONDS = 0.1
+STEP_SECONDS = float(os.environ.get("FAKE_STEP_SECONDS", "0.1"))
 
 
 class Command(SyncCommand):
