@@ -29,6 +29,7 @@ class RedisServer:
         self.name = name
         self.port = embedded_redis.free_port()
         self.is_frozen = False
+        self._has_answered = False
         self._folder = folder / name
         self._also_bind = also_bind
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,7 +39,7 @@ class RedisServer:
 
     @property
     def is_up(self) -> bool:
-        return self._process is not None and not self.is_frozen
+        return self._has_answered and not self.is_frozen
 
     def start(self) -> None:
         argv = list(embedded_redis.command(self._folder, port=self.port))
@@ -50,10 +51,11 @@ class RedisServer:
         while not embedded_redis.answers(self.port, ""):
             assert time.monotonic() < deadline, f"the Redis of the {self.name} did not start"
             time.sleep(0.02)
+        self._has_answered = True
 
     def kill(self) -> None:
         if self._process is not None:
-            self.is_frozen = False
+            self.is_frozen = self._has_answered = False
             self._process.kill()
             self._process.wait()
             self._process = None
