@@ -1,8 +1,10 @@
 """All settings. The only reader of the environment; the rest of the project reads ingestion.conf."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
+from csp.constants import NONE, SELF
 
 from data_warehouse.environment import BASE_DIR, Settings, environment
 
@@ -37,11 +39,15 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
+    "csp",
+    "ninja",
     "django_celery_beat",
     "ingestion",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -49,6 +55,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ingestion.views.read_only.ReadOnlyMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "data_warehouse.urls"
 WSGI_APPLICATION = "data_warehouse.wsgi.application"
@@ -62,6 +70,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "ingestion.views.context.rights",
             ],
         },
     }
@@ -83,7 +92,33 @@ STORAGES = {
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- People -----------------------------------------------------------------------------------
 LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+# Nobody changes anything through pages and API; logging in and out still works.
+READ_ONLY = config.flag("READ_ONLY", False)
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+# Counted per user name and address, so that nobody is locked out from elsewhere.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = config.whole("LOGIN_FAILURES", 5, minimum=1)
+LOGIN_LOCKED_MINUTES = config.number("LOGIN_LOCKED_MINUTES", 15, minimum=0.1)
+AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCKED_MINUTES)
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
+AXES_VERBOSE = False
 
 # --- Database: the ledger ---------------------------------------------------------------------
 _LEDGER_FILE_URL = f"sqlite:///{VAR_DIR / 'ledger.sqlite3'}"
@@ -250,6 +285,17 @@ LOGGING = {
 }
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
+# Nothing inline, nothing from elsewhere. The pictures in stylesheets are data: URLs.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = config.flag("SECURE_COOKIES", IS_PRODUCTION)
 
 SETTING_DEFAULTS = config.defaults

@@ -4,6 +4,7 @@ from importlib import import_module
 
 from celery import current_app
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class IngestionConfig(AppConfig):
@@ -15,3 +16,5 @@ class IngestionConfig(AppConfig):
         for module in ("checks", "tasks", "tasks_enhanced"):
             import_module(f"ingestion.{module}")
         import_module("ingestion.services.worker_process").connect(current_app)
+        access = import_module("ingestion.services.access")
+        post_migrate.connect(access.ensure_groups, sender=self)

@@ -47,6 +47,17 @@ class WarehouseConf:
     http_first_delay_seconds: float
 
 
+@dataclass(frozen=True)
+class SiteConf:
+    """``read_only``: pages and API show everything and change nothing."""
+
+    read_only: bool
+
+
+def site_conf() -> SiteConf:
+    return SiteConf(read_only=settings.READ_ONLY)
+
+
 def pool_conf() -> PoolConf:
     return PoolConf(
         max_workers=settings.MAX_SYNC_WORKERS,

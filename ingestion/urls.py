@@ -1,6 +1,11 @@
 """URLs of the pages and the JSON endpoints."""
 
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import (
+    LoginView,
+    LogoutView,
+    PasswordChangeDoneView,
+    PasswordChangeView,
+)
 from django.urls import path
 
 from ingestion.views import home, status
@@ -9,6 +14,8 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("login/", LoginView.as_view(next_page="home"), name="login"),
     path("logout/", LogoutView.as_view(next_page="login"), name="logout"),
+    path("password/", PasswordChangeView.as_view(), name="password_change"),
+    path("password/done/", PasswordChangeDoneView.as_view(), name="password_change_done"),
     path("api/status/", status.pool_status, name="api-status"),
     path("health/live", status.live, name="health-live"),
     path("health/ready", status.ready, name="health-ready"),

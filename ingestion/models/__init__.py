@@ -1,8 +1,19 @@
 """The ledger and the settings that operators change."""
 
+from ingestion.models.api import ApiAnswer, ApiToken
 from ingestion.models.audit import AuditRecord
 from ingestion.models.pool_referee import PoolAnswer, PoolReferee
 from ingestion.models.pool_setting import PoolSetting
+from ingestion.models.rights import WorkerPoolRights
 from ingestion.models.sync_history import SyncHistory
 
-__all__ = ["AuditRecord", "PoolAnswer", "PoolReferee", "PoolSetting", "SyncHistory"]
+__all__ = [
+    "ApiAnswer",
+    "ApiToken",
+    "AuditRecord",
+    "PoolAnswer",
+    "PoolReferee",
+    "PoolSetting",
+    "SyncHistory",
+    "WorkerPoolRights",
+]

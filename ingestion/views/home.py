@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from ingestion.pool.errors import PoolUnavailable
+from ingestion.services.access import Right
 from ingestion.services.worker_pool import get_worker_pool
+from ingestion.views.access import page
 
 
-@never_cache
-@require_safe
-@login_required
+@page(Right.VIEW)
 def home(request: HttpRequest) -> HttpResponse:
     try:
         snapshot = get_worker_pool().snapshot(queue_limit=20)

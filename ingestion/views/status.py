@@ -6,30 +6,21 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from ingestion.pool.errors import PoolError, PoolUnavailable
+from ingestion.pool.errors import PoolUnavailable
+from ingestion.services.access import Right
 from ingestion.services.readiness import readiness
 from ingestion.services.worker_pool import get_worker_pool
+from ingestion.views.access import data
+from ingestion.views.answers import unavailable
 
 
-def error(status: int, code: str, message: str) -> JsonResponse:
-    """``{"error": {"code", "message"}}``, the one form of every refusal."""
-    return JsonResponse({"error": {"code": code, "message": message}}, status=status)
-
-
-@never_cache
-@require_safe
+@data(Right.VIEW)
 def pool_status(request: HttpRequest) -> HttpResponse:
-    """``PoolSnapshot.to_dict``; 401 when nobody is logged in, 503 when Redis is out of reach."""
-    if not request.user.is_authenticated:
-        return error(401, "NOT_LOGGED_IN", "Log in at /login/ first.")
+    """``PoolSnapshot.to_dict``; 503 when the pool is out of reach."""
     try:
         return JsonResponse(get_worker_pool().snapshot().to_dict())
     except PoolUnavailable as problem:
         return unavailable(problem)
-
-
-def unavailable(problem: PoolError) -> JsonResponse:
-    return error(503, problem.code, str(problem) or "The pool's state cannot be reached.")
 
 
 @never_cache

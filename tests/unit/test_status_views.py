@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from ingestion.pool.errors import PoolUnavailable
@@ -26,7 +26,10 @@ def pool(db: None) -> Iterator[WorkerPoolService]:
 
 @pytest.fixture
 def operator(db: None) -> User:
-    return User.objects.create_user("ann", password=PASSWORD)
+    """Ann may see the pool."""
+    ann = User.objects.create_user("ann", password=PASSWORD)
+    ann.groups.add(Group.objects.get(name="Viewers"))
+    return ann
 
 
 @pytest.fixture
