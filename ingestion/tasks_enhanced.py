@@ -7,7 +7,9 @@ from typing import Any
 
 from celery import Task, shared_task
 
+from ingestion.pool.errors import PoolUnavailable
 from ingestion.services.audit import acting
+from ingestion.services.ingestion_adapter import IngestionAdapter
 from ingestion.services.routing import routes, task_name
 from ingestion.services.task_run import run_task
 from ingestion.services.worker_pool import get_worker_pool
@@ -45,3 +47,17 @@ for _crm_source, _sync_type in routes():
         crm_source=_crm_source,
         sync_type=_sync_type,
     )(run_route)
+
+
+@shared_task(
+    name="ingestion.run_ingestion",
+    ignore_result=True,
+    acks_late=False,
+    autoretry_for=(PoolUnavailable,),
+    retry_backoff=True,
+    max_retries=5,
+)
+def run_ingestion(schedule_id: int, asked_by: str = "") -> str:
+    """Run the sync of a schedule; ``asked_by`` is empty for beat. Fails when a direct run fails."""
+    with acting(asked_by or "beat (schedule)"):
+        return IngestionAdapter().execute_schedule(schedule_id, asked_by=asked_by)

@@ -6,6 +6,7 @@ from ingestion.models.pool_referee import PoolAnswer, PoolReferee
 from ingestion.models.pool_setting import PoolSetting
 from ingestion.models.rights import WorkerPoolRights
 from ingestion.models.sync_history import SyncHistory
+from ingestion.models.sync_schedule import SyncSchedule
 
 __all__ = [
     "ApiAnswer",
@@ -15,5 +16,6 @@ __all__ = [
     "PoolReferee",
     "PoolSetting",
     "SyncHistory",
+    "SyncSchedule",
     "WorkerPoolRights",
 ]

@@ -164,6 +164,9 @@ class SyncHistory(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     worker_pool_task_id = models.CharField(max_length=36, null=True, blank=True, unique=True)
     attempt = models.PositiveIntegerField(default=0)
+    schedule = models.ForeignKey(
+        "ingestion.SyncSchedule", on_delete=models.SET_NULL, null=True, related_name="runs"
+    )
 
     # What the pool's store last said of the task, so that a lost store can be built anew from here
     # and the ledger can take its place. Null until the store has accepted the task.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,27 @@ class LimitInfo:
 
 
 @dataclass(frozen=True)
+class OutsideRun:
+    """A sync that runs outside the pool and its limit. ``execution``: ``direct`` by a schedule in
+    a Celery worker, ``shell`` from a command line. ``holder``: host and process id."""
+
+    history_id: int
+    crm_source: str
+    sync_type: str
+    execution: str
+    started_at: datetime
+    schedule_id: int | None = None
+    holder: str = ""
+
+    @property
+    def route(self) -> str:
+        return f"{self.crm_source}.{self.sync_type}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "started_at": self.started_at.isoformat()}
+
+
+@dataclass(frozen=True)
 class PoolSnapshot:
     """The pool at one moment. ``queued`` holds the first tasks in their true order, then
     ``delayed`` those that wait for their not-before time; the counts are of all of them."""
@@ -51,6 +72,9 @@ class PoolSnapshot:
     degraded: bool = False
     degraded_since: datetime | None = None
     degraded_reason: str = ""
+    # What the ledger knows beside the store: syncs outside the pool, and beat's last sign of life.
+    direct: tuple[OutsideRun, ...] = ()
+    last_beat_at: datetime | None = None
 
     @property
     def active_count(self) -> int:
@@ -78,6 +102,13 @@ class PoolSnapshot:
         return (self.taken_at - self.last_monitor_at).total_seconds()
 
     @property
+    def beat_age_seconds(self) -> float | None:
+        """None while beat has never sent anything."""
+        if self.last_beat_at is None:
+            return None
+        return max(0.0, (self.taken_at - self.last_beat_at).total_seconds())
+
+    @property
     def state(self) -> str:
         """``degraded`` see there; ``unknown`` no worker online; ``available`` a slot is free; ``overloaded`` all slots
         are taken and more tasks wait than there are slots; else ``busy``."""
@@ -103,12 +134,14 @@ class PoolSnapshot:
                 "reason": self.limit.reason,
             },
             "active_count": self.active_count,
+            "direct_count": len(self.direct),
             "queued_count": self.queued_count,
             "delayed_count": self.delayed_count,
             "available_workers": self.available_workers,
             "utilization": self.utilization,
             "oldest_queued_at": _iso(self.oldest_queued_at),
             "active": [t.to_dict() for t in self.active],
+            "direct": [run.to_dict() for run in self.direct],
             "queued": [t.to_dict() for t in self.queued],
             "delayed": [t.to_dict() for t in self.delayed],
             "workers": [
@@ -124,6 +157,10 @@ class PoolSnapshot:
             "monitor": {
                 "last_round_at": _iso(self.last_monitor_at),
                 "age_seconds": self.monitor_age_seconds,
+            },
+            "beat": {
+                "last_tick_at": _iso(self.last_beat_at),
+                "age_seconds": self.beat_age_seconds,
             },
             "set_aside": dict(self.set_aside),
             "degraded": self.degraded,

@@ -9,6 +9,8 @@ from ingestion.pool.snapshot import PoolSnapshot
 
 # A monitor that missed this many of its rounds is overdue.
 MISSED_ROUNDS = 3
+# Beat writes down what it has sent every three minutes.
+BEAT_NOTE_SECONDS = 180.0
 
 
 def problems(
@@ -21,6 +23,7 @@ def problems(
         yield "No Celery worker is online; start one with 'celery -A data_warehouse worker'."
     if (age := snapshot.monitor_age_seconds) is None or age > MISSED_ROUNDS * monitor_seconds:
         yield f"The monitor is overdue ({_last_round(age)}); see whether beat is running."
+    yield from _beat(snapshot, monitor_seconds)
     yield from _waiting(snapshot, monitor_seconds, max_wait_minutes)
     if snapshot.set_aside:
         yield (
@@ -37,6 +40,15 @@ def _degraded(snapshot: PoolSnapshot) -> str:
 
 def _last_round(age: float | None) -> str:
     return "it has not run yet" if age is None else f"its last round was {age:.0f} s ago"
+
+
+def _beat(snapshot: PoolSnapshot, monitor_seconds: float) -> Iterator[str]:
+    age = snapshot.beat_age_seconds
+    if age is not None and age > MISSED_ROUNDS * monitor_seconds + BEAT_NOTE_SECONDS:
+        yield (
+            f"Beat is dead: its last tick was {age / 60:.0f} minutes ago, and no schedule starts; "
+            "start one with 'celery -A data_warehouse beat'."
+        )
 
 
 def _waiting(

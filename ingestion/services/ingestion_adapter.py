@@ -6,15 +6,10 @@ from collections.abc import Mapping
 from functools import partialmethod
 from typing import Any
 
-from django.core.management import (
-    BaseCommand,
-    CommandError,
-    call_command,
-    get_commands,
-    load_command_class,
-)
+from django.core.management import CommandError, call_command
 
 from ingestion.pool.errors import InvalidParameters
+from ingestion.services import schedule_runs, sync_commands
 from ingestion.services.parameters import command_flags
 from ingestion.services.routing import (
     ROUTES,
@@ -74,6 +69,14 @@ class IngestionAdapter:
         """For doors that want to refuse early. Raises InvalidParameters."""
         command_flags(parameters)
 
+    def execute_schedule(self, schedule_id: int, *, asked_by: str = "") -> str:
+        """Run a schedule's sync now: submit it to the pool, or run it in this process. How that
+        went, in a word or two; see ``schedule_runs.execute``."""
+        return schedule_runs.execute(schedule_id, asked_by=asked_by, run_here=self._run_here)
+
+    def _run_here(self, route: Route, handle: RunHandle, parameters: Mapping[str, Any]) -> None:
+        self._execute_management_command(route.command, run=handle, **parameters)
+
     def _normalize_sync_type(self, crm_source: str, sync_type: str | None) -> str:
         return normalize_sync_type(crm_source, sync_type)
 
@@ -87,7 +90,7 @@ class IngestionAdapter:
             flags = command_flags(kwargs)
         except InvalidParameters as problem:
             raise PermanentError(str(problem)) from problem
-        found = _command(command)
+        found = sync_commands.load(command)
         # A CRM without a folder brings a command of its own, which need not know of our handle.
         handed = {"run": run} if "run" in found.stealth_options else {}
         try:
@@ -98,14 +101,6 @@ class IngestionAdapter:
             if is_worker_shutdown(left):
                 raise
             raise PermanentError(f"{command} ended by itself with exit code {left.code}.") from left
-
-
-def _command(name: str) -> BaseCommand:
-    """Raises PermanentError."""
-    app = get_commands().get(name)
-    if app is None:
-        raise PermanentError(f"The command {name} does not exist; run: manage.py makecommands")
-    return load_command_class(app, name) if isinstance(app, str) else app
 
 
 def is_worker_shutdown(left: SystemExit) -> bool:

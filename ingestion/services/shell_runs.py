@@ -1,4 +1,6 @@
-"""Runs of syncs outside the pool, of which only their open row in the ledger is left."""
+"""Runs of syncs outside the pool, of which only their open row in the ledger is left.
+
+A row on this host is judged by its process; one from elsewhere by its age alone."""
 
 from __future__ import annotations
 
@@ -8,22 +10,28 @@ from datetime import timedelta
 from django.utils import timezone
 
 from ingestion.models import SyncHistory
-from ingestion.services import audit
+from ingestion.services import audit, outside_runs
 from ingestion.services.doctor import ShellRun
 
 # A run from a shell reports to nobody, and a full one may take many hours.
 LONGEST_RUN_MINUTES = 24 * 60.0
 WHY = "Still open after more than {minutes:g} minutes; its process must have died."
+DEAD = "Its process has ended without a word."
 
 
 def gone(*, minutes: float = LONGEST_RUN_MINUTES) -> Iterator[ShellRun]:
-    """Those that are open for longer."""
-    oldest = timezone.now() - timedelta(minutes=minutes)
-    rows = SyncHistory.objects.filter(
-        worker_pool_task_id=None, status__in=SyncHistory.OPEN_STATUSES, start_time__lte=oldest
-    )
-    for row in rows.order_by("pk").iterator():
-        yield of(row, why=WHY.format(minutes=minutes))
+    """Those whose process has died, or that are open for longer."""
+    for row in outside_runs.open_rows().order_by("pk").iterator():
+        if why := why_gone(row, minutes=minutes):
+            yield of(row, why=why)
+
+
+def why_gone(row: SyncHistory, *, minutes: float = LONGEST_RUN_MINUTES) -> str | None:
+    """None while it may still run."""
+    if outside_runs.is_dead(row):
+        return DEAD
+    is_old = row.start_time <= timezone.now() - timedelta(minutes=minutes)
+    return WHY.format(minutes=minutes) if is_old else None
 
 
 def of(row: SyncHistory, *, why: str) -> ShellRun:

@@ -57,18 +57,12 @@ def _stale_syncs(pool: WorkerPoolService, minutes: float | None) -> Iterator[Sta
     now = timezone.now()
     for row in SyncHistory.objects.filter(status__in=SyncHistory.OPEN_STATUSES).iterator():
         why = (
-            _why_direct(row, now, minutes or shell_runs.LONGEST_RUN_MINUTES)
+            shell_runs.why_gone(row, minutes=minutes or shell_runs.LONGEST_RUN_MINUTES)
             if row.worker_pool_task_id is None
             else _why_pooled(row, pool, now, minutes or pool_conf().stale_minutes)
         )
         if why:
             yield StaleSync(row, why)
-
-
-def _why_direct(row: SyncHistory, now: datetime, minutes: float) -> str | None:
-    if row.start_time > now - timedelta(minutes=minutes):
-        return None
-    return shell_runs.WHY.format(minutes=minutes)
 
 
 def _why_pooled(

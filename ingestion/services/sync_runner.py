@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from ingestion.conf import warehouse_conf
 from ingestion.models import SyncHistory
+from ingestion.services import outside_runs
 from ingestion.services.database import refresh_connections
 from ingestion.services.routing import command_name
 from ingestion.services.secrets import mask
@@ -40,13 +41,16 @@ class RunHandle:
 
     ``result`` is filled as the run goes on, so that a failed run has its counts so far.
     ``opens_history`` False: the caller has a SyncHistory row of its own. ``asked`` is the sync
-    type that was asked for, where another one runs in its place.
+    type that was asked for, where another one runs in its place. ``execution`` tells who runs it
+    outside the pool: a ``shell``, or a schedule's worker: ``direct``.
     """
 
     reporter: Reporter
     result: SyncResult | None = None
     opens_history: bool = True
     asked: str | None = None
+    execution: str = "shell"
+    schedule_id: int | None = None
 
 
 def run_sync(
@@ -61,20 +65,27 @@ def run_sync(
     if not handle.opens_history:
         _run(result, options, handle.reporter)
         return result
-    with _recorded(result, options, asked=handle.asked or sync_type):
+    with _recorded(result, options, handle):
         _run(result, options, handle.reporter)
     return result
 
 
 @contextmanager
-def _recorded(result: SyncResult, options: SyncOptions, *, asked: str) -> Iterator[None]:
+def _recorded(result: SyncResult, options: SyncOptions, handle: RunHandle) -> Iterator[None]:
     """Opens the row, and closes it whatever happens."""
     command = command_name(result.crm_source, result.sync_type)
     row = SyncHistory.objects.create(
         crm_source=result.crm_source,
         sync_type=result.sync_type,
         endpoint=command,
-        configuration={**options.to_dict(), "asked": asked, "command": command},
+        schedule_id=handle.schedule_id,
+        configuration={
+            **options.to_dict(),
+            "asked": handle.asked or result.sync_type,
+            "command": command,
+            "execution": handle.execution,
+            "process": outside_runs.this_process(),
+        },
     )
     try:
         yield

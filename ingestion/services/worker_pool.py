@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from ingestion.pool.errors import AlreadyFinished, PoolUnavailable, TaskNotFound
@@ -28,9 +29,11 @@ from ingestion.services import (
     doctor_facts,
     ledger,
     limits,
+    outside_runs,
     repairs,
+    schedule_beat,
 )
-from ingestion.services.database import told_as_unavailable
+from ingestion.services.database import times_lost, told_as_unavailable
 from ingestion.services.doctor import Diagnosis, Finding
 from ingestion.services.doctor_cures import Tools
 from ingestion.services.outcomes import cancel_message
@@ -72,8 +75,11 @@ class WorkerPoolService(TaskLife):
 
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
         """Everything at one moment, after overdue repairs; the queue cut to ``queue_limit``."""
+        losses = times_lost()
         self._tend()
         snapshot = self._store.snapshot(queue_limit=queue_limit)
+        if times_lost() == losses:
+            snapshot = _with_ledger(snapshot)
         if not snapshot.set_aside:
             return snapshot
         # What an older version stored may hold what is refused today.
@@ -87,7 +93,7 @@ class WorkerPoolService(TaskLife):
         """max_workers, active_count, queued_count, available_workers, utilization (percent) and
         the other numbers of the snapshot, without its lists of tasks."""
         stats = self.snapshot(queue_limit=0).to_dict()
-        for name in ("active", "queued", "delayed"):
+        for name in ("active", "direct", "queued", "delayed"):
             del stats[name]
         return stats
 
@@ -255,6 +261,17 @@ class WorkerPoolService(TaskLife):
             TaskStatus.FAILED, f"No progress for more than {minutes:g} minutes; ended as stale."
         )
         return sum(self._end(task, outcome) for task in stale)
+
+
+def _with_ledger(snapshot: PoolSnapshot) -> PoolSnapshot:
+    """With what only the ledger knows; without it while its database is away."""
+    try:
+        with told_as_unavailable():
+            outside, last_beat_at = outside_runs.running(), schedule_beat.last_tick_at()
+    except (PoolUnavailable, DatabaseError):
+        logger.warning("the ledger could not tell of direct runs and beat", exc_info=True)
+        return snapshot
+    return replace(snapshot, direct=outside, last_beat_at=last_beat_at)
 
 
 def _waiting(snapshot: PoolSnapshot) -> dict[str, int]:

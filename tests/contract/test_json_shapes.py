@@ -52,6 +52,15 @@ TASK = {
     "sync_history_id": maybe(NUMBER),
 }
 LIMIT = {"set_by": TEXT, "set_at": maybe(TIME), "reason": TEXT}
+OUTSIDE = {
+    "history_id": NUMBER,
+    "crm_source": TEXT,
+    "sync_type": TEXT,
+    "execution": TEXT,
+    "started_at": TIME,
+    "schedule_id": maybe(NUMBER),
+    "holder": TEXT,
+}
 SNAPSHOT = {
     "schema": NUMBER,
     "taken_at": TIME,
@@ -60,17 +69,20 @@ SNAPSHOT = {
     "effective_limit": NUMBER,
     "limit": LIMIT,
     "active_count": NUMBER,
+    "direct_count": NUMBER,
     "queued_count": NUMBER,
     "delayed_count": NUMBER,
     "available_workers": NUMBER,
     "utilization": NUMBER,
     "oldest_queued_at": maybe(TIME),
     "active": [TASK],
+    "direct": [OUTSIDE],
     "queued": [TASK],
     "delayed": [TASK],
     "workers": [{"name": TEXT, "last_seen_at": TIME, "capacity": NUMBER, "is_online": FLAG}],
     "counters": OBJECT,
     "monitor": {"last_round_at": maybe(TIME), "age_seconds": maybe(NUMBER)},
+    "beat": {"last_tick_at": maybe(TIME), "age_seconds": maybe(NUMBER)},
     "set_aside": OBJECT,
     "degraded": FLAG,
     "degraded_since": maybe(TIME),
@@ -205,7 +217,7 @@ def test_a_refused_command_keeps_its_shape(pool: WorkerPoolService) -> None:
 
 def test_the_status_endpoint_keeps_its_shape(pool: WorkerPoolService) -> None:
     browser = Client()
-    browser.force_login(User.objects.create_user("ann"))
+    browser.force_login(User.objects.create_superuser("ann"))
     assert_fits(browser.get("/api/status/").json(), SNAPSHOT)
 
 

@@ -108,3 +108,16 @@ def test_every_problem_at_once(pool: Pool) -> None:
     pool.let_pass(timedelta(days=1).total_seconds())
     found = said(pool.store.snapshot(), set_aside={"x": "{}"}, degraded=True)
     assert len(found) == 4
+
+
+def test_a_dead_beat(pool: Pool) -> None:
+    snapshot = pool.store.snapshot()
+    last_beat_at = snapshot.taken_at - timedelta(minutes=10)
+    (problem,) = said(snapshot, last_beat_at=last_beat_at)
+    assert problem.startswith("Beat is dead: its last tick was 10 minutes ago")
+
+
+def test_a_beat_that_notes_its_ticks_late_is_alive(pool: Pool) -> None:
+    snapshot = pool.store.snapshot()
+    last_beat_at = snapshot.taken_at - timedelta(minutes=8)
+    assert said(snapshot, last_beat_at=last_beat_at) == []

@@ -11,7 +11,7 @@ from django.core.management import BaseCommand, CommandError
 
 from ingestion.management.sync import SyncCommand, sync_options
 from ingestion.pool.errors import InvalidParameters, UnknownSource
-from ingestion.services import ingestion_adapter
+from ingestion.services import sync_commands
 from ingestion.services.ingestion_adapter import IngestionAdapter
 from ingestion.services.parameters import KNOWN, command_flags
 from ingestion.services.routing import ROUTES
@@ -170,7 +170,7 @@ class Recorder(BaseCommand):
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     found = Recorder()
-    monkeypatch.setattr(ingestion_adapter, "get_commands", lambda: {"sync_genius_leads": found})
+    monkeypatch.setattr(sync_commands, "get_commands", lambda: {"sync_genius_leads": found})
     return found
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from ingestion.models import SyncHistory
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus
+from ingestion.services import outside_runs
 from ingestion.services.worker_pool import use_worker_pool
 from tests.unit.pool_fixtures import Bench
 
@@ -54,6 +55,21 @@ def test_closes_a_direct_run_that_is_too_old(bench: Bench) -> None:
     assert "1 stale, 1 closed" in cleanup()
     assert status(row) == "failed"
     assert "1440 minutes" in row.error_message
+
+
+def test_closes_a_direct_run_whose_process_died(bench: Bench) -> None:
+    row = direct_run(hours=0.1)
+    row.configuration = {"process": {**outside_runs.this_process(), "started": "long ago"}}
+    row.save()
+    assert "1 stale, 1 closed" in cleanup()
+    assert "ended without a word" in SyncHistory.objects.get().error_message
+
+
+def test_leaves_a_run_whose_process_lives_alone(bench: Bench) -> None:
+    row = direct_run(hours=0.1)
+    row.configuration = {"process": outside_runs.this_process()}
+    row.save()
+    assert "0 stale" in cleanup()
 
 
 def test_minutes_hold_for_direct_runs_too(bench: Bench) -> None:

@@ -95,12 +95,15 @@ def test_a_run_makes_one_history_row(source: FakeSource) -> None:
 
 def test_the_row_tells_what_was_asked_for(source: FakeSource) -> None:
     call_command(Leads(), "--start-date=2026-01-01", "--max-records=2", "--quiet")
-    assert only_row().configuration == {
+    told = only_row().configuration
+    assert told.pop("process")["pid"] == os.getpid()
+    assert told == {
         "asked": "leads",
         "command": "sync_fake_leads",
         "mode": "delta",
         "start_date": "2026-01-01T00:00:00+00:00",
         "max_records": 2,
+        "execution": "shell",
     }
 
 

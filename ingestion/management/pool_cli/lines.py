@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 
-from ingestion.pool.snapshot import PoolSnapshot, WorkerInfo
+from ingestion.pool.snapshot import OutsideRun, PoolSnapshot, WorkerInfo
 from ingestion.pool.task import WorkerTask
 
 SHORT_ID = 8
@@ -145,6 +145,20 @@ def waiting_section(
         yield f"  and {total - len(tasks)} more"
 
 
+def outside_section(snapshot: PoolSnapshot) -> Iterator[str]:
+    """Syncs that run outside the pool and its limit."""
+    if snapshot.direct:
+        yield "Outside the pool:"
+    yield from (outside_line(run, snapshot.taken_at) for run in snapshot.direct)
+
+
+def outside_line(run: OutsideRun, at: datetime) -> str:
+    by = f", schedule {run.schedule_id}" if run.schedule_id else ""
+    since = duration((at - run.started_at).total_seconds())
+    where = printable(run.holder)
+    return f"- {printable(run.route)} ({run.execution}{by}, running for {since}, on {where})"
+
+
 def at_stake(snapshot: PoolSnapshot) -> Iterator[str]:
     """What a reset ends, the first of what waits."""
     yield from active_section(snapshot, Detail.BRIEF)
@@ -166,6 +180,7 @@ def monitor_round(snapshot: PoolSnapshot) -> Iterator[str]:
     yield f"Queued: {snapshot.queued_count}"
     yield from (f"{name}: {value}" for name, value in degraded(snapshot).items())
     yield from active_section(snapshot, Detail.BRIEF)
+    yield from outside_section(snapshot)
     yield from waiting_sections(snapshot, Detail.BRIEF)
 
 
@@ -185,6 +200,17 @@ def workers_online(snapshot: PoolSnapshot) -> str:
 def monitor_age(snapshot: PoolSnapshot) -> str:
     age = snapshot.monitor_age_seconds
     return "has not run yet" if age is None else f"last round {duration(age)} ago"
+
+
+def beat_age(snapshot: PoolSnapshot) -> str:
+    age = snapshot.beat_age_seconds
+    return "not seen yet" if age is None else f"last tick {duration(age)} ago"
+
+
+def outside(snapshot: PoolSnapshot) -> dict[str, str]:
+    """How many syncs run outside the pool; nothing when none does."""
+    count = len(snapshot.direct)
+    return {"Outside the pool": f"{count} running beside the limit"} if count else {}
 
 
 def counters(snapshot: PoolSnapshot) -> str:
@@ -215,11 +241,13 @@ def summary(snapshot: PoolSnapshot) -> dict[str, str]:
         "Taken at": stamp(snapshot.taken_at),
         "Max workers": limit(snapshot),
         "Active": slots(snapshot),
+        **outside(snapshot),
         "Available workers": str(snapshot.available_workers),
         "Queued": str(snapshot.queued_count),
         "Delayed": str(snapshot.delayed_count),
         "Workers online": workers_online(snapshot),
         "Monitor": monitor_age(snapshot),
+        "Beat": beat_age(snapshot),
         "Counters": counters(snapshot),
     }
 
@@ -229,6 +257,7 @@ def status(snapshot: PoolSnapshot, *, verbose: bool) -> Iterator[str]:
     detail = Detail.FULL if verbose else Detail.HOLDER
     yield from (f"{name}: {value}" for name, value in summary(snapshot).items())
     yield from active_section(snapshot, detail)
+    yield from outside_section(snapshot)
     yield from waiting_sections(snapshot, detail)
     if verbose:
         yield from (worker_line(worker, snapshot.taken_at) for worker in snapshot.workers)

@@ -64,6 +64,8 @@ def tasks(snapshot: PoolSnapshot, detail: Detail) -> Iterator[RenderableType]:
     """The tables that have rows."""
     if snapshot.active:
         yield active(snapshot)
+    if snapshot.direct:
+        yield Text("\n".join(lines.outside_section(snapshot)))
     if snapshot.queued:
         yield waiting("Queued tasks", snapshot.queued, snapshot.queued_count)
     if snapshot.delayed:

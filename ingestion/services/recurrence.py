@@ -1,0 +1,184 @@
+"""When a schedule is due, as beat reckons it: Celery's own arithmetic, so that what is shown is
+what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
+from typing import Protocol
+from zoneinfo import ZoneInfo, available_timezones
+
+from celery.schedules import ParseException
+from cron_descriptor import FormatException, Options, get_description
+from django_celery_beat.tzcrontab import TzAwareCrontab
+
+from ingestion.models import SyncSchedule
+
+SHORTEST_SECONDS = 10
+# With three quarters of an interval two beats out of step start no more runs than one, and a
+# message that waited a while does not cost the next one its turn.
+TURN_SHARE = 0.75
+# Clocks of two hosts may differ by this much.
+CLOCK_SECONDS = 5.0
+LOOKED_AHEAD = 12
+CRON_FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+
+
+class WrongRecurrence(ValueError):
+    """``field`` of the schedule is wrong."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(why)
+        self.field = field
+
+
+class Recurrence(Protocol):
+    """All moments are aware, in UTC."""
+
+    @property
+    def words(self) -> str:
+        """``every 15 minutes``."""
+
+    @property
+    def gap_seconds(self) -> float:
+        """The shortest time between two runs."""
+
+    def next_after(self, moment: datetime) -> datetime:
+        """The first run after ``moment``, if that was a run."""
+
+    def base(self, now: datetime, start_at: datetime | None) -> datetime:
+        """What counts as the last run of a schedule that is switched on now, so that its next run
+        comes on its own time and not at once."""
+
+    def turn(self, last: datetime, now: datetime) -> datetime | None:
+        """The turn that is due at ``now`` after the one at ``last``; None when there is none."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    every: int
+    period: str
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(**{self.period: self.every})
+
+    @property
+    def words(self) -> str:
+        return (
+            f"every {self.period[:-1]}" if self.every == 1 else f"every {self.every} {self.period}"
+        )
+
+    @property
+    def gap_seconds(self) -> float:
+        return self.length.total_seconds()
+
+    def next_after(self, moment: datetime) -> datetime:
+        return moment + self.length
+
+    def base(self, now: datetime, start_at: datetime | None) -> datetime:
+        """Its runs keep the step of ``start_at``, however often it is switched off and on."""
+        if start_at is None:
+            return now
+        steps = (now - start_at) // self.length
+        return start_at + max(steps, -1) * self.length
+
+    def turn(self, last: datetime, now: datetime) -> datetime | None:
+        return now if now >= last + TURN_SHARE * self.length else None
+
+
+@dataclass(frozen=True)
+class Crontab:
+    minute: str
+    hour: str
+    day_of_month: str
+    month_of_year: str
+    day_of_week: str
+    timezone: str
+
+    @cached_property
+    def schedule(self) -> TzAwareCrontab:
+        fields = {name: getattr(self, name) for name in CRON_FIELDS}
+        return TzAwareCrontab(**fields, tz=ZoneInfo(self.timezone))
+
+    @property
+    def words(self) -> str:
+        options = Options()
+        options.use_24hour_time_format = True
+        said = get_description(" ".join(getattr(self, name) for name in CRON_FIELDS), options)
+        return f"{said[0].lower()}{said[1:]}, {self.timezone} time"
+
+    @property
+    def gap_seconds(self) -> float:
+        moments = list(runs_after(self, datetime.now(UTC), count=LOOKED_AHEAD))
+        return min((later - sooner).total_seconds() for sooner, later in pairwise(moments))
+
+    def next_after(self, moment: datetime) -> datetime:
+        last, delta, _ = self.schedule.remaining_delta(moment)
+        found: datetime = (last + delta).astimezone(UTC)
+        return found
+
+    def base(self, now: datetime, start_at: datetime | None) -> datetime:
+        """A run at the very moment of the start belongs to the schedule."""
+        return max(now, start_at - timedelta(seconds=1)) if start_at else now
+
+    def turn(self, last: datetime, now: datetime) -> datetime | None:
+        due = self.next_after(last)
+        return max(now, due) if now >= due - timedelta(seconds=CLOCK_SECONDS) else None
+
+
+def recurrence_of(schedule: SyncSchedule) -> Recurrence:
+    """Raises WrongRecurrence."""
+    if schedule.recurrence == SyncSchedule.Recurrence.INTERVAL:
+        return _interval(schedule)
+    return _crontab(schedule)
+
+
+def runs_after(
+    recurrence: Recurrence, base: datetime, *, count: int, until: datetime | None = None
+) -> Iterator[datetime]:
+    """The first ``count`` runs after a last one at ``base``."""
+    moment = base
+    for _ in range(count):
+        moment = recurrence.next_after(moment)
+        if until and moment > until:
+            return
+        yield moment
+
+
+def _interval(schedule: SyncSchedule) -> Interval:
+    every = schedule.every
+    if type(every) is not int or not 1 <= every < 10**6:
+        raise WrongRecurrence("every", "must be a whole number from 1.")
+    if schedule.period not in SyncSchedule.Period.values:
+        allowed = ", ".join(SyncSchedule.Period.values)
+        raise WrongRecurrence("period", f"must be one of {allowed}.")
+    found = Interval(every, schedule.period)
+    if found.gap_seconds < SHORTEST_SECONDS:
+        raise WrongRecurrence("every", f"must be {SHORTEST_SECONDS} seconds or more.")
+    return found
+
+
+def _crontab(schedule: SyncSchedule) -> Crontab:
+    if schedule.timezone not in available_timezones():
+        raise WrongRecurrence("timezone", "is unknown; write one such as Europe/Berlin or UTC.")
+    fields = {name: str(getattr(schedule, name)).strip() for name in CRON_FIELDS}
+    found = Crontab(**fields, timezone=schedule.timezone)
+    for name, text in fields.items():
+        _check_cron_field(name, text)
+    try:
+        found.next_after(datetime.now(UTC))
+        _ = found.words
+    except (ParseException, ValueError, RuntimeError, FormatException) as problem:
+        raise WrongRecurrence("minute", f"this crontab never runs: {problem}.") from problem
+    return found
+
+
+def _check_cron_field(name: str, text: str) -> None:
+    try:
+        TzAwareCrontab(**{name: text})
+    except (ParseException, ValueError) as problem:
+        raise WrongRecurrence(name, f"{text!r} is no crontab field ({problem}).") from problem

@@ -1,0 +1,231 @@
+"""Schedules of syncs: every change keeps beat's entry in step, within one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from celery import current_app
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from ingestion.models import SyncHistory, SyncSchedule
+from ingestion.pool.errors import PoolUnavailable
+from ingestion.services import audit, schedule_beat, schedule_runs
+from ingestion.services.recurrence import recurrence_of, runs_after
+from ingestion.services.schedule_errors import InvalidSchedule, ScheduleExists, ScheduleNotFound
+from ingestion.services.schedule_fields import TIMING, fill, to_fields
+from ingestion.services.secrets import mask
+
+SHOWN_RUNS = 5
+
+
+@dataclass(frozen=True)
+class Preview:
+    """When a schedule runs: in words, and its next runs (UTC)."""
+
+    words: str
+    next_runs: tuple[datetime, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"words": self.words, "next_runs": [at.isoformat() for at in self.next_runs]}
+
+
+def create(fields: Mapping[str, Any], *, actor: str = "") -> SyncSchedule:
+    """Errors: InvalidSchedule, ScheduleExists."""
+    who = mask(audit.actor(actor))
+    schedule = fill(SyncSchedule(created_by=who, updated_by=who), fields)
+    with transaction.atomic():
+        _save(schedule, starts_anew=True)
+        _note("schedule_create", schedule, actor=actor, after=to_fields(schedule))
+    return schedule
+
+
+def edit(schedule_id: int, changes: Mapping[str, Any], *, actor: str = "") -> SyncSchedule:
+    """Change some fields. A new time counts from now on. Errors: ScheduleNotFound,
+    InvalidSchedule, ScheduleExists."""
+    with transaction.atomic():
+        schedule = _locked(schedule_id)
+        before = to_fields(schedule)
+        fill(schedule, changes).updated_by = mask(audit.actor(actor))
+        after = to_fields(schedule)
+        _save(schedule, starts_anew=_starts_anew(before, after))
+        if after != before:
+            _note("schedule_edit", schedule, actor=actor, before=before, after=after)
+    return schedule
+
+
+def set_enabled(
+    schedule_id: int, enabled: bool, *, run_now: bool = False, actor: str = ""
+) -> SyncSchedule:
+    """Switch on or off. Switched on, it runs at its next time; ``run_now`` also at once. Errors:
+    ScheduleNotFound, PoolUnavailable (only with ``run_now``)."""
+    schedule = edit(schedule_id, {"enabled": enabled}, actor=actor)
+    if enabled and run_now:
+        run(schedule_id, actor=actor)
+    return schedule
+
+
+def delete(schedule_id: int, *, actor: str = "") -> None:
+    """Its runs stay in the history. Raises ScheduleNotFound."""
+    with transaction.atomic():
+        schedule = _locked(schedule_id)
+        _note("schedule_delete", schedule, actor=actor, before=to_fields(schedule))
+        schedule_beat.remove(schedule)
+
+
+def run(schedule_id: int, *, actor: str = "") -> str:
+    """Run it now, beside its own times: the task's id, or an empty text for a direct run, which a
+    Celery worker takes. Errors: ScheduleNotFound, PoolUnavailable."""
+    schedule, who = get(schedule_id), audit.actor(actor)
+    task_id = ""
+    if schedule.execution == SyncSchedule.Execution.POOL:
+        task_id = schedule_runs.submit(schedule, who)
+    else:
+        _send_direct(schedule, who)
+    _note("schedule_run", schedule, actor=actor, after={"task_id": task_id or None})
+    return task_id
+
+
+def get(schedule_id: int) -> SyncSchedule:
+    """Raises ScheduleNotFound."""
+    return _one(SyncSchedule.objects.filter(pk=schedule_id), str(schedule_id))
+
+
+def find(word: str) -> SyncSchedule:
+    """By its id or its name. Raises ScheduleNotFound."""
+    named = SyncSchedule.objects.filter(name=word.strip())
+    if word.strip().isdecimal() and not named.exists():
+        return get(int(word))
+    return _one(named, repr(word))
+
+
+def runs(schedule_id: int, *, limit: int = 20) -> list[SyncHistory]:
+    """Its runs, the latest first. Raises ScheduleNotFound."""
+    return list(get(schedule_id).runs.order_by("-start_time", "-pk")[:limit])
+
+
+def preview(fields: Mapping[str, Any], *, count: int = SHOWN_RUNS) -> Preview:
+    """Of a schedule that is not stored yet, as if it were switched on now. Raises
+    InvalidSchedule."""
+    schedule = fill(SyncSchedule(), fields)
+    base = recurrence_of(schedule).base(timezone.now(), schedule.start_at)
+    return _preview(schedule, base, count)
+
+
+def preview_of(schedule: SyncSchedule, *, count: int = SHOWN_RUNS) -> Preview:
+    """Of a stored one; no runs while it is switched off or after its end."""
+    now, entry = timezone.now(), schedule.periodic_task
+    if not schedule_beat.is_live(schedule, now) or entry is None or entry.last_run_at is None:
+        return Preview(recurrence_of(schedule).words, ())
+    return _preview(schedule, entry.last_run_at, count)
+
+
+def to_dict(schedule: SyncSchedule) -> dict[str, Any]:
+    """The JSON form: its fields, its times, its last run, who made it."""
+    last = schedule.runs.order_by("-start_time", "-pk").first()
+    return {
+        "id": schedule.pk,
+        **to_fields(schedule),
+        **preview_of(schedule).to_dict(),
+        "last_run": run_to_dict(last) if last else None,
+        "created_by": schedule.created_by,
+        "updated_by": schedule.updated_by,
+        "created_at": schedule.created_at.isoformat(),
+        "updated_at": schedule.updated_at.isoformat(),
+    }
+
+
+def run_to_dict(row: SyncHistory) -> dict[str, Any]:
+    """The JSON form of one run."""
+    return {
+        "history_id": row.pk,
+        "task_id": row.worker_pool_task_id,
+        "status": row.status,
+        "started_at": row.start_time.isoformat(),
+        "ended_at": row.end_time.isoformat() if row.end_time else None,
+        "records_processed": row.records_processed,
+        "error_message": row.error_message,
+    }
+
+
+def export_all() -> dict[str, Any]:
+    """What ``import_all`` reads."""
+    return {"schema": 1, "schedules": [to_fields(found) for found in SyncSchedule.objects.all()]}
+
+
+def import_all(wanted: Sequence[Mapping[str, Any]], *, actor: str = "") -> dict[str, int]:
+    """Create those with new names, change those that are there; all or none. ``created``,
+    ``changed``, ``unchanged``. Errors: InvalidSchedule that names the schedule."""
+    counts = {"created": 0, "changed": 0, "unchanged": 0}
+    with transaction.atomic():
+        for fields in wanted:
+            counts[_import_one(fields, actor)] += 1
+    return counts
+
+
+def _import_one(fields: Mapping[str, Any], actor: str) -> str:
+    name = str(fields.get("name", "")).strip()
+    there = SyncSchedule.objects.filter(name=name).first()
+    try:
+        if there is None:
+            create(fields, actor=actor)
+            return "created"
+        before = to_fields(there)
+        after = to_fields(edit(there.pk, fields, actor=actor))
+    except InvalidSchedule as problem:
+        raise InvalidSchedule(
+            {f"{name or 'nameless'}, {k}": v for k, v in problem.fields.items()}
+        ) from problem
+    return "changed" if before != after else "unchanged"
+
+
+def _save(schedule: SyncSchedule, *, starts_anew: bool) -> None:
+    try:
+        with transaction.atomic():
+            schedule_beat.keep_in_step(schedule, starts_anew=starts_anew)
+    except IntegrityError as problem:
+        raise ScheduleExists(f"There is another schedule named {schedule.name!r}.") from problem
+
+
+def _starts_anew(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    is_switched_on = after["enabled"] and not before["enabled"]
+    return bool(is_switched_on or any(before.get(name) != after.get(name) for name in TIMING))
+
+
+def _locked(schedule_id: int) -> SyncSchedule:
+    return _one(SyncSchedule.objects.select_for_update().filter(pk=schedule_id), str(schedule_id))
+
+
+def _one(rows: Any, named: str) -> SyncSchedule:
+    schedule: SyncSchedule | None = rows.first()
+    if schedule is None:
+        raise ScheduleNotFound(f"There is no schedule {named}; 'list' shows them.")
+    return schedule
+
+
+def _send_direct(schedule: SyncSchedule, asked_by: str) -> None:
+    kwargs = {"schedule_id": schedule.pk, "asked_by": asked_by}
+    try:
+        current_app.send_task(schedule_beat.TASK, kwargs=kwargs, ignore_result=True)
+    except OperationalError as problem:
+        raise PoolUnavailable(f"The broker did not take the run: {mask(str(problem))}") from problem
+
+
+def _preview(schedule: SyncSchedule, base: datetime, count: int) -> Preview:
+    """A run that is overdue comes at once, and once."""
+    recurrence, now = recurrence_of(schedule), timezone.now()
+    late: tuple[datetime, ...] = ()
+    if recurrence.next_after(base) < now:
+        late, base = (now,), now
+    following = runs_after(recurrence, base, count=count - len(late), until=schedule.end_at)
+    return Preview(recurrence.words, (*late, *following))
+
+
+def _note(action: str, schedule: SyncSchedule, *, actor: str, **told: Any) -> None:
+    audit.record(
+        action, actor=actor, target=f"schedule {schedule.pk}", reason=schedule.name, **told
+    )
