@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "ingestion",
 ]
 MIDDLEWARE = [
+    "ingestion.api.middleware.ApiErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

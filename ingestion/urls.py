@@ -8,7 +8,10 @@ from django.contrib.auth.views import (
 )
 from django.urls import path
 
+from ingestion.api.app import api, docs_page
+from ingestion.services.access import Right
 from ingestion.views import home, status
+from ingestion.views.access import page
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -17,6 +20,8 @@ urlpatterns = [
     path("password/", PasswordChangeView.as_view(), name="password_change"),
     path("password/done/", PasswordChangeDoneView.as_view(), name="password_change_done"),
     path("api/status/", status.pool_status, name="api-status"),
+    path("api/docs", page(Right.VIEW)(docs_page), name="api-docs"),
+    path("api/", api.urls),
     path("health/live", status.live, name="health-live"),
     path("health/ready", status.ready, name="health-ready"),
 ]

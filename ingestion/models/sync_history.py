@@ -189,6 +189,7 @@ class SyncHistory(models.Model):
         indexes = (
             models.Index(fields=("crm_source", "sync_type", "-start_time")),
             models.Index(fields=("status", "start_time")),
+            models.Index(fields=("end_time",)),
             models.Index(fields=("pool_status", "queued_us")),
             models.Index(fields=("pool_status", "ended_us")),
         )

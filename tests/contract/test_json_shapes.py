@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -16,6 +15,7 @@ from ingestion.models import SyncHistory
 from ingestion.services import celery_view
 from ingestion.services.readiness import Part, Readiness
 from ingestion.services.worker_pool import WorkerPoolService
+from tests.unit.people import browser, member
 from tests.unit.pool_shell import manage, pool_in_memory, shell, take
 
 TIME, TEXT, NUMBER, FLAG, OBJECT = "time", "text", "number", "true/false", "object"
@@ -216,9 +216,7 @@ def test_a_refused_command_keeps_its_shape(pool: WorkerPoolService) -> None:
 
 
 def test_the_status_endpoint_keeps_its_shape(pool: WorkerPoolService) -> None:
-    browser = Client()
-    browser.force_login(User.objects.create_superuser("ann"))
-    assert_fits(browser.get("/api/status/").json(), SNAPSHOT)
+    assert_fits(browser(member("Viewers")).get("/api/status/").json(), SNAPSHOT)
 
 
 def test_a_refused_request_keeps_its_shape(pool: WorkerPoolService) -> None:

@@ -12,27 +12,14 @@ from django.test import Client
 
 from ingestion.services.access import GROUPS, Right, ensure_groups, may
 from ingestion.services.worker_pool import WorkerPoolService
+from tests.unit.people import PASSWORD, browser, member
 from tests.unit.pool_shell import pool_in_memory
-
-PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
 def pool(db: None) -> Iterator[WorkerPoolService]:
     with pool_in_memory() as service:
         yield service
-
-
-def member(group: str, name: str = "ann") -> User:
-    user = User.objects.create_user(name, password=PASSWORD)
-    user.groups.add(Group.objects.get(name=group))
-    return user
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 class TestGroups:

@@ -1,0 +1,1 @@
+"""The API for programs and for the pages' own scripts: one small file per resource, thin doors."""

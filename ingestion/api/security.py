@@ -1,0 +1,77 @@
+"""Who calls: a program with a token, or a browser with its session and a CSRF token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja.security import APIKeyCookie, HttpBearer
+from ninja.utils import check_csrf
+
+from ingestion.api.errors import CsrfFailed, NotAllowed
+from ingestion.services import api_tokens
+from ingestion.services.access import Right, may
+
+
+@dataclass(frozen=True)
+class Caller:
+    """``name`` is what the audit record says; ``key`` tells callers apart."""
+
+    name: str
+    key: str
+    kind: str
+    rights: frozenset[Right]
+
+
+class TokenAuth(HttpBearer):
+    """``Authorization: Bearer dw_...``"""
+
+    def __init__(self, right: Right) -> None:
+        self._right = right
+        super().__init__()
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
+        found = api_tokens.find(token)
+        if found is None:
+            return None
+        rights = frozenset(api_tokens.SCOPES[found.scope])
+        if self._right not in rights:
+            raise NotAllowed(f"The scope {found.scope!r} of this token does not allow this.")
+        return Caller(f"token {found.name}", f"token:{found.pk}", "token", rights)
+
+
+class SessionAuth(APIKeyCookie):
+    """The session of somebody who has logged in; what changes something needs ``X-CSRFToken``."""
+
+    param_name: str = settings.SESSION_COOKIE_NAME
+
+    def __init__(self, right: Right) -> None:
+        self._right = right
+        super().__init__()
+
+    def __call__(self, request: HttpRequest) -> Caller | None:
+        if "Authorization" in request.headers or not request.user.is_authenticated:
+            return None
+        if check_csrf(request):
+            raise CsrfFailed("Send the value of the csrftoken cookie as the header X-CSRFToken.")
+        return self.authenticate(request, None)
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Caller:
+        user = request.user
+        rights = frozenset(right for right in Right if may(user, right))
+        if self._right not in rights:
+            raise NotAllowed("Your account lacks the permission for this.")
+        return Caller(f"{user.get_username()} (web)", f"user:{user.pk}", "user", rights)
+
+
+def needs(right: Right) -> list[Any]:
+    """What a door asks for: ``auth=needs(Right.OPERATE)``."""
+    return [TokenAuth(right), SessionAuth(right)]
+
+
+def caller(request: HttpRequest) -> Caller:
+    """Who has passed the door."""
+    found: Caller = request.auth  # type: ignore[attr-defined]
+    return found
