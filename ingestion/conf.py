@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -143,3 +144,29 @@ def system_conf() -> SystemConf:
         dotenv_names=tuple(settings.CRM_ENVIRONMENT.dotenv),
         configured=settings.CRM_ENVIRONMENT.configured,
     )
+
+
+@dataclass(frozen=True)
+class SettingValue:
+    """A setting as it is in force. ``source``: environment, .env, running system or default."""
+
+    name: str
+    value: str
+    source: str
+
+
+def setting_values(defaults: Mapping[str, Any] | None = None) -> list[SettingValue]:
+    """The named settings, or all that the project itself reads, in the order of their defaults.
+    The values may be secrets."""
+    found = settings.CRM_ENVIRONMENT
+    return [
+        SettingValue(name, found.get(name) or _text(default), found.source_of(name))
+        for name, default in (settings.SETTING_DEFAULTS if defaults is None else defaults).items()
+    ]
+
+
+def _text(default: Any) -> str:
+    """As one writes it into ``.env``."""
+    if isinstance(default, bool):
+        return str(default).lower()
+    return ",".join(default) if isinstance(default, list) else str(default)

@@ -10,11 +10,17 @@ from django.urls import path
 
 from ingestion.api.app import api, docs_page
 from ingestion.services.access import Right
-from ingestion.views import home, status
+from ingestion.views import crms, history, home, records, status
 from ingestion.views.access import page
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("history/", history.history, name="history"),
+    path("history/<int:history_id>/", history.run, name="run"),
+    path("crms/", crms.crms, name="crms"),
+    path("crms/<slug:name>/", crms.crm, name="crm"),
+    path("audit/", records.audit, name="audit"),
+    path("settings/", records.settings, name="settings"),
     path("login/", LoginView.as_view(next_page="home"), name="login"),
     path("logout/", LogoutView.as_view(next_page="login"), name="logout"),
     path("password/", PasswordChangeView.as_view(), name="password_change"),

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from ingestion.models import AuditRecord
 from ingestion.pool.kept import plain_json
+from ingestion.services import cursor
 from ingestion.services.secrets import mask, mask_json
 
 POOL = "worker pool"
@@ -89,6 +93,33 @@ def find(
     if since:
         found = found.filter(at__gte=since)
     return list(found[:limit])
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to look for; empty fields say nothing. ``actor`` and ``target`` are parts of theirs."""
+
+    action: str = ""
+    actor: str = ""
+    target: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def rows(self) -> QuerySet[AuditRecord]:
+        wanted = {
+            "action": self.action,
+            "actor__icontains": self.actor,
+            "target__icontains": self.target,
+            "at__gte": self.since,
+            "at__lt": self.until,
+        }
+        return AuditRecord.objects.filter(**{name: v for name, v in wanted.items() if v})
+
+
+def search(wanted: Search, *, at: str | None, limit: int) -> tuple[list[AuditRecord], str | None]:
+    """The latest records first, and the cursor of the next page; None at the end. Raises
+    InvalidCursor."""
+    return cursor.page(wanted.rows(), by="at", cursor=at, limit=limit)
 
 
 def actions() -> list[str]:

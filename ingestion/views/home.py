@@ -1,20 +1,31 @@
-"""The start page: the pool's numbers and the commands to type next."""
+"""The dashboard: an empty page that its own script fills from the JSON API."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 
-from ingestion.pool.errors import PoolUnavailable
 from ingestion.services.access import Right
-from ingestion.services.worker_pool import get_worker_pool
+from ingestion.sync.common.registry import crms
 from ingestion.views.access import page
+
+STATES = ("available", "busy", "overloaded", "paused", "degraded", "unknown")
 
 
 @page(Right.VIEW)
 def home(request: HttpRequest) -> HttpResponse:
-    try:
-        snapshot = get_worker_pool().snapshot(queue_limit=20)
-    except PoolUnavailable as problem:
-        return render(request, "ingestion/home.html", {"problem": str(problem)}, status=503)
-    return render(request, "ingestion/home.html", {"pool": snapshot})
+    return render(request, "ingestion/home.html", {"options": options()})
+
+
+def options() -> dict[str, Any]:
+    """What the dashboard's script needs and does not change while it runs."""
+    return {
+        "crms": {
+            name: {"title": crm.title, "sync_types": list(crm.sync_types)}
+            for name, crm in crms().items()
+        },
+        "favicons": {state: static(f"favicon/{state}.svg") for state in STATES},
+    }

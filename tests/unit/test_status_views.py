@@ -181,7 +181,7 @@ class TestLogin:
     def test_a_wrong_password_is_announced(self, operator: User) -> None:
         answer = Client().post("/login/", {"username": "ann", "password": "wrong"})
         assert answer.status_code == 200
-        assert '<p role="alert">' in answer.content.decode()
+        assert 'role="alert"' in answer.content.decode()
 
     def test_logging_out_ends_the_session(self, browser: Client) -> None:
         assert browser.post("/logout/")["Location"] == "/login/"
@@ -192,17 +192,10 @@ class TestHome:
     def test_wants_a_login(self, db: None) -> None:
         assert Client().get("/")["Location"] == "/login/?next=/"
 
-    def test_shows_the_numbers(self, pool: WorkerPoolService, browser: Client) -> None:
-        for _ in range(3):
-            pool.submit_task("five9", "contacts")
-        page = browser.get("/").content.decode()
-        assert "2 of 2 (100%)" in page
-        assert page.count("five9.contacts") == 3
-
-    def test_says_so_when_the_pool_is_out_of_reach(
+    def test_stands_while_the_pool_is_out_of_reach(
         self, pool: WorkerPoolService, browser: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(pool, "snapshot", answers(PoolUnavailable("Redis is gone.")))
         answer = browser.get("/")
-        assert answer.status_code == 503
-        assert "Redis is gone." in answer.content.decode()
+        assert answer.status_code == 200
+        assert answer.context["options"]["crms"]["five9"]["sync_types"] == ["contacts", "all"]

@@ -1,0 +1,60 @@
+"""The configuration in force, and where each value comes from; secrets are only said to be set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ingestion.conf import SettingValue, setting_values
+from ingestion.services.secrets import MASK, is_secret_name, mask
+from ingestion.sync.common.registry import crms
+from ingestion.sync.common.source import Crm
+
+SYSTEM = "System"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One setting. ``value`` is ``***`` for a secret, and empty where none is set.
+    ``source``: environment, .env, running system or default."""
+
+    name: str
+    value: str
+    source: str
+    is_default: bool
+    help: str = ""
+    is_missing: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    title: str
+    settings: tuple[Shown, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"title": self.title, "settings": [asdict(shown) for shown in self.settings]}
+
+
+def settings_overview() -> list[Group]:
+    """The system's settings, then those of each CRM."""
+    system = Group(SYSTEM, tuple(_shown(found) for found in setting_values()))
+    return [system, *(_of_crm(crm) for crm in crms().values() if crm.settings)]
+
+
+def _of_crm(crm: Crm) -> Group:
+    values = setting_values({setting.name: setting.default for setting in crm.settings})
+    return Group(crm.title, tuple(_crm_settings(crm, values)))
+
+
+def _crm_settings(crm: Crm, values: Iterable[SettingValue]) -> Iterable[Shown]:
+    for setting, found in zip(crm.settings, values, strict=True):
+        shown = _shown(found, is_secret=setting.secret)
+        is_missing = setting.required and not shown.value
+        yield Shown(**{**asdict(shown), "help": setting.help, "is_missing": is_missing})
+
+
+def _shown(found: SettingValue, *, is_secret: bool = False) -> Shown:
+    hidden = is_secret or is_secret_name(found.name)
+    value = MASK if hidden and found.value else mask(found.value)
+    return Shown(found.name, value, found.source, is_default=found.source == "default")

@@ -1,0 +1,44 @@
+// A button with data-method and data-path does its deed after a dialog has said what will happen.
+import { call, given, newKey } from "./api.js";
+
+const dialog = document.getElementById("confirm");
+const part = (name) => dialog.querySelector(`[data-part="${name}"]`);
+const done = document.getElementById("confirm-done");
+let deed = null;
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-method]");
+  if (button) open(button.dataset);
+});
+
+function open({ method, path, body, title, says, done }) {
+  deed = { method, path, done, body: body ? JSON.parse(body) : {}, key: newKey() };
+  document.getElementById("confirm-title").textContent = title;
+  part("says").textContent = says;
+  part("problem").hidden = true;
+  part("go").disabled = false;
+  dialog.querySelector("form").reset();
+  dialog.showModal();
+}
+
+part("back").addEventListener("click", () => dialog.close());
+
+dialog.querySelector("form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (part("go").disabled) return;
+  part("go").disabled = true;
+  const body = { ...deed.body, ...given({ reason: event.target.elements.reason.value }) };
+  try {
+    await call(deed.method, deed.path, { body, key: deed.key });
+    dialog.close();
+    done.textContent = deed.done;
+    done.hidden = false;
+    done.scrollIntoView({ block: "nearest" });
+  } catch (problem) {
+    part("problem").textContent = problem.message;
+    part("problem").hidden = false;
+    if (problem.status) deed.key = newKey();
+  } finally {
+    part("go").disabled = false;
+  }
+});

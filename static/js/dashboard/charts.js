@@ -1,0 +1,79 @@
+// Three charts over one axis of time: throughput, wait, run time.
+import uPlot from "../../vendor/uplot/uPlot.esm.js";
+import { shortSpan, shortTime, spanText } from "../times.js";
+
+const HEIGHT = 165;
+
+const CHARTS = {
+  throughput: { series: [["completed", "--good"], ["failed", "--bad"], ["cancelled", "--mute"]], bars: true },
+  wait: { series: [["wait_seconds", "--warn"]], label: "mean wait", seconds: true },
+  run: { series: [["run_seconds", "--busy"]], label: "mean run time", seconds: true },
+};
+
+export class Charts {
+  constructor(refs) {
+    this.refs = refs;
+    this.plots = {};
+    new ResizeObserver(() => this.resize()).observe(refs.throughput);
+  }
+
+  draw(data) {
+    for (const [name, chart] of Object.entries(CHARTS)) this.drawOne(name, chart, data);
+  }
+
+  drawOne(name, chart, data) {
+    const holder = this.refs[name];
+    this.plots[name]?.destroy();
+    const columns = [data.series.at, ...chart.series.map(([key]) => data.series[key])];
+    this.plots[name] = new uPlot(plotOptions(chart, data, holder.clientWidth), columns, holder);
+    holder.setAttribute("aria-label", summary(name, chart, data));
+  }
+
+  resize() {
+    for (const [name, plot] of Object.entries(this.plots)) {
+      plot.setSize({ width: this.refs[name].clientWidth, height: HEIGHT });
+    }
+  }
+}
+
+function plotOptions(chart, data, width) {
+  const axis = { stroke: colour("--mute"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "12px system-ui" };
+  const value = chart.seconds ? (_, v) => (v === null ? "–" : spanText(v)) : (_, v) => v ?? "–";
+  const values = chart.seconds ? (_, ticks) => ticks.map(shortSpan) : undefined;
+  return {
+    width,
+    height: HEIGHT,
+    cursor: { drag: { x: false, y: false } },
+    scales: { x: { range: [epoch(data.from), epoch(data.to)] }, y: { range: (_, low, high) => [0, Math.max(1, high ?? 1) * 1.08] } },
+    axes: [{ ...axis, values: (_, ticks) => ticks.map(shortTime), space: 105 }, { ...axis, size: 48, values, incrs: chart.seconds ? undefined : [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] }],
+    series: [{ value: (_, at) => (at === null ? "–" : shortTime(at)) }, ...chart.series.map(([key, name]) => series(chart, key, colour(name), value))],
+  };
+}
+
+function series(chart, key, stroke, value) {
+  const bars = chart.bars ? { paths: uPlot.paths.bars({ size: [0.7, 18] }), points: { show: false } } : { spanGaps: true, points: { size: 5 } };
+  return { label: chart.label ?? key, stroke, width: 2, fill: chart.bars ? stroke : undefined, value, ...bars };
+}
+
+function summary(name, chart, data) {
+  if (!chart.seconds) {
+    const totals = chart.series.map(([key]) => `${sum(data.series[key])} ${key}`);
+    return `Throughput of the last ${data.range}: ${totals.join(", ")}.`;
+  }
+  const known = data.series[chart.series[0][0]].filter((v) => v !== null);
+  const mean = known.length ? spanText(sum(known) / known.length) : "nothing known";
+  return `${chart.label} of the last ${data.range}: ${mean}.`;
+}
+
+const epoch = (iso) => new Date(iso).getTime() / 1000;
+const sum = (values) => values.reduce((total, value) => total + (value ?? 0), 0);
+
+/** A colour of the style sheet as the browser resolves it in the scheme of now. */
+function colour(name) {
+  const probe = document.createElement("i");
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}

@@ -1,0 +1,70 @@
+// What ran when: a lane per route, runs as bars, and what operators and the monitor did as marks.
+import { clockText, shortTime, spanText } from "../times.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const LEAST_WIDTH = 640;
+const LEFT = 190;
+const LANE = 20;
+const TOP = 26;
+const MOST_LANES = 30;
+const TICKS = 6;
+
+/** Draws into `holder`; nothing of the data becomes markup. */
+export function drawLanes(holder, data) {
+  const from = new Date(data.from).getTime() / 1000;
+  const to = new Date(data.to).getTime() / 1000;
+  const width = Math.max(LEAST_WIDTH, holder.clientWidth);
+  const scale = (at) => LEFT + ((Math.min(Math.max(at, from), to) - from) / (to - from)) * (width - LEFT - 10);
+  const lanes = data.lanes.slice(0, MOST_LANES);
+  const bottom = TOP + Math.max(1, lanes.length) * LANE;
+  const svg = make("svg", { width, height: bottom + 8, "aria-hidden": "true", focusable: "false" });
+  svg.append(...ticks(from, to, scale, bottom), ...lanes.flatMap((lane, index) => laneOf(lane, index, scale, to)));
+  svg.append(...data.events.filter((event) => inRange(event, from, to)).flatMap((event) => markOf(event, scale, bottom)));
+  holder.replaceChildren(svg);
+}
+
+function ticks(from, to, scale, bottom) {
+  return Array.from({ length: TICKS + 1 }, (_, index) => from + ((to - from) * index) / TICKS).flatMap((at, index) => {
+    const x = scale(at);
+    const anchor = index === TICKS ? "end" : "middle";
+    return [
+      make("line", { x1: x, x2: x, y1: TOP - 6, y2: bottom, class: "grid-line" }),
+      make("text", { x, y: 12, "text-anchor": anchor }, shortTime(at)),
+    ];
+  });
+}
+
+function laneOf(lane, index, scale, to) {
+  const y = TOP + index * LANE;
+  return [make("text", { x: 0, y: y + 13 }, lane.route.length > 26 ? `${lane.route.slice(0, 25)}…` : lane.route), ...lane.runs.map((run) => runOf(lane, run, y, scale, to))];
+}
+
+function runOf(lane, [id, status, start, end], y, scale, to) {
+  const x = scale(start);
+  const width = Math.max(3, scale(end ?? to) - x);
+  const link = make("a", { href: `/history/${id}/`, tabindex: "-1" });
+  const bar = make("rect", { x, y: y + 3, width, height: LANE - 6, class: `run run-${status}` });
+  const span = end ? spanText(end - start) : "still running";
+  bar.append(make("title", {}, `${lane.route}: ${status}, ${clockText(new Date(start * 1000).toISOString())}, ${span}`));
+  link.append(bar);
+  return link;
+}
+
+function markOf(event, scale, bottom) {
+  const x = scale(new Date(event.at).getTime() / 1000);
+  const dot = make("circle", { cx: x, cy: TOP - 4, r: 4, class: "event-dot" });
+  dot.append(make("title", {}, `${clockText(event.at)} ${event.actor}: ${event.text || event.action}`));
+  return [make("line", { x1: x, x2: x, y1: TOP - 4, y2: bottom, class: "event" }), dot];
+}
+
+function inRange(event, from, to) {
+  const at = new Date(event.at).getTime() / 1000;
+  return at >= from && at <= to;
+}
+
+function make(name, attributes, text) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}

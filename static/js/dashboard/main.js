@@ -1,0 +1,143 @@
+// The dashboard: what the pool's JSON says, shown by keyed rows, so that focus and scroll stay.
+import Alpine from "../../vendor/alpinejs-csp/alpine.esm.min.js";
+import { Poller } from "../poller.js";
+import { bulk } from "./bulk.js";
+import { Charts } from "./charts.js";
+import { dialog } from "./dialog.js";
+import { drawLanes } from "./lanes.js";
+import { submit } from "./submit.js";
+import { toasts } from "./toasts.js";
+import { view } from "./view.js";
+
+const QUEUE_PAGE = 25;
+const OFF_UNTIL_ASKED = 0;
+const INTERVALS = [2, 5, 15, 60, OFF_UNTIL_ASKED];
+
+// Not part of the page's reactive state: they hold timers and canvases.
+let drawn, poolPoller, chartPoller, datasetPoller;
+
+const options = JSON.parse(document.getElementById("pool-options").textContent);
+
+const updates = {
+  options,
+  intervals: INTERVALS,
+  interval: savedInterval(),
+  offset: 0,
+  pool: null,
+  charts: null,
+  datasets: null,
+  range: localStorage.getItem("chart-range") ?? "6h",
+  failures: 0,
+  lost: "",
+  takenAt: null,
+  seenAt: null,
+  now: Date.now(),
+  announcement: "",
+
+  init() {
+    drawn = new Charts(this.$refs);
+    poolPoller = new Poller({
+      url: () => `/api/dashboard?queue_limit=${QUEUE_PAGE}&queue_offset=${this.offset}`,
+      seconds: this.interval,
+      onData: (data) => this.show(data),
+      onLook: (look) => this.looked(look),
+    });
+    chartPoller = new Poller({ url: () => `/api/dashboard/charts?range=${this.range}`, seconds: this.interval && 20, onData: (data) => this.showCharts(data) });
+    datasetPoller = new Poller({ url: () => "/api/datasets", seconds: this.interval && 45, onData: (data) => (this.datasets = data) });
+    for (const poller of [poolPoller, chartPoller, datasetPoller]) poller.start();
+    setInterval(() => !document.hidden && (this.now = Date.now()), 1000);
+    new ResizeObserver(() => this.redrawLanes()).observe(this.$refs.lanes);
+    document.addEventListener("scheme-changed", () => this.redraw());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
+  },
+
+  show(data) {
+    const before = this.pool?.state;
+    this.pool = data;
+    if (before !== data.state) this.announcement = `The pool is ${data.state}. ${data.state_reason ?? ""}`;
+    document.title = `${this.stateWord()} ${data.active_count}/${data.max_workers} – Worker pool`;
+    document.getElementById("favicon").href = options.favicons[data.state] ?? options.favicons.unknown;
+    // The last page may have gone.
+    if (this.offset && this.offset >= data.queued_count) this.toPage(Math.max(0, this.offset - QUEUE_PAGE));
+  },
+
+  looked(look) {
+    this.failures = look.failures;
+    if (look.ok) {
+      this.takenAt = look.takenAt ?? this.takenAt;
+      this.seenAt = Date.now();
+      this.lost = "";
+    } else {
+      // A first failure may be a hiccup; the second is told.
+      this.lost = look.failures > 1 ? look.problem.message : "";
+    }
+  },
+
+  showCharts(data) {
+    this.charts = data;
+    this.redraw();
+  },
+
+  redraw() {
+    if (!this.charts) return;
+    drawn.draw(Alpine.raw(this.charts));
+    this.redrawLanes();
+  },
+
+  redrawLanes() {
+    if (this.charts) drawLanes(this.$refs.lanes, Alpine.raw(this.charts));
+  },
+
+  lookNow() {
+    poolPoller.now();
+    chartPoller.now();
+  },
+
+  refreshAll() {
+    this.lookNow();
+    datasetPoller.now();
+  },
+
+  chooseInterval() {
+    const seconds = Number(this.interval);
+    localStorage.setItem("refresh-seconds", String(seconds));
+    poolPoller.every(seconds);
+    chartPoller.every(seconds && Math.max(20, seconds));
+    datasetPoller.every(seconds && Math.max(45, seconds));
+  },
+
+  setRange(range) {
+    this.range = range;
+    localStorage.setItem("chart-range", range);
+    chartPoller.now();
+  },
+
+  toPage(offset) {
+    this.offset = offset;
+    poolPoller.now();
+  },
+
+  isFirstPage() {
+    return this.offset === 0;
+  },
+
+  isLastPage() {
+    return this.offset + QUEUE_PAGE >= this.pool.queued_count;
+  },
+
+  earlierPage() {
+    this.toPage(Math.max(0, this.offset - QUEUE_PAGE));
+  },
+
+  laterPage() {
+    this.toPage(this.offset + QUEUE_PAGE);
+  },
+};
+
+function savedInterval() {
+  const saved = Number(localStorage.getItem("refresh-seconds") ?? INTERVALS[0]);
+  return INTERVALS.includes(saved) ? saved : INTERVALS[0];
+}
+
+Alpine.data("dashboard", () => ({ ...updates, ...view, ...toasts, ...dialog, ...submit, ...bulk }));
+Alpine.start();

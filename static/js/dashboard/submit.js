@@ -1,0 +1,98 @@
+// The dialog that submits a sync, with a live word on when it would start.
+import { call, given, newKey } from "../api.js";
+
+const FORECAST_AFTER_MS = 300;
+
+const EMPTY = {
+  crm_source: "", sync_type: "all", mode: "delta", start_date: "", max_records: "",
+  priority: 0, on_overlap: "coalesce", not_before: "", reason: "",
+};
+
+export const submit = {
+  isSubmitting: false,
+  wish: { ...EMPTY },
+  forecast: "",
+  submitProblem: "",
+  submitKey: "",
+  forecastTimer: null,
+
+  openSubmit(crmSource = "", syncType = "all") {
+    this.wish = { ...EMPTY, crm_source: crmSource || this.crmNames()[0] || "", sync_type: syncType };
+    this.submitProblem = "";
+    this.isSubmitting = false;
+    this.submitKey = newKey();
+    this.$refs.submit.showModal();
+    this.askForecast();
+  },
+
+  closeSubmit() {
+    this.$refs.submit.close();
+  },
+
+  crmNames() {
+    return Object.keys(this.options.crms);
+  },
+
+  crmTitle(name) {
+    return this.options.crms[name].title;
+  },
+
+  syncTypes() {
+    return this.options.crms[this.wish.crm_source]?.sync_types ?? [];
+  },
+
+  crmChosen() {
+    this.wish.sync_type = this.syncTypes().includes("all") ? "all" : this.syncTypes()[0];
+    this.askForecast();
+  },
+
+  wishParameters() {
+    const wish = this.wish;
+    return given({
+      mode: ["full", "force7"].includes(wish.mode) ? wish.mode : undefined,
+      start_date: wish.mode === "since" ? wish.start_date : undefined,
+      max_records: wish.max_records ? Number(wish.max_records) : undefined,
+    });
+  },
+
+  askForecast() {
+    clearTimeout(this.forecastTimer);
+    this.forecastTimer = setTimeout(() => this.showForecast(), FORECAST_AFTER_MS);
+  },
+
+  async showForecast() {
+    const { crm_source, sync_type, priority, on_overlap } = this.wish;
+    const parameters = JSON.stringify(this.wishParameters());
+    const query = new URLSearchParams({ crm_source, sync_type, priority: priority || 0, on_overlap, parameters });
+    const asked = (this.asked = query.toString());
+    try {
+      const answer = await call("GET", `/api/forecast?${query}`);
+      if (asked === this.asked) this.forecast = answer.sentence;
+    } catch (problem) {
+      if (asked === this.asked) this.forecast = problem.message;
+    }
+  },
+
+  async doSubmit() {
+    if (this.isSubmitting) return;
+    this.isSubmitting = true;
+    this.submitProblem = "";
+    const { crm_source, sync_type, priority, on_overlap, reason, not_before } = this.wish;
+    const body = given({
+      crm_source, sync_type, on_overlap, reason, priority: Number(priority) || 0,
+      parameters: this.wishParameters(),
+      not_before: not_before ? new Date(not_before).toISOString() : undefined,
+    });
+    try {
+      const answer = await call("POST", "/api/tasks", { body, key: this.submitKey });
+      this.closeSubmit();
+      this.toast(answer.absorbed_by ? `${crm_source}.${sync_type} was merged with the one that waits already.` : `${crm_source}.${sync_type} was submitted.`);
+    } catch (problem) {
+      this.submitProblem = problem.message;
+      if (problem.status) this.submitKey = newKey();
+    } finally {
+      this.isSubmitting = false;
+      this.lookNow();
+    }
+  },
+};

@@ -1,0 +1,174 @@
+// How the pool's numbers are put into words. Everything is shown as text, never as markup.
+import { clockText, fullText, secondsBetween, spanText } from "../times.js";
+
+const WORDS = {
+  available: "Available", busy: "Busy", overloaded: "Overloaded",
+  paused: "Paused", degraded: "Degraded", unknown: "Unknown",
+};
+const number = new Intl.NumberFormat();
+
+export const view = {
+  clock: (iso) => clockText(iso),
+  full: (iso) => fullText(iso),
+  span: (seconds) => spanText(seconds),
+  count: (value) => (value === null || value === undefined ? "" : number.format(value)),
+  word: (text) => (text ? text.charAt(0).toUpperCase() + text.slice(1) : ""),
+
+  stateWord() {
+    return WORDS[this.pool?.state] ?? "Unknown";
+  },
+
+  stateClass() {
+    return `is-${this.lost ? "unknown" : this.pool?.state ?? "unknown"}`;
+  },
+
+  /** Seconds since `iso`, by the server's clock as far as it is known. */
+  since(iso) {
+    return iso ? Math.max(0, (this.now - new Date(iso)) / 1000) : null;
+  },
+
+  ago(iso) {
+    return iso ? `${spanText(this.since(iso))} ago` : "never";
+  },
+
+  lostText() {
+    const age = this.seenAt ? `The data is ${spanText((this.now - this.seenAt) / 1000)} old.` : "There is no data yet.";
+    return `Connection lost. ${age} ${this.lost} Trying again by itself.`;
+  },
+
+  updatedText() {
+    if (!this.seenAt) return "";
+    return `updated ${spanText((this.now - this.seenAt) / 1000)} ago`;
+  },
+
+  intervalText: (seconds) => (seconds ? `every ${seconds} s` : "paused"),
+
+  slotList() {
+    const taken = this.pool.active.map((task) => ({ key: task.id, task }));
+    const free = Math.max(0, Math.min(this.pool.max_workers, 24) - taken.length);
+    return [...taken, ...Array.from({ length: free }, (_, index) => ({ key: `free-${index}`, task: null }))];
+  },
+
+  slotText(slot) {
+    return slot.task ? `${slot.task.route}, ${spanText(this.since(slot.task.started_at))}` : "free";
+  },
+
+  rowsText(task) {
+    const rate = task.rows_per_second ? `, ${number.format(Math.round(task.rows_per_second))}/s` : "";
+    return task.rows === null || task.rows === undefined ? "no rows yet" : `${number.format(task.rows)} rows${rate}`;
+  },
+
+  stepText(task) {
+    const { model, step } = task.progress ?? {};
+    if (task.cancel_requested_at) return "stopping: cancel was asked";
+    return [model, step].filter(Boolean).join(", ") || (task.confirmed_at ? "running" : "sent to a worker");
+  },
+
+  endText(task) {
+    return task.expected_end ? this.rangeText(task.expected_end) : "not known yet";
+  },
+
+  /** How far a running task is by its expected end, 0 to 100; null when nothing is known. */
+  donePercent(task) {
+    if (!task.expected_end) return null;
+    const whole = secondsBetween(task.started_at, task.expected_end.latest);
+    return whole > 0 ? Math.min(99, Math.round((100 * this.since(task.started_at)) / whole)) : null;
+  },
+
+  /** "in 2 min", "in 2 – 5 min", "any moment", of a range of times. */
+  rangeText(range) {
+    const from = secondsBetween(new Date(this.now), range.earliest);
+    const to = secondsBetween(new Date(this.now), range.latest);
+    if (to <= 1) return "any moment";
+    const late = spanText(to);
+    return from > 1 && spanText(from) !== late ? `in ${spanText(from)} to ${late}` : `within ${late}`;
+  },
+
+  startText(task) {
+    return task.wait?.start ? this.rangeText(task.wait.start) : "not known yet";
+  },
+
+  waitText(task) {
+    return task.wait?.sentence ?? "";
+  },
+
+  attemptText(task) {
+    return task.max_attempts > 1 || task.attempt > 1 ? `${task.attempt} of ${task.max_attempts}` : `${task.attempt || 1}`;
+  },
+
+  oldestText() {
+    return this.pool.oldest_queued_at ? spanText(this.since(this.pool.oldest_queued_at)) : "–";
+  },
+
+  successText() {
+    const rate = this.pool.last_24h?.success_rate;
+    return rate === null || rate === undefined ? "–" : `${Math.round(rate)} %`;
+  },
+
+  runHref: (id) => `${document.body.dataset.history ?? "/history/"}${id}/`,
+  crmHref: (crm) => `/crms/${encodeURIComponent(crm)}/`,
+  badge: (status) => `is-${status}`,
+  isRetryable: (result) => result.status !== "success" && Boolean(result.task_id),
+
+  lastResults() {
+    return this.pool.results.slice(0, 12);
+  },
+
+  waitingCount() {
+    return this.pool.queued_count + this.pool.delayed_count + (this.pool.held_count ?? 0);
+  },
+
+  waitingRest() {
+    return [...(this.pool.held ?? []), ...(this.pool.delayed ?? [])];
+  },
+
+  usedPercent() {
+    return Math.round(Math.min(100, this.pool.utilization));
+  },
+
+  pageText() {
+    const { offset, limit } = this.pool.queue_page;
+    const last = Math.min(offset + limit, this.pool.queued_count);
+    return `${this.count(offset + 1)} to ${this.count(last)} of ${this.count(this.pool.queued_count)}`;
+  },
+
+  isStopping: (task) => Boolean(task.cancel_requested_at),
+  isHeld: (task) => Boolean(task.held_at),
+
+  poolPause() {
+    return this.pool.controls?.pause ?? null;
+  },
+
+  crmPause(crm) {
+    return this.pool.controls?.crm_pauses?.[crm] ?? null;
+  },
+
+  pausedCrms() {
+    return Object.keys(this.pool.controls?.crm_pauses ?? {});
+  },
+
+  limitedCrms() {
+    return Object.entries(this.pool.controls?.crm_limits ?? {}).map(([crm, control]) => ({ crm, ...control }));
+  },
+
+  controlText(control) {
+    if (!control) return "";
+    const until = control.expires_at ? ` until ${clockText(control.expires_at)}` : "";
+    const why = control.reason ? `: ${control.reason}` : "";
+    return `by ${control.set_by || "nobody known"} at ${clockText(control.set_at)}${until}${why}`;
+  },
+
+  freshCrms() {
+    const groups = new Map();
+    for (const dataset of this.datasets?.datasets ?? []) {
+      if (!groups.has(dataset.crm_source)) groups.set(dataset.crm_source, { crm: dataset.crm_source, title: dataset.crm_title, models: [] });
+      groups.get(dataset.crm_source).models.push(dataset);
+    }
+    return [...groups.values()];
+  },
+
+  freshTitle(dataset) {
+    if (!dataset.last_success_at) return `${dataset.model}: never loaded`;
+    return `${dataset.model}: ${dataset.freshness}, last success ${this.ago(dataset.last_success_at)}, ${this.count(dataset.last_rows ?? 0)} rows`;
+  },
+};

@@ -1,0 +1,41 @@
+// What every page has: the scheme switch, the menu on a phone, times in the reader's zone.
+import { localizeTimes, zoneName } from "./times.js";
+
+const SCHEMES = ["auto", "light", "dark"];
+const switchButton = document.getElementById("scheme");
+
+function scheme() {
+  return localStorage.getItem("theme") ?? "auto";
+}
+
+function applyScheme(name) {
+  if (name === "auto") {
+    localStorage.removeItem("theme");
+    delete document.documentElement.dataset.theme;
+  } else {
+    localStorage.setItem("theme", name);
+    document.documentElement.dataset.theme = name;
+  }
+  document.dispatchEvent(new CustomEvent("scheme-changed"));
+}
+
+function showScheme() {
+  switchButton.textContent = { auto: "◐", light: "☀", dark: "☾" }[scheme()];
+  switchButton.setAttribute("aria-label", `Colours: ${scheme()}. Change.`);
+  switchButton.title = `Colours: ${scheme()}`;
+}
+
+switchButton.addEventListener("click", () => {
+  applyScheme(SCHEMES[(SCHEMES.indexOf(scheme()) + 1) % SCHEMES.length]);
+  showScheme();
+});
+showScheme();
+
+for (const zone of document.querySelectorAll("[data-zone]")) zone.textContent = zoneName();
+localizeTimes(document);
+document.addEventListener("htmx:afterSwap", (event) => localizeTimes(event.target));
+document.addEventListener("htmx:historyRestore", () => localizeTimes(document));
+
+// Filters by day mean the reader's days.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+for (const input of document.querySelectorAll('form.filters input[name="zone"]')) input.value = zone;
