@@ -7,11 +7,14 @@ from typing import Any
 
 from celery import current_app
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.management import get_commands
+from django.db import DatabaseError
 
 from ingestion.conf import PoolConf, crm_environment, pool_conf
+from ingestion.models import SyncSchedule
 from ingestion.pool.store import MAX_WORKERS_MAX, MAX_WORKERS_MIN
+from ingestion.services import schedule_load
 from ingestion.services.routing import routes, task_name
 from ingestion.sync.common.errors import CredentialsError
 from ingestion.sync.common.registry import crm_settings, crms
@@ -40,6 +43,26 @@ def check_credentials(
 ) -> list[CheckMessage]:
     """Only with ``check --deploy`` and at a worker's start: a newcomer has no CRM yet."""
     return list(_crms_without_credentials())
+
+
+@register(Tags.database)
+def check_schedules(
+    app_configs: Sequence[AppConfig] | None = None,
+    databases: Sequence[str] | None = None,
+    **_: Any,
+) -> list[CheckMessage]:
+    """Only with ``check --database default``: the schedules stand in the database."""
+    if not databases:
+        return []
+    try:
+        planned = schedule_load.plan(SyncSchedule.objects.all())
+    except DatabaseError:
+        return []  # before the first migration
+    found = schedule_load.findings(planned, max_workers=pool_conf().max_workers)
+    return [
+        Warning(finding.sentence, hint="See: manage.py manage_schedules check", id="ingestion.W006")
+        for finding in found
+    ]
 
 
 def pool_problems(conf: PoolConf) -> Iterator[CheckMessage]:

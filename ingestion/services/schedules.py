@@ -14,11 +14,12 @@ from kombu.exceptions import OperationalError
 
 from ingestion.models import SyncHistory, SyncSchedule
 from ingestion.pool.errors import PoolUnavailable
-from ingestion.services import audit, schedule_beat, schedule_runs
+from ingestion.services import audit, schedule_beat, schedule_load, schedule_runs
 from ingestion.services.recurrence import recurrence_of, runs_after
 from ingestion.services.schedule_errors import InvalidSchedule, ScheduleExists, ScheduleNotFound
 from ingestion.services.schedule_fields import TIMING, fill, to_fields
 from ingestion.services.secrets import mask
+from ingestion.services.worker_pool import get_worker_pool
 
 SHOWN_RUNS = 5
 
@@ -157,14 +158,29 @@ def export_all() -> dict[str, Any]:
     return {"schema": 1, "schedules": [to_fields(found) for found in SyncSchedule.objects.all()]}
 
 
-def import_all(wanted: Sequence[Mapping[str, Any]], *, actor: str = "") -> dict[str, int]:
+def import_all(
+    wanted: Sequence[Mapping[str, Any]], *, dry_run: bool = False, actor: str = ""
+) -> dict[str, int]:
     """Create those with new names, change those that are there; all or none. ``created``,
     ``changed``, ``unchanged``. Errors: InvalidSchedule that names the schedule."""
     counts = {"created": 0, "changed": 0, "unchanged": 0}
     with transaction.atomic():
         for fields in wanted:
             counts[_import_one(fields, actor)] += 1
+        transaction.set_rollback(dry_run)
     return counts
+
+
+def judge(schedules: Sequence[SyncSchedule] | None = None) -> tuple[schedule_load.Finding, ...]:
+    """What is wrong with the schedules together; with those that are stored unless given."""
+    found = SyncSchedule.objects.all() if schedules is None else schedules
+    limit = get_worker_pool().get_max_workers()
+    return schedule_load.findings(schedule_load.plan(found), max_workers=limit)
+
+
+def drafts(wanted: Sequence[Mapping[str, Any]]) -> list[SyncSchedule]:
+    """Schedules as they would be, not stored. Raises InvalidSchedule."""
+    return [fill(SyncSchedule(), fields) for fields in wanted]
 
 
 def _import_one(fields: Mapping[str, Any], actor: str) -> str:

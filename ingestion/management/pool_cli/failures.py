@@ -18,6 +18,7 @@ from ingestion.pool.errors import (
     PoolUnavailable,
     TaskNotFound,
 )
+from ingestion.services.schedule_errors import InvalidSchedule, ScheduleExists, ScheduleNotFound
 
 
 class Exit(IntEnum):
@@ -88,7 +89,10 @@ class NotCompleted(CliError):
 EXITS: tuple[tuple[type[PoolError], Exit], ...] = (
     (InvalidSubmission, Exit.WRONG_USE),
     (InvalidLimit, Exit.WRONG_USE),
+    (InvalidSchedule, Exit.WRONG_USE),
     (TaskNotFound, Exit.NOT_FOUND),
+    (ScheduleNotFound, Exit.NOT_FOUND),
+    (ScheduleExists, Exit.CONFLICT),
     (AlreadyFinished, Exit.CONFLICT),
     (AlreadyConfirmed, Exit.CONFLICT),
     (LeaseLost, Exit.CONFLICT),

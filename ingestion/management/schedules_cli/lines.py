@@ -1,0 +1,84 @@
+"""A schedule in plain lines and in tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from rich import box
+from rich.table import Table
+
+from ingestion.management.pool_cli.lines import printable, stamp
+from ingestion.management.pool_cli.output import Output
+from ingestion.models import SyncHistory, SyncSchedule
+from ingestion.services import schedules
+from ingestion.services.schedule_load import CrmLoad, Finding
+
+COLUMNS = ("ID", "Name", "Sync", "Runs", "By", "Next run", "Last run")
+
+
+def show_all(out: Output, found: Sequence[SyncSchedule]) -> None:
+    rows = [row(schedule) for schedule in found]
+    if out.draws_tables:
+        out.draw(table("Schedules", COLUMNS, rows))
+    elif rows:
+        out.lines("\t".join(words) for words in rows)
+    else:
+        out.talk("There is no schedule yet; 'load_schedules --set standard' makes some.")
+
+
+def row(schedule: SyncSchedule) -> tuple[str, ...]:
+    preview = schedules.preview_of(schedule, count=1)
+    last = schedule.runs.order_by("-start_time", "-pk").first()
+    return (
+        str(schedule.pk),
+        printable(schedule.name),
+        f"{schedule.route} ({schedule.mode})",
+        preview.words,
+        schedule.execution,
+        stamp(preview.next_runs[0]) if preview.next_runs else "disabled",
+        f"{last.status} {stamp(last.start_time)}" if last else "never",
+    )
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    drawn = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for words in rows:
+        drawn.add_row(*words)
+    return drawn
+
+
+def whole(schedule: SyncSchedule) -> Iterator[str]:
+    """One schedule, all of it."""
+    shape = schedules.to_dict(schedule)
+    last = shape.pop("last_run")
+    next_runs = shape.pop("next_runs")
+    for name, value in shape.items():
+        yield f"{name}: {printable(str(value))}"
+    yield from times(next_runs)
+    if last:
+        yield f"last run: {last['status']} {last['started_at']}"
+
+
+def times(next_runs: Iterable[datetime | str]) -> Iterator[str]:
+    yield "next runs:"
+    yield from (f"- {at if isinstance(at, str) else stamp(at)}" for at in next_runs)
+
+
+def run_line(found: SyncHistory) -> str:
+    told = f": {printable(found.error_message)}" if found.error_message else ""
+    return f"{stamp(found.start_time)} {found.status} {found.records_processed} records{told}"
+
+
+def warn(out: Output, findings: Iterable[Finding]) -> None:
+    """For people beside the data."""
+    for finding in findings:
+        out.talk(f"Warning: {printable(finding.sentence)}", style="yellow")
+
+
+def load_line(crm: CrmLoad) -> str:
+    quota = f" of {crm.quota_per_day:,.0f} allowed" if crm.quota_per_day else ""
+    return (
+        f"{crm.crm_source}: {crm.schedules} schedules, {crm.runs_per_day:,.0f} runs a day, "
+        f"about {crm.requests_per_day:,.0f} requests{quota}"
+    )
