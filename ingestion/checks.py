@@ -13,7 +13,7 @@ from django.db import DatabaseError
 
 from ingestion.conf import PoolConf, crm_environment, pool_conf
 from ingestion.models import SyncSchedule
-from ingestion.pool.store import MAX_WORKERS_MAX, MAX_WORKERS_MIN
+from ingestion.pool.controls import MAX_WORKERS_MAX, MAX_WORKERS_MIN
 from ingestion.services import schedule_load
 from ingestion.services.routing import routes, task_name
 from ingestion.sync.common.errors import CredentialsError

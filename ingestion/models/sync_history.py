@@ -76,6 +76,15 @@ class SyncHistoryManager(models.Manager["SyncHistory"]):
         """The store has given the task its place."""
         return bool(self.open_row(task_id, epoch).filter(pool_status=None).update(**kept))
 
+    def mark_placed(
+        self, task_id: str, *, revision: int, kept: Mapping[str, Any], epoch: int
+    ) -> bool:
+        """An operator has changed the place of a queued task. Of two changes the later one counts."""
+        rows = self.open_row(task_id, epoch).filter(
+            status=SyncHistory.Status.QUEUED, revision__lt=revision
+        )
+        return bool(rows.update(**kept))
+
     def open_row(self, task_id: str, epoch: int | None = None) -> models.QuerySet[SyncHistory]:
         """The row of a task that has not ended; none when another state is in force."""
         rows = self.filter(worker_pool_task_id=task_id, status__in=SyncHistory.OPEN_STATUSES)
@@ -175,6 +184,10 @@ class SyncHistory(models.Model):
     queued_us = models.BigIntegerField(null=True, editable=False)  # its place, µs since 1970
     delayed_us = models.BigIntegerField(null=True, editable=False)  # waits until, µs since 1970
     ended_us = models.BigIntegerField(null=True, editable=False)  # retained since, µs since 1970
+    held_us = models.BigIntegerField(null=True, editable=False)  # held since, µs since 1970
+    front_score = models.BigIntegerField(null=True, editable=False)  # of the front it was moved to
+    revision = models.PositiveBigIntegerField(default=0, editable=False)
+    parameters_digest = models.CharField(max_length=40, null=True, editable=False)
     confirm_token = models.CharField(max_length=64, null=True, editable=False)
     cancel_requested_at = models.DateTimeField(null=True, editable=False)
     # How the attempt ended, noted before the store was told: {"attempt", "at", "status", ...}.
@@ -192,6 +205,10 @@ class SyncHistory(models.Model):
             models.Index(fields=("end_time",)),
             models.Index(fields=("pool_status", "queued_us")),
             models.Index(fields=("pool_status", "ended_us")),
+            models.Index(
+                fields=("pool_status", "crm_source", "sync_type", "parameters_digest"),
+                name="sync_history_overlap_idx",
+            ),
         )
 
     def __str__(self) -> str:

@@ -14,6 +14,11 @@ class PoolError(Exception):
 
     code: ClassVar[str] = "POOL_ERROR"
 
+    @classmethod
+    def told(cls, detail: str, task_id: str) -> PoolError:
+        """As a script refuses: ``detail``, or what the class says, about one task."""
+        return cls(detail) if detail else refused(cls, task_id)
+
 
 class InvalidSubmission(PoolError, ValueError):
     """The submission was refused and nothing was stored."""
@@ -57,6 +62,12 @@ class InvalidLimit(PoolError, ValueError):
     code = "INVALID_LIMIT"
 
 
+class InvalidControl(PoolError, ValueError):
+    """Such a limit or pause cannot be set."""
+
+    code = "INVALID_CONTROL"
+
+
 class TaskNotFound(PoolError, LookupError):
     """The pool knows no such task; finished ones are kept for the retention time."""
 
@@ -79,6 +90,52 @@ class AlreadyFinished(PoolError):
     """The task has ended already."""
 
     code = "ALREADY_FINISHED"
+
+
+class NotQueued(PoolError):
+    """Only a task that waits has a place to change; this one runs or has ended."""
+
+    code = "NOT_QUEUED"
+
+
+class Conflict(PoolError):
+    """It has changed since it was looked at; look again."""
+
+    code = "CONFLICT"
+
+    def __init__(self, message: str = "", *, status: str = "", revision: int = 0) -> None:
+        """``status`` and ``revision`` are those of the task now; '' where no task is meant."""
+        super().__init__(message)
+        self.status = status
+        self.revision = revision
+
+    @classmethod
+    def of(cls, task_id: str, *, status: str, revision: int) -> Conflict:
+        sentence = " ".join((cls.__doc__ or "").split())
+        now = f"It is {status} now, at revision {revision}." if status else ""
+        return cls(f"Task {task_id}: {sentence} {now}".rstrip(), status=status, revision=revision)
+
+    @classmethod
+    def told(cls, detail: str, task_id: str) -> PoolError:
+        status, _, revision = detail.partition(" ")
+        return cls.of(task_id, status=status, revision=int(revision or 0))
+
+
+class Overlaps(PoolError):
+    """A task that does the same work waits or runs already."""
+
+    code = "OVERLAPS"
+
+    def __init__(self, message: str = "", *, other_id: str = "") -> None:
+        """``other_id`` is that task's."""
+        super().__init__(message)
+        self.other_id = other_id
+
+    @classmethod
+    def told(cls, detail: str, task_id: str) -> PoolError:
+        sentence = " ".join((cls.__doc__ or "").split())
+        which = f"It is task {detail}." if detail else ""
+        return cls(f"Task {task_id}: {sentence} {which}".rstrip(), other_id=detail)
 
 
 class InvalidStatusChange(PoolError, ValueError):
@@ -119,7 +176,7 @@ def error_for(code: str, detail: str = "", *, task_id: str = "") -> PoolError:
     """The exception that belongs to a script's code; it says ``detail``, or what the class says."""
     for cls in _all_classes(PoolError):
         if cls.code == code:
-            return cls(detail) if detail else refused(cls, task_id)
+            return cls.told(detail, task_id)
     raise LookupError(f"a script returned the unknown code {code!r}")
 
 

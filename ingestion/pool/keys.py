@@ -61,6 +61,16 @@ class PoolKeys:
         return self._key("worker_pool:delayed")
 
     @property
+    def held(self) -> str:
+        """Sorted set: task id by when an operator held it, µs since 1970."""
+        return self._key("worker_pool:held")
+
+    @property
+    def overlaps(self) -> str:
+        """Sorted set, all scores 0: every QUEUED task as ``<crm>|<type>|<parameters>|<id>``."""
+        return self._key("worker_pool:overlaps")
+
+    @property
     def finished(self) -> str:
         """Sorted set: task id by its end, µs since 1970."""
         return self._key("worker_pool:finished")
@@ -72,8 +82,9 @@ class PoolKeys:
 
     @property
     def config(self) -> str:
-        """Hash: max_workers with who, when and why; ``last_order_us``, the latest submission;
-        ``epoch`` and ``run_id`` of the state, or the token of the ``rebuild`` that goes on."""
+        """Hash: ``control:<name>``, each limit and pause as JSON, and ``controls_changed_at``;
+        ``last_order_us``, the latest submission; ``epoch`` and ``run_id`` of the state, or the
+        token of the ``rebuild`` that goes on."""
         return self._key("worker_pool:config")
 
     @property

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from ingestion.pool.clock import from_us, to_us
+from ingestion.pool.controls import Control, Named, PoolControls
 from ingestion.pool.kept import Kept
 from ingestion.pool.memory_state import Held
 from ingestion.pool.memory_store import MemoryPoolStore
-from ingestion.pool.snapshot import LimitInfo
+from ingestion.pool.overlap import overlap_key
 from ingestion.pool.store import Finished
 from ingestion.pool.task import TaskStatus, WorkerTask
 
@@ -27,21 +28,24 @@ class MemoryPage(MemoryPoolStore):
     def put(self, kept: Kept) -> None:
         """A task exactly as it was kept."""
         task = deepcopy(kept.task)
-        score = self._policy.score(to_us(task.queued_at), priority=task.priority)
+        score = self._policy.place_of(task, to_us(task.queued_at))
         self._held[task.id] = Held(task, score, kept.confirm_token, kept.finish_token)
         if task.status == TaskStatus.QUEUED:
-            self._put_in_queue(task, score, kept.delayed_until)
+            self._put_in_queue(self._held[task.id], kept.delayed_until)
         elif task.status == TaskStatus.RUNNING:
             self._put_in_slot(task, kept.sent_at)
         else:
             self._finished.put(task.id, to_us(task.completed_at or self._now))
 
-    def _put_in_queue(self, task: WorkerTask, score: int, delayed_until: datetime | None) -> None:
-        if delayed_until:
+    def _put_in_queue(self, held: Held, delayed_until: datetime | None) -> None:
+        task = held.task
+        self._overlaps.put(overlap_key(task) + task.id)
+        if task.held_at:
+            self._on_hold.put(task.id, to_us(task.held_at))
+        elif delayed_until:
             self._delayed.put(task.id, to_us(delayed_until))
         else:
-            self._ready.put(task.id, score)
-            self._waiting.put(task.id, to_us(task.queued_at))
+            self._enqueue(held)
 
     def _put_in_slot(self, task: WorkerTask, sent_at: datetime | None) -> None:
         began_at = task.started_at or self._now
@@ -72,7 +76,12 @@ class MemoryPage(MemoryPoolStore):
         return deepcopy(self._held_by(task_id, attempt).task)
 
     def free_slots(self) -> int:
+        if self._controls_in_force().pause:
+            return 0
         return max(0, self._effective_limit() - len(self._active))
+
+    def in_force(self) -> PoolControls:
+        return self._controls_in_force()
 
     def _effective_limit(self) -> int:
         return 0 if self.is_quiet else super()._effective_limit()
@@ -84,11 +93,16 @@ class MemoryPage(MemoryPoolStore):
         self._last_order_us = memory.get("last_order_us", 0)
         self._counters = Counter(memory.get("counters", {}))
         self._last_monitor_at = _moment(memory.get("last_monitor_at"))
-        self._limit = _limit(memory.get("limit"))
+        self._recall_controls(memory)
         self._workers = {
             name: (datetime.fromisoformat(seen), capacity)
             for name, (seen, capacity) in memory.get("workers", {}).items()
         }
+
+    def _recall_controls(self, memory: Mapping[str, Any]) -> None:
+        stored = memory.get("controls", {})
+        self._controls = {name: Control.from_dict(found) for name, found in stored.items()}
+        self._controls_changed_at = _moment(memory.get("controls_changed_at"))
 
     def memory(self) -> dict[str, Any]:
         """Everything that is no task, as JSON."""
@@ -96,7 +110,7 @@ class MemoryPage(MemoryPoolStore):
             "last_order_us": self._last_order_us,
             "counters": {name: count for name, count in self._counters.items() if count},
             "last_monitor_at": _iso(self._last_monitor_at),
-            "limit": limit_to_json(self._limit),
+            **controls_to_json(self._controls, changed_at=self._controls_changed_at),
             "workers": {n: [seen.isoformat(), size] for n, (seen, size) in self._workers.items()},
         }
 
@@ -115,21 +129,12 @@ class MemoryPage(MemoryPoolStore):
         return {"started": _to_dicts(answer)}
 
 
-def limit_to_json(limit: LimitInfo | None) -> dict[str, Any] | None:
-    if limit is None:
-        return None
+def controls_to_json(named: Named, *, changed_at: datetime | None) -> dict[str, Any]:
+    """What ``recall`` reads of them."""
     return {
-        "max_workers": limit.max_workers,
-        "set_by": limit.set_by,
-        "set_at": _iso(limit.set_at),
-        "reason": limit.reason,
+        "controls": {name: control.to_dict() for name, control in named.items()},
+        "controls_changed_at": _iso(changed_at),
     }
-
-
-def _limit(stored: Mapping[str, Any] | None) -> LimitInfo | None:
-    if stored is None:
-        return None
-    return LimitInfo(**{**stored, "set_at": _moment(stored["set_at"])})
 
 
 def _answer_from_json(answer: Mapping[str, Any]) -> Finished | tuple[WorkerTask, ...]:

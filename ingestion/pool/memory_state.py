@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -12,53 +11,15 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from ingestion.pool.clock import to_us
+from ingestion.pool.controls import Control, PoolControls, in_force
 from ingestion.pool.errors import LeaseLost, TaskNotFound, refused
-from ingestion.pool.snapshot import LimitInfo, WorkerInfo
+from ingestion.pool.memory_order import Beginnings, Order, Queues
+from ingestion.pool.overlap import overlap_key
+from ingestion.pool.snapshot import LimitInfo, WorkerInfo, limit_info
 from ingestion.pool.store import ANSWER_SECONDS, Outcome, PoolPolicy
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 
 T = TypeVar("T")
-
-
-class Order:
-    """Ids by a number, the lowest first, equal ones by id."""
-
-    def __init__(self) -> None:
-        self._sorted: list[tuple[int, str]] = []
-        self._number: dict[str, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._sorted)
-
-    def __contains__(self, task_id: str) -> bool:
-        return task_id in self._number
-
-    def put(self, task_id: str, number: int) -> None:
-        self.drop(task_id)
-        self._number[task_id] = number
-        insort(self._sorted, (number, task_id))
-
-    def drop(self, task_id: str) -> None:
-        number = self._number.pop(task_id, None)
-        if number is not None:
-            del self._sorted[bisect_left(self._sorted, (number, task_id))]
-
-    def ids(self, *, up_to: int | None = None) -> list[str]:
-        end = len(self) if up_to is None else bisect_right(self._sorted, up_to, key=_number_of)
-        return [task_id for _, task_id in self._sorted[:end]]
-
-    def number(self, task_id: str) -> int | None:
-        return self._number.get(task_id)
-
-    def first(self) -> str | None:
-        return self._sorted[0][1] if self._sorted else None
-
-    def lowest(self) -> int | None:
-        return self._sorted[0][0] if self._sorted else None
-
-
-def _number_of(entry: tuple[int, str]) -> int:
-    return entry[0]
 
 
 @dataclass
@@ -85,12 +46,15 @@ class MemoryState:
 
     def _forget_all(self) -> None:
         self._held: dict[str, Held] = {}
-        self._ready, self._waiting, self._delayed = Order(), Order(), Order()
+        self._ready, self._waiting = Queues(), Order()
+        self._delayed, self._on_hold = Order(), Order()
+        self._overlaps = Beginnings()
         self._active, self._leases, self._unconfirmed = Order(), Order(), Order()
         self._finished = Order()
         self._answers: dict[str, tuple[datetime, Any]] = {}
         self._counters: Counter[str] = Counter()
-        self._limit: LimitInfo | None = None
+        self._controls: dict[str, Control] = {}
+        self._controls_changed_at: datetime | None = None
         self._last_order_us = 0
         self._last_monitor_at: datetime | None = None
         self._workers: dict[str, tuple[datetime, int]] = {}
@@ -112,21 +76,28 @@ class MemoryState:
     # Places
 
     def _keep(self, task: WorkerTask, *, order_us: int) -> None:
-        score = self._policy.score(order_us, priority=task.priority)
-        self._held[task.id] = Held(task, score)
+        self._held[task.id] = Held(task, self._policy.place_of(task, order_us))
         self._place(self._held[task.id])
 
     def _place(self, held: Held) -> None:
         task = held.task
-        if task.not_before and task.not_before > self._now:
+        self._overlaps.put(overlap_key(task) + task.id)
+        if task.held_at:
+            self._on_hold.put(task.id, to_us(task.held_at))
+        elif task.not_before and task.not_before > self._now:
             self._delayed.put(task.id, to_us(task.not_before))
         else:
-            self._ready.put(task.id, held.score)
-            self._waiting.put(task.id, to_us(task.queued_at))
+            self._enqueue(held)
 
-    def _leave_queue(self, task_id: str) -> None:
-        for order in (self._ready, self._waiting, self._delayed):
-            order.drop(task_id)
+    def _enqueue(self, held: Held) -> None:
+        task = held.task
+        self._ready.put(task.id, held.score, crm_source=task.crm_source)
+        self._waiting.put(task.id, to_us(task.queued_at))
+
+    def _leave_queue(self, task: WorkerTask) -> None:
+        self._overlaps.drop(overlap_key(task) + task.id)
+        for order in (self._ready, self._waiting, self._delayed, self._on_hold):
+            order.drop(task.id)
 
     def _leave_slot(self, task: WorkerTask) -> None:
         for order in (self._active, self._leases, self._unconfirmed):
@@ -143,14 +114,29 @@ class MemoryState:
     def _claim_free_slots(self) -> tuple[WorkerTask, ...]:
         self._promote_due()
         started = []
-        while len(self._active) < self._effective_limit() and (first := self._ready.first()):
-            started.append(self._start(self._held[first].task))
+        while self._has_free_slot() and (first := self._ready.first(self._has_room)):
+            started.append(self._start(self._held[first[1]].task))
         return tuple(started)
 
+    def _has_free_slot(self) -> bool:
+        is_paused = self._controls_in_force().pause is not None
+        return not is_paused and len(self._active) < self._effective_limit()
+
+    def _has_room(self, crm_source: str) -> bool:
+        controls = self._controls_in_force()
+        if controls.pause_of(crm_source):
+            return False
+        limit = controls.crm_limits.get(crm_source)
+        return limit is None or self._running(crm_source) < limit.value
+
+    def _running(self, crm_source: str) -> int:
+        return sum(task.crm_source == crm_source for task in self._tasks(self._active.ids()))
+
     def _start(self, task: WorkerTask) -> WorkerTask:
-        self._leave_queue(task.id)
+        self._leave_queue(task)
         task.status = TaskStatus.RUNNING
         task.attempt += 1
+        task.revision += 1
         task.started_at = task.last_heartbeat = self._now
         task.celery_task_id = f"{task.id}.{task.attempt}"
         task.error_message = None
@@ -213,9 +199,11 @@ class MemoryState:
         token: str | None = None,
     ) -> WorkerTask:
         task = held.task
-        self._leave_queue(task.id)
+        self._leave_queue(task)
         self._leave_slot(task)
         task.status, task.completed_at = status, self._now
+        task.revision += 1
+        task.held_at, task.held_by, task.held_reason = None, "", ""
         task.error_message = message or None
         task.result = deepcopy(result or task.result)
         held.finish_token = token
@@ -227,6 +215,7 @@ class MemoryState:
         self._leave_slot(held.task)
         task = held.task.queued_again(held.task.queued_at)
         task.error_message = message or None
+        task.revision += 1
         wait = timedelta(seconds=wait_seconds)
         task.not_before = self._now + wait if wait > timedelta() else None
         held.task, held.confirm_token = task, None
@@ -285,6 +274,9 @@ class MemoryState:
             raise refused(LeaseLost, task_id)
         return held
 
+    def _waiting_ids(self) -> list[str]:
+        return self._ready.ids() + self._delayed.ids() + self._on_hold.ids()
+
     def _tasks(self, ids: Iterable[str]) -> tuple[WorkerTask, ...]:
         return tuple(self._held[task_id].task for task_id in ids)
 
@@ -292,8 +284,13 @@ class MemoryState:
         tasks = self._tasks(self._active.ids())
         return tuple(sorted(tasks, key=lambda t: (t.started_at or t.queued_at, t.id)))
 
+    def _controls_in_force(self) -> PoolControls:
+        self._controls = in_force(self._controls, now=self._now)
+        return PoolControls.of(self._controls, changed_at=self._controls_changed_at)
+
     def _limit_in_force(self) -> LimitInfo:
-        return self._limit or LimitInfo(max_workers=self._policy.default_max_workers)
+        controls = self._controls_in_force()
+        return limit_info(controls, default_max_workers=self._policy.default_max_workers)
 
     def _effective_limit(self) -> int:
         """Before any worker was ever seen there is nothing to go by but the limit."""

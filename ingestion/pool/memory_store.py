@@ -2,67 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from ingestion.pool.clock import from_us, to_us
 from ingestion.pool.errors import AlreadyConfirmed, AlreadyFinished, LeaseLost, refused
-from ingestion.pool.memory_state import MemoryState
-from ingestion.pool.snapshot import LimitInfo, PoolSnapshot
+from ingestion.pool.memory_operators import MemoryOperators
+from ingestion.pool.memory_verb import one_at_a_time
+from ingestion.pool.overlap import OnOverlap
+from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.store import (
     FORGET_WORKER_SECONDS,
     Finished,
     Outcome,
     Reaped,
-    checked_limit,
     old_places,
 )
 from ingestion.pool.task import TaskStatus, WorkerTask
 
-P = ParamSpec("P")
-T = TypeVar("T")
-Store = TypeVar("Store", bound="MemoryPoolStore")
 
-
-def _one_at_a_time(verb: Callable[Concatenate[Store, P], T]) -> Callable[Concatenate[Store, P], T]:
-    """A verb happens whole before another begins, at one moment, and gives copies, so that callers
-    cannot change state."""
-
-    @wraps(verb)
-    def locked(self: Store, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with self._lock:
-            self._now = self._clock()
-            return deepcopy(verb(self, *args, **kwargs))
-
-    return locked
-
-
-class MemoryPoolStore(MemoryState):
+class MemoryPoolStore(MemoryOperators):
     """See ``PoolStore``. ``clock`` gives aware datetimes in UTC."""
 
     # Life of a task
 
-    @_one_at_a_time
-    def submit(self, task: WorkerTask) -> WorkerTask:
+    @one_at_a_time
+    def submit(self, task: WorkerTask, *, on_overlap: OnOverlap = OnOverlap.ALLOW) -> WorkerTask:
         if task.id not in self._held:
+            if on_overlap == OnOverlap.REJECT:
+                self._refuse_overlap(task)
+            elif on_overlap == OnOverlap.COALESCE and (other := self._absorbing(task)):
+                return self._absorb(other, task)
             step = self._policy.order_step_us
             self._last_order_us = max(to_us(self._now), self._last_order_us + step)
             stored = replace(
-                deepcopy(task), status=TaskStatus.QUEUED, queued_at=from_us(self._last_order_us)
+                deepcopy(task),
+                status=TaskStatus.QUEUED,
+                queued_at=from_us(self._last_order_us),
+                revision=1,
             )
             self._keep(stored, order_us=self._last_order_us)
             self._counters["submitted"] += 1
         return self._held[task.id].task
 
-    @_one_at_a_time
+    @one_at_a_time
     def claim(self, *, token: str) -> tuple[WorkerTask, ...]:
         return self._once(token, self._claim_free_slots)
 
-    @_one_at_a_time
+    @one_at_a_time
     def confirm(self, task_id: str, *, attempt: int, worker: str, token: str) -> WorkerTask:
         held = self._known(task_id)
         if held.task.status != TaskStatus.RUNNING or held.task.attempt != attempt:
@@ -73,13 +63,13 @@ class MemoryPoolStore(MemoryState):
             raise refused(AlreadyConfirmed, task_id)
         return held.task
 
-    @_one_at_a_time
+    @one_at_a_time
     def heartbeat(self, task_id: str, *, attempt: int) -> WorkerTask:
         held = self._held_by(task_id, attempt)
         self._renew_lease(held.task)
         return held.task
 
-    @_one_at_a_time
+    @one_at_a_time
     def report_progress(
         self, task_id: str, *, attempt: int, progress: dict[str, Any]
     ) -> WorkerTask:
@@ -90,7 +80,7 @@ class MemoryPoolStore(MemoryState):
         self._active.put(task_id, to_us(self._now))
         return held.task
 
-    @_one_at_a_time
+    @one_at_a_time
     def finish(self, task_id: str, *, attempt: int, outcome: Outcome, token: str) -> Finished:
         if token in self._answers:
             return self._once(token, lambda: Finished(self._known(task_id).task, ()))
@@ -106,7 +96,7 @@ class MemoryPoolStore(MemoryState):
         self._end_attempt(held, outcome, token)
         return self._once(token, lambda: Finished(held.task, self._claim_free_slots()))
 
-    @_one_at_a_time
+    @one_at_a_time
     def release(self, task_id: str, *, attempt: int) -> WorkerTask:
         task = self._known(task_id).task
         if task.attempt != attempt:
@@ -121,19 +111,7 @@ class MemoryPoolStore(MemoryState):
             self._counters["released"] += 1
         return task
 
-    @_one_at_a_time
-    def cancel(self, task_id: str, *, reason: str) -> WorkerTask:
-        held = self._known(task_id)
-        if held.task.status.is_final:
-            raise refused(AlreadyFinished, task_id)
-        if not held.task.confirmed_at:
-            self._end(held, TaskStatus.CANCELLED, reason)
-        elif not held.task.cancel_requested_at:
-            held.task.cancel_requested_at = self._now
-            held.task.error_message = reason or None
-        return held.task
-
-    @_one_at_a_time
+    @one_at_a_time
     def reap(self) -> Reaped:
         self._promote_due()
         lost = [self._end_lost(i) for i in self._leases.ids(up_to=to_us(self._now))]
@@ -145,22 +123,22 @@ class MemoryPoolStore(MemoryState):
 
     # Views
 
-    @_one_at_a_time
+    @one_at_a_time
     def get(self, task_id: str) -> WorkerTask | None:
         held = self._held.get(task_id)
         return held.task if held else None
 
-    @_one_at_a_time
+    @one_at_a_time
     def active(self) -> tuple[WorkerTask, ...]:
         return self._longest_first()
 
-    @_one_at_a_time
+    @one_at_a_time
     def queued(self, *, offset: int = 0, limit: int | None = None) -> tuple[WorkerTask, ...]:
-        ids = self._ready.ids() + self._delayed.ids()
+        ids = self._waiting_ids()
         first = max(0, offset)
         return self._tasks(ids[first:] if limit is None else ids[first : first + limit])
 
-    @_one_at_a_time
+    @one_at_a_time
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
         oldest = self._waiting.lowest()
         return PoolSnapshot(
@@ -176,53 +154,45 @@ class MemoryPoolStore(MemoryState):
             workers=self._worker_infos(),
             counters={n: k for n, k in sorted(self._counters.items()) if k},
             last_monitor_at=self._last_monitor_at,
+            held=self._tasks(self._on_hold.ids()[:queue_limit]),
+            held_count=len(self._on_hold),
+            controls=self._controls_in_force(),
         )
-
-    # Settings of the pool
-
-    @_one_at_a_time
-    def limit(self) -> LimitInfo:
-        return self._limit_in_force()
-
-    @_one_at_a_time
-    def set_limit(self, max_workers: int, *, by: str, reason: str = "") -> LimitInfo:
-        self._limit = LimitInfo(checked_limit(max_workers), by, self._now, reason)
-        return self._limit
 
     # Whole-pool verbs
 
-    @_one_at_a_time
+    @one_at_a_time
     def clear_queue(self, *, reason: str, limit: int = 1000) -> tuple[WorkerTask, ...]:
-        ids = (self._ready.ids() + self._delayed.ids())[:limit]
+        ids = self._waiting_ids()[:limit]
         for task_id in ids:
             self._end(self._held[task_id], TaskStatus.CANCELLED, reason)
         return self._tasks(ids)
 
-    @_one_at_a_time
+    @one_at_a_time
     def forget_finished(self, *, max_age_seconds: float) -> int:
         return self._drop_finished(self._before(max_age_seconds))
 
-    @_one_at_a_time
+    @one_at_a_time
     def reset(self) -> int:
         known = len(self._held)
         self._forget_all()
         return known
 
-    @_one_at_a_time
+    @one_at_a_time
     def restore(self, tasks: Sequence[WorkerTask]) -> int:
         missing = 0
         for order_us, task in old_places(tasks, now_us=to_us(self._now), policy=self._policy):
             if task.id not in self._held:
-                self._keep(deepcopy(task).queued_again(from_us(order_us)), order_us=order_us)
+                self._keep(deepcopy(task).restored(from_us(order_us)), order_us=order_us)
                 self._last_order_us = max(self._last_order_us, order_us)
                 missing += 1
         self._counters["restored"] += missing
         return missing
 
-    @_one_at_a_time
+    @one_at_a_time
     def put_right(self, task_id: str) -> WorkerTask:
         held = self._known(task_id)
-        self._leave_queue(task_id)
+        self._leave_queue(held.task)
         self._leave_slot(held.task)
         self._finished.drop(task_id)
         if held.task.status == TaskStatus.QUEUED:
@@ -237,23 +207,23 @@ class MemoryPoolStore(MemoryState):
         """Nothing is stored in a form that could not be read."""
         return False
 
-    @_one_at_a_time
+    @one_at_a_time
     def worker_seen(self, name: str, *, capacity: int) -> None:
         self._workers[name] = (self._now, capacity)
         oldest = self._now - timedelta(seconds=FORGET_WORKER_SECONDS)
         self._workers = {n: seen for n, seen in self._workers.items() if seen[0] > oldest}
 
-    @_one_at_a_time
+    @one_at_a_time
     def worker_gone(self, name: str) -> None:
         if name in self._workers:
             self._workers[name] = (self._now, 0)
 
-    @_one_at_a_time
+    @one_at_a_time
     def note_monitor_round(self) -> datetime:
         self._last_monitor_at = self._now
         return self._last_monitor_at
 
-    @_one_at_a_time
+    @one_at_a_time
     def last_monitor_round(self) -> datetime | None:
         return self._last_monitor_at
 

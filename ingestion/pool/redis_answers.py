@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ingestion.pool.clock import from_us
-from ingestion.pool.snapshot import LimitInfo, PoolSnapshot, WorkerInfo
+from ingestion.pool.clock import from_us, to_us
+from ingestion.pool.controls import Control, Named, PoolControls
+from ingestion.pool.snapshot import PoolSnapshot, WorkerInfo, limit_info
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.stored import from_fields
 from ingestion.pool.task import WorkerTask
 
+CONTROL = "control:"
 LAST_MONITOR = "last_monitor_us"
 
 
@@ -40,16 +43,35 @@ def number(digits: str | None) -> int:
     return int(digits) if digits and digits.isdigit() else 0
 
 
-def limit_info(config: Mapping[str, str], policy: PoolPolicy) -> LimitInfo:
-    """The default holds while no limit, or none that can be read, was ever set."""
-    if not config.get("max_workers", "").isdigit():
-        return LimitInfo(max_workers=policy.default_max_workers)
-    return LimitInfo(
-        max_workers=int(config["max_workers"]),
-        set_by=config.get("limit_set_by", ""),
-        set_at=moment(config.get("limit_set_at")),
-        reason=config.get("limit_reason", ""),
-    )
+def controls(config: Mapping[str, str]) -> PoolControls:
+    """What a script has left of them is in force. One that cannot be read counts as not set."""
+    found = {
+        name.removeprefix(CONTROL): control
+        for name, stored in config.items()
+        if name.startswith(CONTROL) and (control := _control(stored))
+    }
+    return PoolControls.of(found, changed_at=moment(config.get("controls_changed_at")))
+
+
+def _control(stored: str) -> Control | None:
+    try:
+        named = json.loads(stored)
+        set_at, expires_at = (moment(named.get(name)) for name in ("set_at", "expires_at"))
+        value, by, reason = int(named["value"]), str(named["set_by"]), str(named["reason"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return Control(value, set_by=by, set_at=set_at, reason=reason, expires_at=expires_at)
+
+
+def control_args(named: Named) -> str:
+    """As the scripts take them: times in µs as texts, which JSON in Lua keeps exact."""
+    return json.dumps({name: _told(control) for name, control in named.items()})
+
+
+def _told(control: Control) -> dict[str, str]:
+    times = {"set_at": control.set_at, "expires_at": control.expires_at}
+    told = {"value": str(control.value), "set_by": control.set_by, "reason": control.reason}
+    return told | {name: str(to_us(when)) for name, when in times.items() if when}
 
 
 def worker_infos(
@@ -79,20 +101,25 @@ def snapshot(
     active: tuple[WorkerTask, ...],
     queued: tuple[WorkerTask, ...],
     delayed: tuple[WorkerTask, ...],
+    held: tuple[WorkerTask, ...],
 ) -> PoolSnapshot:
-    """``answer`` of snapshot.lua, with its three lists of tasks already read."""
-    now_us, effective, config, _, _, _, ready_count, delayed_count = answer[:8]
-    oldest, workers, capacities, stats, set_aside = answer[8:]
+    """``answer`` of snapshot.lua, with its lists of tasks already read."""
+    now_us, effective, config, _, _, _, _, ready_count, delayed_count, held_count = answer[:10]
+    oldest, workers, capacities, stats, set_aside = answer[10:]
     now, stat = from_us(int(now_us)), mapping(stats)
+    known = controls(mapping(config))
     return PoolSnapshot(
         taken_at=now,
-        limit=limit_info(mapping(config), policy),
+        limit=limit_info(known, default_max_workers=policy.default_max_workers),
+        controls=known,
         effective_limit=int(effective),
         active=active,
         queued=queued,
         delayed=delayed,
         queued_count=int(ready_count),
         delayed_count=int(delayed_count),
+        held=held,
+        held_count=int(held_count),
         oldest_queued_at=from_us(int(float(oldest[1]))) if oldest else None,
         workers=worker_infos(
             mapping(workers), mapping(capacities), now=now, ttl=policy.worker_ttl_seconds

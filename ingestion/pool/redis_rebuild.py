@@ -10,10 +10,11 @@ from typing import Any
 
 from ingestion.pool import redis_answers as answers
 from ingestion.pool.clock import to_us
+from ingestion.pool.controls import Named
 from ingestion.pool.kept import Kept
 from ingestion.pool.keys import PoolKeys
-from ingestion.pool.redis_store import CHUNK, Client, RedisPoolStore, in_chunks
-from ingestion.pool.snapshot import LimitInfo
+from ingestion.pool.redis_scripts import Client, in_chunks
+from ingestion.pool.redis_store import CHUNK, RedisPoolStore
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import WorkerTask
 
@@ -56,8 +57,8 @@ class RebuildableRedisStore(RedisPoolStore):
         """Raises PoolUnavailable unless the server takes writes and answers."""
         self._reach(lambda: self._client.set(self._keys.probe, "1", px=PROBE_MS))
 
-    def rebuild(self, tasks: Iterable[Kept], *, epoch: int, limit: LimitInfo | None) -> int:
-        """Replace every task by ``tasks``; how many there are. RUNNING ones hold their slot in
+    def rebuild(self, tasks: Iterable[Kept], *, epoch: int, controls: Named) -> int:
+        """Replace every task by ``tasks``, and every control; how many tasks there are. RUNNING ones hold their slot in
         their attempt, with a lease that begins now.
 
         Until it is complete no store with an epoch gets anything but StateLost, and afterwards
@@ -71,12 +72,13 @@ class RebuildableRedisStore(RedisPoolStore):
             int(self._build("put_back", token=token, tasks=json.dumps(chunk))[0])
             for chunk in in_chunks(map(self._fields, tasks), CHUNK)
         )
-        self._build("end_rebuild", token=token, new_epoch=epoch, **_limit_args(limit))
+        put = answers.control_args(controls)
+        self._build("end_rebuild", token=token, new_epoch=epoch, put=put)
         return count
 
     def _fields(self, kept: Kept) -> dict[str, str]:
         task = kept.task
-        score = self._policy.score(to_us(task.queued_at), priority=task.priority)
+        score = self._policy.place_of(task, to_us(task.queued_at))
         return kept.to_fields(score=score)
 
     def _wipe(self, token: str) -> None:
@@ -95,15 +97,3 @@ class RebuildableRedisStore(RedisPoolStore):
 
     def _build(self, verb: str, **given: object) -> list[Any]:
         return self._checked(self._run(verb, given), "")
-
-
-def _limit_args(limit: LimitInfo | None) -> dict[str, object]:
-    if limit is None:
-        return {"max_workers": "", "by": "", "at": "", "reason": ""}
-    at = to_us(limit.set_at) if limit.set_at else ""
-    return {
-        "max_workers": limit.max_workers,
-        "by": limit.set_by,
-        "at": at,
-        "reason": limit.reason,
-    }

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ingestion.pool.controls import PoolControls
 from ingestion.pool.task import WorkerTask
 
 
@@ -27,6 +28,15 @@ class LimitInfo:
     set_by: str = ""
     set_at: datetime | None = None
     reason: str = ""
+    expires_at: datetime | None = None
+
+
+def limit_info(controls: PoolControls, *, default_max_workers: int) -> LimitInfo:
+    """The limit of the whole pool."""
+    found = controls.max_workers
+    if found is None:
+        return LimitInfo(max_workers=default_max_workers)
+    return LimitInfo(found.value, found.set_by, found.set_at, found.reason, found.expires_at)
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,8 @@ class OutsideRun:
 @dataclass(frozen=True)
 class PoolSnapshot:
     """The pool at one moment. ``queued`` holds the first tasks in their true order, then
-    ``delayed`` those that wait for their not-before time; the counts are of all of them."""
+    ``delayed`` those that wait for their not-before time, and ``held`` those that an operator
+    holds; the counts are of all of them."""
 
     taken_at: datetime
     limit: LimitInfo
@@ -67,6 +78,9 @@ class PoolSnapshot:
     workers: tuple[WorkerInfo, ...]
     counters: dict[str, int] = field(default_factory=dict)
     last_monitor_at: datetime | None = None
+    held: tuple[WorkerTask, ...] = ()
+    held_count: int = 0
+    controls: PoolControls = field(default_factory=PoolControls)
     set_aside: dict[str, str] = field(default_factory=dict)
     # Redis or the ledger's database cannot be used; what is left goes on alone.
     degraded: bool = False
@@ -79,6 +93,11 @@ class PoolSnapshot:
     @property
     def active_count(self) -> int:
         return len(self.active)
+
+    @property
+    def waiting_count(self) -> int:
+        """Every QUEUED task, whatever it waits for."""
+        return self.queued_count + self.delayed_count + self.held_count
 
     @property
     def available_workers(self) -> int:
@@ -132,11 +151,14 @@ class PoolSnapshot:
                 "set_by": self.limit.set_by,
                 "set_at": _iso(self.limit.set_at),
                 "reason": self.limit.reason,
+                "expires_at": _iso(self.limit.expires_at),
             },
+            "controls": self.controls.to_dict(),
             "active_count": self.active_count,
             "direct_count": len(self.direct),
             "queued_count": self.queued_count,
             "delayed_count": self.delayed_count,
+            "held_count": self.held_count,
             "available_workers": self.available_workers,
             "utilization": self.utilization,
             "oldest_queued_at": _iso(self.oldest_queued_at),
@@ -144,6 +166,7 @@ class PoolSnapshot:
             "direct": [run.to_dict() for run in self.direct],
             "queued": [t.to_dict() for t in self.queued],
             "delayed": [t.to_dict() for t in self.delayed],
+            "held": [t.to_dict() for t in self.held],
             "workers": [
                 {
                     "name": w.name,

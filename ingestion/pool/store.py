@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ingestion.pool.clock import to_us
-from ingestion.pool.errors import InvalidLimit
+from ingestion.pool.controls import Named, PoolControls
+from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.snapshot import LimitInfo, PoolSnapshot
 from ingestion.pool.task import TaskStatus, WorkerTask
 
@@ -65,6 +66,12 @@ class PoolPolicy:
     def score(self, order_us: int, *, priority: int) -> int:
         return queue_score(order_us, priority=priority, aging_seconds=self.priority_aging_seconds)
 
+    def place_of(self, task: WorkerTask, order_us: int) -> int:
+        """The score of a task: that of the front to which it was moved, or its own."""
+        if task.front_score is not None:
+            return task.front_score
+        return self.score(order_us, priority=task.priority)
+
     def backoff_seconds(self, attempt: int) -> float:
         """The wait after a lost attempt: doubled each time, up to its greatest."""
         doubled = self.retry_backoff_seconds * 2.0 ** min(attempt - 1, 100)
@@ -81,21 +88,9 @@ def queue_score(order_us: int, *, priority: int, aging_seconds: float) -> int:
     return (order_us - EPOCH_US) // 1000 - priority * STRICT_LEVEL
 
 
-MAX_WORKERS_MIN, MAX_WORKERS_MAX = 1, 1000
 # How long the answer to an operation token is kept.
 ANSWER_SECONDS = 120
 FORGET_WORKER_SECONDS = 86_400
-
-
-def checked_limit(max_workers: int) -> int:
-    """Raises InvalidLimit unless ``max_workers`` is a whole number from 1 to 1000."""
-    is_whole = isinstance(max_workers, int) and not isinstance(max_workers, bool)
-    if not is_whole or not MAX_WORKERS_MIN <= max_workers <= MAX_WORKERS_MAX:
-        raise InvalidLimit(
-            f"The number of workers must be a whole number from {MAX_WORKERS_MIN} to "
-            f"{MAX_WORKERS_MAX}, not {max_workers!r}."
-        )
-    return max_workers
 
 
 def old_places(
@@ -172,15 +167,21 @@ class PoolStore(Protocol):
         """Which build of the state answered this thread's last verb; the ledger writes down only
         what the build in force has said. None where the ledger need not ask."""
 
-    def submit(self, task: WorkerTask) -> WorkerTask:
+    def submit(self, task: WorkerTask, *, on_overlap: OnOverlap = OnOverlap.ALLOW) -> WorkerTask:
         """Store a task as QUEUED and give it its place: ``queued_at`` becomes the store's own time,
         unique and rising. The id is the token: the same id again changes nothing and returns the
-        task as it stands."""
+        task as it stands.
+
+        COALESCE: a QUEUED task of the same CRM, with the same type or ``all``, and with equal
+        parameters is returned instead, with the higher priority and the earlier not-before time of
+        the two; nothing is stored. REJECT raises Overlaps where any such task waits or runs,
+        whatever its parameters."""
 
     def claim(self, *, token: str) -> tuple[WorkerTask, ...]:
         """Move the best allowed tasks from the queue to RUNNING, as many as slots are free.
         Raises the attempt, sets ``celery_task_id`` to ``<id>.<attempt>``. Nothing is claimed
-        while every known Celery worker is offline."""
+        while every known Celery worker is offline, or while the pool is paused; nothing of a CRM
+        that is paused or at its limit, which delays no other CRM."""
 
     def confirm(self, task_id: str, *, attempt: int, worker: str, token: str) -> WorkerTask:
         """A worker takes the task: once per attempt. Errors: TaskNotFound, LeaseLost (an older
@@ -204,10 +205,34 @@ class PoolStore(Protocol):
         fencing token and never used twice: it stays, and ``max_attempts`` rises by one instead.
         Errors: TaskNotFound, LeaseLost, AlreadyConfirmed, AlreadyFinished."""
 
-    def cancel(self, task_id: str, *, reason: str) -> WorkerTask:
+    def cancel(
+        self, task_id: str, *, reason: str, expected_revision: int | None = None
+    ) -> WorkerTask:
         """QUEUED becomes CANCELLED; RUNNING but unconfirmed too, and its slot is free; RUNNING and
         confirmed is asked to stop (``cancel_requested_at``). Asking twice is fine.
-        Errors: TaskNotFound, AlreadyFinished."""
+        Errors: TaskNotFound, Conflict, AlreadyFinished."""
+
+    # What operators change of a QUEUED task. With ``expected_revision``, the one that they saw,
+    # each raises Conflict when the task has changed since. Errors: TaskNotFound, Conflict,
+    # NotQueued. What changes nothing leaves the revision as it is.
+
+    def hold(
+        self, task_id: str, *, by: str, reason: str, expected_revision: int | None = None
+    ) -> WorkerTask:
+        """Take it out of the queue until it is let go; it keeps its order. One that is held already
+        stays as it is."""
+
+    def unhold(self, task_id: str, *, by: str, expected_revision: int | None = None) -> WorkerTask:
+        """Let a held task go back to its old place."""
+
+    def reprioritise(
+        self, task_id: str, *, priority: int, expected_revision: int | None = None
+    ) -> WorkerTask:
+        """It stands where its submission and the new priority put it."""
+
+    def move_to_front(self, task_id: str, *, expected_revision: int | None = None) -> WorkerTask:
+        """It stands before every task that waits now, whatever its priority, until its priority is
+        changed."""
 
     def reap(self) -> Reaped:
         """End tasks whose lease has run out or that have not moved; list unconfirmed ones (each
@@ -221,7 +246,8 @@ class PoolStore(Protocol):
         """The RUNNING tasks, longest running first."""
 
     def queued(self, *, offset: int = 0, limit: int | None = None) -> tuple[WorkerTask, ...]:
-        """QUEUED tasks in their true order, the delayed ones last by their not-before time."""
+        """QUEUED tasks in their true order; then the delayed ones by their not-before time, and
+        last the held ones by when they were held."""
 
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
         """Everything at one moment; the queue cut to ``queue_limit``, the counts whole."""
@@ -229,11 +255,42 @@ class PoolStore(Protocol):
     def limit(self) -> LimitInfo:
         """The limit in force for every process."""
 
-    def set_limit(self, max_workers: int, *, by: str, reason: str = "") -> LimitInfo:
-        """Change the limit for every process at once."""
+    def controls(self) -> PoolControls:
+        """The limits and pauses in force. One that is over counts as absent for everybody."""
+
+    def set_limit(
+        self,
+        max_workers: int | None,
+        *,
+        by: str,
+        reason: str = "",
+        crm_source: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> PoolControls:
+        """Change the limit of the pool, or of one CRM, for every process at once. With
+        ``expires_at`` it falls back then to the lasting one; None takes a CRM's limit away.
+        Raises InvalidLimit, InvalidControl."""
+
+    def pause(
+        self,
+        crm_source: str | None,
+        *,
+        by: str,
+        reason: str,
+        expires_at: datetime | None = None,
+    ) -> PoolControls:
+        """Nothing of this CRM, or nothing at all (None), starts until it is resumed, or until
+        ``expires_at``. What runs goes on. Raises InvalidControl."""
+
+    def resume(self, crm_source: str | None, *, by: str, reason: str = "") -> PoolControls:
+        """End the pause of a CRM, or that of the pool (None), not both."""
+
+    def restore_controls(self, named: Named) -> PoolControls:
+        """Put back what was kept elsewhere, where nothing was ever set in this store."""
 
     def clear_queue(self, *, reason: str, limit: int = 1000) -> tuple[WorkerTask, ...]:
-        """Cancel up to ``limit`` queued tasks (first in order first) and return them."""
+        """Cancel up to ``limit`` queued tasks (first in order first, the held ones last) and return
+        them."""
 
     def forget_finished(self, *, max_age_seconds: float) -> int:
         """Drop finished tasks that ended longer ago; how many."""

@@ -10,7 +10,14 @@ from typing import Any
 
 from ingestion.pool.clock import from_us, to_us
 from ingestion.pool.errors import UnreadableTask
-from ingestion.pool.task import DICT_FIELDS, INT_FIELDS, TIME_FIELDS, WorkerTask
+from ingestion.pool.overlap import overlap_key
+from ingestion.pool.task import (
+    DICT_FIELDS,
+    INT_FIELDS,
+    OPTIONAL_INT_FIELDS,
+    TIME_FIELDS,
+    WorkerTask,
+)
 
 REQUIRED = ("id", "task_name", "crm_source", "sync_type", "status", "queued_at")
 
@@ -22,7 +29,8 @@ def clean_text(text: str) -> str:
 
 def to_fields(task: WorkerTask) -> dict[str, str]:
     named = {f.name: getattr(task, f.name) for f in fields(task)}
-    return {name: _to_text(value) for name, value in named.items() if value is not None}
+    found = {name: _to_text(value) for name, value in named.items() if value is not None}
+    return found | {"overlap": overlap_key(task)}
 
 
 def _to_text(value: Any) -> str:
@@ -51,6 +59,6 @@ def _from_text(name: str, text: str) -> Any:
         return from_us(int(text))
     if name in DICT_FIELDS:
         return json.loads(text)
-    if name in INT_FIELDS or name == "sync_history_id":
+    if name in INT_FIELDS | OPTIONAL_INT_FIELDS:
         return int(text)
     return text

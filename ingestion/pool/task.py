@@ -43,6 +43,10 @@ class WorkerTask:
 
     ``attempt`` counts from 1 with the first claim and is the fencing token of that attempt.
     ``progress`` and ``result`` hold numbers and short strings only, never records.
+
+    ``revision`` rises by one with each change of state, place or priority. A QUEUED task with
+    ``held_at`` waits until it is let go. ``front_score`` is the place of one that was moved to
+    the front; without it, its submission and its priority say where it stands.
     """
 
     id: str
@@ -69,6 +73,11 @@ class WorkerTask:
     result: dict[str, Any] = field(default_factory=dict)
     requested_by: str = ""
     sync_history_id: int | None = None
+    revision: int = 0
+    held_at: datetime | None = None
+    held_by: str = ""
+    held_reason: str = ""
+    front_score: int | None = None
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -79,6 +88,10 @@ class WorkerTask:
     def submitted_at(self) -> datetime:
         """The name older callers use for ``queued_at``."""
         return self.queued_at
+
+    @property
+    def is_held(self) -> bool:
+        return self.held_at is not None
 
     @property
     def route(self) -> str:
@@ -103,6 +116,10 @@ class WorkerTask:
             progress={},
             result={},
         )
+
+    def restored(self, queued_at: datetime) -> Self:
+        """The same after it was lost, which an operator can see."""
+        return replace(self.queued_again(queued_at), revision=self.revision + 1)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-compatible: times as ISO 8601 with zone, the status as its string."""
@@ -134,10 +151,12 @@ TIME_FIELDS = frozenset(
         "lease_expires_at",
         "cancel_requested_at",
         "not_before",
+        "held_at",
     }
 )
 NAME_FIELDS = frozenset({"id", "task_name", "crm_source", "sync_type"})
-INT_FIELDS = frozenset({"priority", "attempt", "max_attempts"})
+INT_FIELDS = frozenset({"priority", "attempt", "max_attempts", "revision"})
+OPTIONAL_INT_FIELDS = frozenset({"sync_history_id", "front_score"})
 DICT_FIELDS = frozenset({"parameters", "progress", "result"})
 
 
@@ -156,6 +175,8 @@ def _typed(name: str, value: Any) -> Any:
         return _time(value)
     if name in INT_FIELDS:
         return int(value)
+    if name in OPTIONAL_INT_FIELDS:
+        return None if value is None else int(value)
     if name in DICT_FIELDS:
         return _mapping(value)
     return value

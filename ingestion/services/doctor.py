@@ -13,7 +13,8 @@ from typing import Any
 
 from ingestion.conf import PoolConf
 from ingestion.models import SyncHistory
-from ingestion.pool.snapshot import LimitInfo, PoolSnapshot
+from ingestion.pool.controls import LIMIT, Control, PoolControls
+from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.services.repairs import GRACE_SECONDS
 
@@ -75,7 +76,7 @@ class Facts:
     queued: Mapping[str, WorkerTask]
     elsewhere: Mapping[str, WorkerTask] = field(default_factory=dict)
     rows: Mapping[str, Row] = field(default_factory=dict)
-    kept_limit: LimitInfo | None = None
+    kept_controls: PoolControls = field(default_factory=PoolControls)
     celery: Mapping[str, frozenset[str]] | None = None
     shell_runs: Sequence[ShellRun] = ()
 
@@ -87,6 +88,13 @@ class Facts:
     def age(self, when: datetime | None) -> timedelta:
         """By the store's clock; nothing for what has no time."""
         return self.snapshot.taken_at - when if when else timedelta()
+
+    def has_room(self, crm_source: str) -> bool:
+        """Whether its controls let a CRM start one more."""
+        controls = self.snapshot.controls
+        limit = controls.crm_limits.get(crm_source)
+        running = sum(task.crm_source == crm_source for task in self.active.values())
+        return not controls.pause_of(crm_source) and (limit is None or running < limit.value)
 
     def task(self, task_id: str) -> WorkerTask | None:
         for part in (self.active, self.queued, self.elsewhere):
@@ -108,7 +116,17 @@ class Diagnosis:
 
 def compare(facts: Facts) -> tuple[Finding, ...]:
     """Everything that disagrees, in the order in which it is to be cured."""
-    checks = (_places, _ledger, _unknown_rows, _clocks, _hands, _limit, _queue, _aside, _shell_runs)
+    checks = (
+        _places,
+        _ledger,
+        _unknown_rows,
+        _clocks,
+        _hands,
+        _controls,
+        _queue,
+        _aside,
+        _shell_runs,
+    )
     return tuple(finding for check in checks for finding in check(facts))
 
 
@@ -263,21 +281,48 @@ def _missed_beats(task: WorkerTask, facts: Facts) -> bool:
 # The pool as a whole
 
 
-def _limit(facts: Facts) -> Iterator[Finding]:
-    kept, in_force = facts.kept_limit, facts.snapshot.limit
-    if kept is not None and kept.max_workers != in_force.max_workers:
-        said = f"The limit in force is {in_force.max_workers}, but {kept.max_workers} was set."
-        cure = f"set it to {kept.max_workers}"
-        yield Finding("LIMIT_DIFFERS", "max_workers", said, cure)
+def _controls(facts: Facts) -> Iterator[Finding]:
+    """The limits and pauses in force, and those that were set for good."""
+    kept, in_force = facts.kept_controls.named(), facts.snapshot.controls.named()
+    for name in sorted({*kept, *in_force}):
+        was_set, is_set = kept.get(name), in_force.get(name)
+        if name == LIMIT and was_set is None:
+            continue
+        if _rule(was_set) != _rule(is_set):
+            yield _control_differs(name, was_set, is_set)
+
+
+def _rule(control: Control | None) -> object:
+    return control and (control.value, control.expires_at)
+
+
+def _control_differs(name: str, was_set: Control | None, is_set: Control | None) -> Finding:
+    if not name.startswith(LIMIT):
+        is_missing = is_set is None
+        said = f"{name} was set, and is not in force." if is_missing else f"{name} was never set."
+        return Finding("PAUSE_DIFFERS", name, said, "set it" if was_set else "take it away")
+    found = is_set.value if is_set else "the default"
+    wanted = was_set.value if was_set else "none"
+    said = f"The limit {name} in force is {found}, but {wanted} was set."
+    return Finding("LIMIT_DIFFERS", name, said, f"set it to {wanted}")
 
 
 def _queue(facts: Facts) -> Iterator[Finding]:
+    """A task of a CRM that may start one more, or one whose time has come, waits for nothing."""
     free = facts.snapshot.effective_limit - facts.snapshot.active_count
-    waiting = facts.snapshot.queued_count
-    overdue = sum(facts.age(task.not_before) > facts.margin for task in facts.queued.values())
-    if free > 0 and (waiting or overdue) and not facts.snapshot.degraded:
-        said = f"{waiting or overdue} tasks wait although {free} slots are free."
+    if free <= 0 or facts.snapshot.degraded or facts.snapshot.controls.pause:
+        return
+    waiting = sum(_may_start(task, facts) for task in facts.queued.values())
+    if waiting:
+        said = f"{waiting} tasks wait although {free} slots are free."
         yield Finding("QUEUE_IDLE", "queue", said, "start what may start")
+
+
+def _may_start(task: WorkerTask, facts: Facts) -> bool:
+    if task.status != TaskStatus.QUEUED or task.is_held:
+        return False
+    is_due = task.not_before is None or facts.age(task.not_before) > facts.margin
+    return is_due and facts.has_room(task.crm_source)
 
 
 def _aside(facts: Facts) -> Iterator[Finding]:

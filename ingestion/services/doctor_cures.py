@@ -14,7 +14,16 @@ from ingestion.models import SyncHistory
 from ingestion.pool.errors import AlreadyFinished, LeaseLost, TaskNotFound, UnreadableTask
 from ingestion.pool.store import Outcome, PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask
-from ingestion.services import audit, dispatch, ledger, ledger_state, outcomes, repairs, shell_runs
+from ingestion.services import (
+    audit,
+    dispatch,
+    ledger,
+    ledger_state,
+    limits,
+    outcomes,
+    repairs,
+    shell_runs,
+)
 from ingestion.services.doctor import Finding
 
 logger = logging.getLogger(__name__)
@@ -70,8 +79,9 @@ def _state(finding: Finding, store: PoolStore) -> dict[str, Any]:
     """Where the subject stands."""
     if finding.code == "SET_ASIDE":
         return {"stored": store.snapshot(queue_limit=0).set_aside.get(finding.subject)}
-    if finding.code == "LIMIT_DIFFERS":
-        return {"max_workers": store.limit().max_workers}
+    if finding.code in OF_A_CONTROL:
+        found = store.controls().named().get(finding.subject)
+        return {finding.subject: found.value if found else None}
     if finding.code in OF_A_TASK:
         return {"pool": _in_pool(finding.subject, store), "ledger": _in_ledger(finding.subject)}
     snapshot = store.snapshot(queue_limit=0)
@@ -146,10 +156,8 @@ def _end_lost(finding: Finding, tools: Tools) -> None:
     tools.end(task, outcomes.lost(NOT_IN_HAND, attempt=task.attempt))
 
 
-def _set_limit(finding: Finding, tools: Tools) -> None:
-    kept = ledger_state.limit_to_rebuild()
-    if kept is not None:
-        tools.store.set_limit(kept.max_workers, by=kept.set_by, reason=kept.reason)
+def _put_control_right(finding: Finding, tools: Tools) -> None:
+    limits.put_right(tools.store, finding.subject)
 
 
 def _start(finding: Finding, tools: Tools) -> None:
@@ -190,9 +198,11 @@ CURES: Mapping[str, Cure] = {
     "STALE": _repair_round,
     "NOT_TAKEN": _repair_round,
     "NOT_IN_HAND": _end_lost,
-    "LIMIT_DIFFERS": _set_limit,
+    "LIMIT_DIFFERS": _put_control_right,
+    "PAUSE_DIFFERS": _put_control_right,
     "QUEUE_IDLE": _start,
     "SET_ASIDE": _drop_aside,
     "RUN_GONE": _close_shell_run,
 }
-OF_A_TASK = CURES.keys() - {"LIMIT_DIFFERS", "QUEUE_IDLE", "SET_ASIDE", "RUN_GONE"}
+OF_A_CONTROL = {"LIMIT_DIFFERS", "PAUSE_DIFFERS"}
+OF_A_TASK = CURES.keys() - OF_A_CONTROL - {"QUEUE_IDLE", "SET_ASIDE", "RUN_GONE"}

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from ingestion.conf import PoolConf
 from ingestion.models import SyncHistory
+from ingestion.pool.controls import PoolControls
 from ingestion.pool.store import PoolStore
 from ingestion.pool.task import WorkerTask
 from ingestion.services import ledger, ledger_state, shell_runs
@@ -36,7 +37,7 @@ def collect(store: PoolStore, conf: PoolConf, *, celery: InHand | None = None) -
         queued=queued,
         elsewhere=dict(_known(unplaced, store)),
         rows=rows | dict(_rows_of(unknown)),
-        kept_limit=ledger_state.limit_to_rebuild(),
+        kept_controls=PoolControls.of(ledger_state.controls_to_rebuild(), changed_at=None),
         celery=celery,
         shell_runs=tuple(shell_runs.gone()),
     )

@@ -100,6 +100,18 @@ def _write(task: WorkerTask, *, actor: str, epoch: int | None) -> bool:
     return _mark_queued(task, actor=actor, kept=kept, epoch=epoch)
 
 
+def follow_place(task: WorkerTask, *, epoch: int | None) -> None:
+    """Write down what an operator has changed of a task that waits. Without an ``epoch`` the ledger
+    itself has decided it."""
+    if epoch is None:
+        return
+    kept = ledger_state.columns_of(task)
+    try:
+        SyncHistory.objects.mark_placed(task.id, revision=task.revision, kept=kept, epoch=epoch)
+    except DatabaseError:
+        logger.exception("task %s: its place could not be written into the ledger", task.id)
+
+
 def write_down(task: WorkerTask) -> bool:
     """Let the open row say what the store says, whatever it said before: for repairs alone, every
     other change has its condition."""
@@ -239,7 +251,7 @@ def open_counts() -> dict[str, int]:
         open_rows([status]).count()
         for status in (SyncHistory.Status.RUNNING, SyncHistory.Status.QUEUED)
     )
-    return {"active": running, "queued": queued, "delayed": 0, "set_aside": 0}
+    return {"active": running, "queued": queued, "delayed": 0, "held": 0, "set_aside": 0}
 
 
 def open_batches(statuses: Sequence[str]) -> Iterator[list[SyncHistory]]:

@@ -16,9 +16,10 @@ from django.db.models import Q, QuerySet
 
 from ingestion.models import PoolReferee, PoolSetting, SyncHistory
 from ingestion.pool.clock import from_us, seconds_to_us, to_us
+from ingestion.pool.controls import Control, in_force
 from ingestion.pool.errors import PoolError, StateLost, UnreadableTask
 from ingestion.pool.kept import UNKNOWN_HOLDER, Kept, plain_json
-from ingestion.pool.snapshot import LimitInfo
+from ingestion.pool.overlap import parameters_digest
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.database import bounded_transaction
@@ -57,6 +58,10 @@ def columns(kept: Kept) -> dict[str, Any]:
         "queued_us": to_us(task.queued_at),
         "delayed_us": to_us(kept.delayed_until) if kept.delayed_until else None,
         "ended_us": to_us(task.completed_at or utc_now()) if task.status.is_final else None,
+        "held_us": to_us(task.held_at) if task.held_at else None,
+        "front_score": task.front_score,
+        "revision": task.revision,
+        "parameters_digest": parameters_digest(task.parameters),
         "confirm_token": kept.confirm_token,
         "cancel_requested_at": task.cancel_requested_at,
         "pool_state": plain_json(state),
@@ -90,9 +95,11 @@ def kept_of(row: SyncHistory) -> Kept:
         "status": status,
         "queued_at": from_us(row.queued_us) if row.queued_us is not None else row.created_at,
         "cancel_requested_at": row.cancel_requested_at,
+        "revision": max(row.revision, state.get("revision", 0)),
     }
     if status.is_final:
         fields["completed_at"] = fields.get("completed_at") or row.end_time
+        fields["held_at"] = None
     if row.cancel_requested_at and not fields["error_message"]:
         fields["error_message"] = row.error_message
     return Kept(
@@ -158,10 +165,17 @@ def _in_batches(rows: QuerySet[SyncHistory]) -> Iterator[SyncHistory]:
         last = batch[-1].pk
 
 
-def limit_to_rebuild() -> LimitInfo | None:
-    """The limit that was set for good; None while the default holds."""
-    kept = PoolSetting.objects.filter(name="max_workers").first()
-    return LimitInfo(int(kept.value), kept.set_by, kept.set_at, kept.reason) if kept else None
+def controls_to_rebuild() -> dict[str, Control]:
+    """The limits and pauses in force, as they were set; what cannot be read counts as not set."""
+    found = {}
+    for row in PoolSetting.objects.all():
+        try:
+            found[row.name] = Control(
+                int(row.value), row.set_by, row.set_at, row.reason, row.expires_at
+            )
+        except (TypeError, ValueError):
+            logger.warning("the setting %s cannot be read: %r", row.name, row.value)
+    return in_force(found, now=utc_now())
 
 
 def accept(task: WorkerTask, *, epoch: int) -> None:
@@ -229,7 +243,9 @@ def new_row(kept: Kept) -> SyncHistory:
 def ask_to_stop(task: WorkerTask) -> None:
     """A running task is to stop, whoever decides when it does."""
     SyncHistory.objects.open_row(task.id).filter(attempt=task.attempt).update(
-        cancel_requested_at=task.cancel_requested_at, error_message=task.error_message
+        cancel_requested_at=task.cancel_requested_at,
+        error_message=task.error_message,
+        revision=task.revision,
     )
 
 

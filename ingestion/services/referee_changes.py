@@ -15,9 +15,10 @@ from django.db.models import Max
 from django.utils import timezone
 
 from ingestion.models import PoolReferee, SyncHistory
-from ingestion.pool.memory_page import limit_to_json
+from ingestion.pool.memory_page import controls_to_json
 from ingestion.pool.redis_rebuild import RebuildableRedisStore
 from ingestion.pool.store import PoolPolicy
+from ingestion.pool.task import utc_now
 from ingestion.services import audit, ledger_state
 from ingestion.services.database import bounded_transaction
 
@@ -66,8 +67,9 @@ def _stay_seconds(record: PoolReferee, now: datetime) -> float:
 
 def _first_memory() -> dict[str, object]:
     last_us = SyncHistory.objects.aggregate(last=Max("queued_us"))["last"]
-    limit = ledger_state.limit_to_rebuild()
-    return {"last_order_us": last_us or 0, "limit": limit_to_json(limit)}
+    controls = ledger_state.controls_to_rebuild()
+    changed_at = utc_now() if controls else None
+    return {"last_order_us": last_us or 0, **controls_to_json(controls, changed_at=changed_at)}
 
 
 def recover(epoch: int, *, store: RebuildableRedisStore, policy: PoolPolicy) -> None:
@@ -106,7 +108,7 @@ def _build(record: PoolReferee, store: RebuildableRedisStore, policy: PoolPolicy
     record.epoch += 1
     ledger_state.adopt_unspoken()
     tasks = ledger_state.tasks_to_rebuild(retention_seconds=policy.retention_seconds)
-    return store.rebuild(tasks, epoch=record.epoch, limit=ledger_state.limit_to_rebuild())
+    return store.rebuild(tasks, epoch=record.epoch, controls=ledger_state.controls_to_rebuild())
 
 
 def _save(record: PoolReferee, action: str, reason: str) -> None:

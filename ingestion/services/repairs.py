@@ -121,8 +121,7 @@ def reconcile(store: PoolStore, *, grace_seconds: float = GRACE_SECONDS) -> Repa
 
 def _queue_differs(store: PoolStore) -> bool:
     snapshot = store.snapshot(queue_limit=0)
-    waiting = snapshot.queued_count + snapshot.delayed_count
-    return ledger.open_rows([SyncHistory.Status.QUEUED]).count() != waiting
+    return ledger.open_rows([SyncHistory.Status.QUEUED]).count() != snapshot.waiting_count
 
 
 def _catch_up(row: SyncHistory, task: WorkerTask, store: PoolStore) -> RepairReport:

@@ -14,6 +14,7 @@ from ingestion.pool.errors import (
     InvalidSubmission,
     SecretInParameters,
 )
+from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.task import PRIORITY_MAX, PRIORITY_MIN, WorkerTask, utc_now
 from ingestion.services.routing import Route, resolve
 from ingestion.services.secrets import find_secret, mask
@@ -42,6 +43,16 @@ class Submission:
             "command": self.route.command,
             "reason": self.reason,
         }
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of a request: a ``task`` of its own, as it was stored, or the one that waited
+    already and does the same, ``absorbed_by``."""
+
+    task_id: str
+    absorbed_by: str | None
+    task: WorkerTask
 
 
 def prepare(
@@ -91,6 +102,15 @@ def checked_parameters(parameters: object) -> dict[str, Any]:
             "settings in .env or the environment."
         )
     return plain
+
+
+def checked_overlap(on_overlap: object) -> OnOverlap:
+    """Raises InvalidSubmission."""
+    if on_overlap in list(OnOverlap):
+        return OnOverlap(str(on_overlap))
+    raise InvalidSubmission(
+        f"on_overlap must be one of {', '.join(OnOverlap)}, not {str(on_overlap)[:50]!r}."
+    )
 
 
 def checked_priority(priority: object) -> int:

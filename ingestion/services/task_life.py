@@ -15,18 +15,20 @@ from ingestion.pool.errors import (
     InvalidStatusChange,
     LeaseLost,
     LedgerUnavailable,
+    Overlaps,
     PoolUnavailable,
     TaskNotFound,
 )
+from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.store import Outcome, PoolStore
 from ingestion.pool.task import FINAL_STATUSES, TaskStatus, WorkerTask
-from ingestion.services import audit, dispatch, ledger, ledger_state, limits, repairs
+from ingestion.services import audit, conflicts, dispatch, ledger, ledger_state, limits, repairs
 from ingestion.services.connections import pool_store
 from ingestion.services.database import told_as_unavailable
 from ingestion.services.outcomes import cancel_message, clean, without_secrets
 from ingestion.services.overdue import Overdue
 from ingestion.services.secrets import mask_json
-from ingestion.services.submission import Submission, prepare
+from ingestion.services.submission import Submission, Submitted, checked_overlap, prepare
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class TaskLife:
         self._store = store or pool_store(self._conf)
         self._send = send
         self._overdue = Overdue(self._conf.lease_seconds / REAPS_PER_LEASE)
-        self._limit_is_restored = False
+        self._limits_are_restored = False
 
     def submit_task(
         self,
@@ -64,15 +66,47 @@ class TaskLife:
         max_attempts: int | None = None,
         not_before: datetime | None = None,
         reason: str = "",
+        on_overlap: OnOverlap | str = OnOverlap.ALLOW,
     ) -> str:
-        """Accept a request and start it at once when a slot is free; the task's id.
+        """Like ``submit``; the id of the task, or of the one that absorbed the request."""
+        given = {"max_attempts": max_attempts, "not_before": not_before, "on_overlap": on_overlap}
+        return self.submit(
+            crm_source,
+            sync_type,
+            parameters,
+            priority,
+            requested_by=requested_by,
+            reason=reason,
+            **given,  # type: ignore[arg-type]
+        ).task_id
+
+    def submit(
+        self,
+        crm_source: str,
+        sync_type: str | None,
+        parameters: dict[str, Any] | None = None,
+        priority: int = 0,
+        *,
+        requested_by: str = "",
+        max_attempts: int | None = None,
+        not_before: datetime | None = None,
+        reason: str = "",
+        on_overlap: OnOverlap | str = OnOverlap.ALLOW,
+    ) -> Submitted:
+        """Accept a request and start it at once when a slot is free.
 
         ``priority`` -1000 to 1000, the higher the sooner. ``parameters`` a JSON object, see
         ``IngestionAdapter.validate_parameters`` for the known names. ``not_before`` an aware
-        datetime. Errors, all of them ValueErrors that name what is allowed, and nothing is
-        stored: UnknownSource, UnknownSyncType, InvalidParameters, SecretInParameters,
-        InvalidPriority, InvalidSubmission.
+        datetime. ``on_overlap`` says what becomes of a request that repeats another one, of the
+        same CRM and type or its ``all``: ``allow``; ``reject`` raises Overlaps; ``coalesce`` lets
+        a task that waits with equal parameters absorb it, so that behind one that runs there is
+        at most one more.
+
+        Errors, all of them ValueErrors that name what is allowed, and nothing is stored:
+        UnknownSource, UnknownSyncType, InvalidParameters, SecretInParameters, InvalidPriority,
+        InvalidSubmission.
         """
+        overlap = checked_overlap(on_overlap)
         submission = prepare(
             crm_source,
             sync_type,
@@ -86,18 +120,44 @@ class TaskLife:
         entry = _entered(submission)
         submission.task.sync_history_id = entry.row.pk
         try:
-            self._store.submit(submission.task)
+            stored = self._store.submit(submission.task, on_overlap=overlap)
         except PoolUnavailable as problem:
             # The reply may be what was lost. A worker that finds no row drops the task.
             with told_as_unavailable():
                 entry.take_back()
             raise _not_submitted(problem) from problem
+        except Overlaps as refusal:
+            entry.take_back()
+            raise self._overlaps(refusal, submission.task) from refusal
+        if stored.id != submission.task.id:
+            return self._absorbed(submission, entry, stored)
         self._advance()
-        return submission.task.id
+        return Submitted(stored.id, None, stored)
+
+    def _absorbed(self, submission: Submission, entry: ledger.Entry, by: WorkerTask) -> Submitted:
+        entry.take_back()
+        ledger.follow_place(by, epoch=self._store.epoch)
+        asked = submission.task
+        audit.record(
+            "coalesce",
+            actor=asked.requested_by,
+            target=by.id,
+            reason=submission.reason,
+            before={"route": asked.route, "priority": asked.priority},
+            after={"route": by.route, "priority": by.priority, "revision": by.revision},
+        )
+        self._advance()
+        return Submitted(by.id, by.id, by)
+
+    def _overlaps(self, refusal: Overlaps, asked: WorkerTask) -> Overlaps:
+        other = self._store.get(refusal.other_id)
+        how = f"is {other.status}" if other else "was there just now"
+        which = f"task {refusal.other_id} ({other.route if other else asked.route}) {how}"
+        return Overlaps(f"{asked.route} was not submitted: {which}.", other_id=refusal.other_id)
 
     def process_queue(self) -> int:
         """Start waiting tasks while slots are free; how many."""
-        self._restore_limit()
+        self._restore_limits()
         started = self._store.claim(token=_token())
         self._start(started)
         return len(started)
@@ -155,10 +215,18 @@ class TaskLife:
         self.cancel_task(task_id, reason=error_message or "")
         return self._known(task_id)
 
-    def cancel_task(self, task_id: str, *, actor: str = "", reason: str = "") -> bool:
-        """Cancel a waiting task, ask a running one to stop; False if it is unknown or has ended."""
+    def cancel_task(
+        self,
+        task_id: str,
+        *,
+        actor: str = "",
+        reason: str = "",
+        expected_revision: int | None = None,
+    ) -> bool:
+        """Cancel a waiting task, ask a running one to stop; False if it is unknown or has ended.
+        Raises Conflict when it has changed since ``expected_revision`` was seen."""
         try:
-            task = self._cancel(task_id, actor=actor, reason=reason)
+            task = self._cancel(task_id, actor=actor, reason=reason, seen=expected_revision)
         except (TaskNotFound, AlreadyFinished):
             return False
         if task.status.is_final:
@@ -192,18 +260,22 @@ class TaskLife:
         """What is overdue, for somebody who only wants to look: without the ledger nothing can be
         repaired, and much can be shown."""
         try:
-            self._restore_limit()
+            self._restore_limits()
             self._repair_if_overdue()
         except (PoolUnavailable, DatabaseError):
             logger.warning("overdue repairs could not be made", exc_info=True)
 
-    def _restore_limit(self) -> None:
-        if not self._limit_is_restored:
+    def _restore_limits(self) -> None:
+        if not self._limits_are_restored:
             limits.restore(self._store)
-            self._limit_is_restored = True
+            self._limits_are_restored = True
 
-    def _cancel(self, task_id: str, *, actor: str, reason: str) -> WorkerTask:
-        task = self._store.cancel(task_id, reason=cancel_message(actor, reason))
+    def _cancel(
+        self, task_id: str, *, actor: str, reason: str, seen: int | None = None
+    ) -> WorkerTask:
+        why = cancel_message(actor, reason)
+        with conflicts.noted("cancel", task_id, actor=actor, reason=reason, expected_revision=seen):
+            task = self._store.cancel(task_id, reason=why, expected_revision=seen)
         if task.status.is_final:
             self._follow(task, actor=actor)
         else:

@@ -33,14 +33,15 @@ from ingestion.services import (
     repairs,
     schedule_beat,
 )
+from ingestion.services.controls import Controlling
 from ingestion.services.database import times_lost, told_as_unavailable
 from ingestion.services.doctor import Diagnosis, Finding
 from ingestion.services.doctor_cures import Tools
+from ingestion.services.order import Ordering
 from ingestion.services.outcomes import cancel_message
 from ingestion.services.repairs import RepairReport
 from ingestion.services.routing import routes, task_name
 from ingestion.services.secrets import mask_json
-from ingestion.services.task_life import TaskLife
 
 __all__ = [
     "ACTIVE_WORKERS_KEY",
@@ -58,7 +59,7 @@ logger = logging.getLogger(__name__)
 CLEAR_BATCH = 1000
 
 
-class WorkerPoolService(TaskLife):
+class WorkerPoolService(Controlling, Ordering):
     """The pool of one process. Every verb raises PoolUnavailable when the store cannot be reached."""
 
     def get_task_status(self, task_id: str) -> WorkerTask | None:
@@ -93,7 +94,7 @@ class WorkerPoolService(TaskLife):
         """max_workers, active_count, queued_count, available_workers, utilization (percent) and
         the other numbers of the snapshot, without its lists of tasks."""
         stats = self.snapshot(queue_limit=0).to_dict()
-        for name in ("active", "direct", "queued", "delayed"):
+        for name in ("active", "direct", "queued", "delayed", "held"):
             del stats[name]
         return stats
 
@@ -101,16 +102,6 @@ class WorkerPoolService(TaskLife):
     def task_mappings(self) -> Mapping[tuple[str, str], str]:
         """(crm_source, sync_type) -> Celery task name, for every route."""
         return {route: task_name(*route) for route in routes()}
-
-    def get_max_workers(self) -> int:
-        self._restore_limit()
-        return self._store.limit().max_workers
-
-    def set_max_workers(self, max_workers: int, *, actor: str = "", reason: str = "") -> None:
-        """Change the limit for every process at once, and for good. Raises InvalidLimit."""
-        limits.change(self._store, max_workers, actor=actor, reason=reason)
-        self._limit_is_restored = True
-        self._advance()
 
     def cancel_all(self, *, actor: str = "", reason: str = "") -> dict[str, int]:
         """Cancel everything that waits, ask everything that runs to stop: ``queued_cancelled``,
@@ -275,7 +266,11 @@ def _with_ledger(snapshot: PoolSnapshot) -> PoolSnapshot:
 
 
 def _waiting(snapshot: PoolSnapshot) -> dict[str, int]:
-    return {"queued": snapshot.queued_count, "delayed": snapshot.delayed_count}
+    return {
+        "queued": snapshot.queued_count,
+        "delayed": snapshot.delayed_count,
+        "held": snapshot.held_count,
+    }
 
 
 def _numbers(snapshot: PoolSnapshot) -> dict[str, int]:

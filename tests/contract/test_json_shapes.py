@@ -50,8 +50,19 @@ TASK = {
     "result": OBJECT,
     "requested_by": TEXT,
     "sync_history_id": maybe(NUMBER),
+    "revision": NUMBER,
+    "held_at": maybe(TIME),
+    "held_by": TEXT,
+    "held_reason": TEXT,
+    "front_score": maybe(NUMBER),
 }
-LIMIT = {"set_by": TEXT, "set_at": maybe(TIME), "reason": TEXT}
+LIMIT = {"set_by": TEXT, "set_at": maybe(TIME), "reason": TEXT, "expires_at": maybe(TIME)}
+CONTROLS = {
+    "max_workers": maybe(OBJECT),
+    "crm_limits": OBJECT,
+    "pause": maybe(OBJECT),
+    "crm_pauses": OBJECT,
+}
 OUTSIDE = {
     "history_id": NUMBER,
     "crm_source": TEXT,
@@ -68,10 +79,12 @@ SNAPSHOT = {
     "max_workers": NUMBER,
     "effective_limit": NUMBER,
     "limit": LIMIT,
+    "controls": CONTROLS,
     "active_count": NUMBER,
     "direct_count": NUMBER,
     "queued_count": NUMBER,
     "delayed_count": NUMBER,
+    "held_count": NUMBER,
     "available_workers": NUMBER,
     "utilization": NUMBER,
     "oldest_queued_at": maybe(TIME),
@@ -79,6 +92,7 @@ SNAPSHOT = {
     "direct": [OUTSIDE],
     "queued": [TASK],
     "delayed": [TASK],
+    "held": [TASK],
     "workers": [{"name": TEXT, "last_seen_at": TIME, "capacity": NUMBER, "is_online": FLAG}],
     "counters": OBJECT,
     "monitor": {"last_round_at": maybe(TIME), "age_seconds": maybe(NUMBER)},
@@ -117,7 +131,7 @@ RECORD = {
     "before": OBJECT,
     "after": OBJECT,
 }
-RESET = ("active", "queued", "delayed", "set_aside", "keys_deleted", "ledger_closed")
+RESET = ("active", "queued", "delayed", "held", "set_aside", "keys_deleted", "ledger_closed")
 
 
 def assert_fits(value: Any, shape: Any, at: str = "$") -> None:

@@ -161,7 +161,8 @@ class TestBroken:
     def test_a_limit_that_is_no_number_counts_as_not_set(
         self, redis_only: Pool, client: Redis, keys: PoolKeys
     ) -> None:
-        client.hset(keys.config, "max_workers", "many")
+        client.hset(keys.config, "control:max_workers", "many")
+        client.hset(keys.config, "control:pause", '{"value": "yes"}')
         redis_only.submit()
         assert len(redis_only.claim()) == 1
         assert redis_only.store.limit().max_workers == 2

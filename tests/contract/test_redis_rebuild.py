@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from redis import Redis
 
+from ingestion.pool.controls import Control, Named
 from ingestion.pool.errors import AlreadyConfirmed, StateLost
 from ingestion.pool.kept import Kept
 from ingestion.pool.keys import PoolKeys
 from ingestion.pool.redis_rebuild import RebuildableRedisStore
-from ingestion.pool.snapshot import LimitInfo
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.embedded_redis import EmbeddedRedis
@@ -30,9 +30,9 @@ def rebuilt(
     store: RebuildableRedisStore,
     *tasks: Kept,
     epoch: int = EPOCH,
-    limit: LimitInfo | None = None,
+    controls: Named | None = None,
 ) -> Pool:
-    store.rebuild(tasks, epoch=epoch, limit=limit)
+    store.rebuild(tasks, epoch=epoch, controls=controls or {})
     return Pool(store.at(epoch), lambda seconds: None)
 
 
@@ -164,7 +164,12 @@ class TestRebuild:
 
     def test_what_runs_holds_its_slot_with_a_new_lease(self, store: RebuildableRedisStore) -> None:
         task = held_task(parameters={"full": True}, cancel_requested_at=utc_now())
-        pool = rebuilt(store, Kept(task, confirm_token="t1"), Kept(a_task()), limit=LimitInfo(1))
+        pool = rebuilt(
+            store,
+            Kept(task, confirm_token="t1"),
+            Kept(a_task()),
+            controls={"max_workers": Control(1)},
+        )
         assert pool.claim() == []
         assert pool.store.reap().ended == ()
         found = pool.store.heartbeat(task.id, attempt=2)
@@ -212,19 +217,19 @@ class TestRebuild:
         assert not client.keys(f"{keys.task_family}*")
 
     def test_the_limit_comes_back_with_who_and_when(self, store: RebuildableRedisStore) -> None:
-        limit = LimitInfo(5, "ann", utc_now(), "month's end")
-        store.rebuild([], epoch=EPOCH, limit=limit)
-        assert store.at(EPOCH).limit() == limit
+        limit = Control(5, "ann", utc_now(), "month's end")
+        store.rebuild([], epoch=EPOCH, controls={"max_workers": limit})
+        assert store.at(EPOCH).controls().max_workers == limit
 
     def test_the_later_of_two_rebuilds_wins(self, store: RebuildableRedisStore) -> None:
         mine, other = a_task(), a_task()
 
         def tasks() -> object:
             yield Kept(mine)
-            store.rebuild([Kept(other)], epoch=5, limit=None)
+            store.rebuild([Kept(other)], epoch=5, controls={})
 
         with pytest.raises(StateLost):
-            store.rebuild(tasks(), epoch=EPOCH, limit=None)  # type: ignore[arg-type]
+            store.rebuild(tasks(), epoch=EPOCH, controls={})  # type: ignore[arg-type]
         assert [t.id for t in store.at(5).queued()] == [other.id]
         with pytest.raises(StateLost):
             store.at(EPOCH).queued()
@@ -239,7 +244,7 @@ class TestRebuild:
             yield Kept(a_task())
 
         old.submit()
-        store.rebuild(tasks(), epoch=EPOCH, limit=None)  # type: ignore[arg-type]
+        store.rebuild(tasks(), epoch=EPOCH, controls={})  # type: ignore[arg-type]
         assert len(store.at(EPOCH).queued()) == 1
 
     def test_a_server_that_takes_no_writes_fails_the_probe(

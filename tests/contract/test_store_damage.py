@@ -78,7 +78,7 @@ class TestMemory:
 
     def test_a_waiting_task_gets_its_place_back(self, pool: Pool) -> None:
         ids = [pool.submit() for _ in range(3)]
-        _memory(pool)._leave_queue(ids[1])
+        _memory(pool)._leave_queue(pool.task(ids[1]))
         pool.store.put_right(ids[1])
         assert pool.queue() == ids
 

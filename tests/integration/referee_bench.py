@@ -19,7 +19,7 @@ from ingestion.pool.keys import PoolKeys
 from ingestion.pool.redis_rebuild import RebuildableRedisStore
 from ingestion.pool.store import Outcome, PoolPolicy
 from ingestion.pool.task import TaskStatus, WorkerTask
-from ingestion.services import embedded_redis, referee, referee_changes, who_decides
+from ingestion.services import embedded_redis, referee_asking, referee_changes, who_decides
 from ingestion.services.embedded_redis import EmbeddedRedis
 from ingestion.services.ledger_state import enter_unknown
 from ingestion.services.ledger_store import LedgerPoolStore
@@ -168,7 +168,7 @@ def quick_referee() -> Iterator[None]:
         patch.setattr(referee_changes, "QUIET_SECONDS", 0.3)
         patch.setattr(referee_changes, "STAY_SECONDS", 0.2)
         patch.setattr(who_decides, "LOOK_SECONDS", 0.1)
-        patch.setattr(referee, "PROBE_SECONDS", 0.1)
+        patch.setattr(referee_asking, "PROBE_SECONDS", 0.1)
         yield
 
 

@@ -319,7 +319,7 @@ class TestTwoReferees:
         bench.store._decides.forget()
         bench.pool.snapshot()
         assert cut_off.is_degraded()
-        bench.redis.hset(bench.keys.config, "max_workers", 2)
+        bench.redis.hset(bench.keys.config, "control:max_workers", '{"value": "2"}')
         assert [t.id for t in bench.store.claim(token="asleep")] == [second]
         assert bench.row(second).pool_status == "queued"
         with pytest.raises(LeaseLost):

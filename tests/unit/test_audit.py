@@ -127,7 +127,7 @@ class TestVerbs:
         bench.pool.clear_queue(actor="ann", reason="wrong day")
         made = recorded("clear")
         assert (made.actor, made.reason) == ("ann", "wrong day")
-        assert made.before == {"queued": 3, "delayed": 0}
+        assert made.before == {"queued": 3, "delayed": 0, "held": 0}
         assert made.after == {"cancelled": 3}
         assert AuditRecord.objects.filter(action="cancel", actor="ann").count() == 3
 
@@ -136,7 +136,7 @@ class TestVerbs:
         bench.pool.reset_state(force=True, actor="ann", reason="a new start")
         made = recorded("reset")
         assert (made.actor, made.reason) == ("ann", "a new start")
-        assert made.before == {"active": 2, "queued": 1, "delayed": 0, "set_aside": 0}
+        assert made.before == {"active": 2, "queued": 1, "delayed": 0, "held": 0, "set_aside": 0}
         assert made.after["ledger_closed"] == 3
         cancelled = AuditRecord.objects.filter(action="cancel")
         assert {record.target for record in cancelled} == ids

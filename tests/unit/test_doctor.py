@@ -77,7 +77,7 @@ class MemoryBody(Body):
             order.drop(task_id)
 
     def lose_place(self, task_id: str) -> None:
-        self._store._leave_queue(task_id)
+        self._store._leave_queue(self._store._held[task_id].task)
 
     def forget(self, task_id: str) -> None:
         self.lose_slot(task_id)
@@ -298,6 +298,12 @@ def change_the_limit_behind_the_back(patient: Patient) -> tuple[str, str]:
     return "LIMIT_DIFFERS", "max_workers"
 
 
+def pause_behind_the_back(patient: Patient) -> tuple[str, str]:
+    patient.pool.get_max_workers()
+    patient.body.store.pause("genius", by="nobody", reason="")
+    return "PAUSE_DIFFERS", "pause:genius"
+
+
 def leave_a_slot_unused(patient: Patient) -> tuple[str, str]:
     patient.waiting()
     patient.body.store.set_limit(3, by="nobody")
@@ -337,6 +343,7 @@ DAMAGES: tuple[Damage, ...] = (
     lose_a_worker,
     stand_still,
     change_the_limit_behind_the_back,
+    pause_behind_the_back,
     leave_a_slot_unused,
     leave_a_due_task_delayed,
     kill_a_shell,
@@ -390,6 +397,24 @@ class TestEveryFinding:
         produced = {damage(Patient(MemoryBody()))[0] for damage in DAMAGES}
         with_their_own_test = {"NOT_TAKEN", "NOT_IN_HAND", "SET_ASIDE"}
         assert produced | with_their_own_test == set(doctor_cures.CURES)
+
+
+class TestWhatWaitsOnPurpose:
+    def test_a_held_task_of_a_free_pool_is_no_finding(self, patient: Patient) -> None:
+        patient.pool.pause()
+        task_id = patient.pool.submit_task("genius", "all")
+        patient.pool.hold_task(task_id)
+        patient.pool.resume()
+        assert patient.task(task_id).is_held
+        assert patient.findings() == set()
+
+    def test_neither_is_what_a_pause_or_a_limit_keeps_back(self, patient: Patient) -> None:
+        patient.pool.pause("genius")
+        patient.pool.set_crm_limit("hubspot", 1)
+        for crm in ("genius", "hubspot", "hubspot"):
+            patient.pool.submit_task(crm, "all")
+        assert len(patient.pool.get_queued_tasks()) == 2
+        assert patient.findings() == set()
 
 
 class TestCures:

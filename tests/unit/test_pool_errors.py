@@ -39,6 +39,9 @@ def test_the_scripts_refuse_with_what_the_contract_names_and_nothing_else() -> N
         "LeaseLost",
         "AlreadyConfirmed",
         "AlreadyFinished",
+        "Conflict",
+        "NotQueued",
+        "Overlaps",
         "StateLost",
         "UnreadableTask",
     }

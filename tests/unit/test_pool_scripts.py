@@ -16,7 +16,7 @@ EACH = pytest.mark.parametrize("script", SCRIPTS.values(), ids=lambda script: sc
 FILES = sorted(LUA_DIR.rglob("*.lua"))
 # Keys that are reached by their names in a list: key[name].
 BY_NAME = {
-    "set_aside": {"active", "leases", "unconfirmed", "waiting", "delayed", "finished"},
+    "set_aside": {"active", "leases", "unconfirmed", "waiting", "delayed", "held", "finished"},
     "take_legacy": {"active", "queues", "stats"},
 }
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.pool.clock import from_us, to_us
+from ingestion.pool.controls import checked_limit
 from ingestion.pool.errors import InvalidLimit, UnreadableTask
 from ingestion.pool.keys import PoolKeys
-from ingestion.pool.store import Outcome, PoolPolicy, checked_limit, old_places, queue_score
+from ingestion.pool.store import Outcome, PoolPolicy, old_places, queue_score
 from ingestion.pool.stored import from_fields, to_fields
 from ingestion.pool.task import FINAL_STATUSES, TaskStatus, WorkerTask
 
@@ -43,6 +44,11 @@ def full_task() -> WorkerTask:
         result={"created": 1},
         requested_by="alice",
         sync_history_id=9,
+        revision=4,
+        held_at=NOON,
+        held_by="bob",
+        held_reason="wrong dates",
+        front_score=-7,
     )
 
 
@@ -166,7 +172,7 @@ class TestRedisForm:
 class TestAgain:
     def test_nothing_is_left_of_an_attempt_but_its_number(self) -> None:
         task = full_task().queued_again(NOON)
-        kept = {"cancel_requested_at", "not_before", "queued_at"}
+        kept = {"cancel_requested_at", "held_at", "not_before", "queued_at"}
         assert {n for n, v in task.to_dict().items() if v == NOON.isoformat()} == kept
         assert (task.status, task.attempt, task.worker) == (TaskStatus.QUEUED, 2, None)
         assert (task.progress, task.result, task.error_message) == ({}, {}, None)

@@ -575,7 +575,7 @@ class TestReset:
     def test_tells_what_would_be_lost(self, bench: Bench) -> None:
         for _ in range(3):
             bench.pool.submit_task("genius", "all")
-        at_stake = {"active": 2, "queued": 1, "delayed": 0, "set_aside": 0}
+        at_stake = {"active": 2, "queued": 1, "delayed": 0, "held": 0, "set_aside": 0}
         assert bench.pool.reset_state() == {"done": False, **at_stake}
         assert len(bench.pool.get_active_tasks()) == 2
 

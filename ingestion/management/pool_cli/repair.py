@@ -19,7 +19,7 @@ def fix_stuck(cli: Cli, options: Options) -> None:
 def clear_queue(cli: Cli, options: Options) -> None:
     if not options["yes"]:
         waiting = cli.pool.snapshot(queue_limit=1)
-        count = waiting.queued_count + waiting.delayed_count
+        count = waiting.waiting_count
         cli.out.confirm(f"Cancel all {count} queued tasks?", flag="--yes")
     cancelled = cli.pool.clear_queue(actor=cli.actor, reason=options["reason"])
     _show_counts(cli, {"cancelled": cancelled})

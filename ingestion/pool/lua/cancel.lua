@@ -2,22 +2,29 @@
 -- asked to stop, once.
 --
 -- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
+-- KEYS  held(zset) overlaps(zset)
 -- KEYS  active(zset) leases(zset) unconfirmed(zset) finished(zset) stats(hash) set_aside(hash)
--- ARGV  clock_offset_us(µs) retention_ms(ms) task_id(id) reason token
+-- KEYS  operation_family(string*)
+-- ARGV  clock_offset_us(µs) answer_seconds(s) retention_ms(ms) task_id(id) reason token
+-- ARGV  expected(revision, '' = any)
 -- OK    task(flat)
--- ERR   NOT_FOUND ALREADY_FINISHED
+-- ERR   NOT_FOUND CONFLICT ALREADY_FINISHED
+-- @include operation
 -- @include ending
-local status, confirmed_at, cancel, ended_by = fields_of(arg.task_id,
-  'status', 'confirmed_at', 'cancel_requested_at', 'finish_token')
-if not status then return refuse('NOT_FOUND') end
-if is_final(status) then
-  return ended_by == arg.token and ok(task_of(arg.task_id)) or refuse('ALREADY_FINISHED')
-end
+-- @include conflict
+local earlier = recall(arg.token)
+if earlier then return earlier end
+local refusal = refuse_if_changed(arg.task_id, arg.expected)
+if refusal then return refusal end
+local status, confirmed_at, cancel = fields_of(arg.task_id,
+  'status', 'confirmed_at', 'cancel_requested_at')
+if is_final(status) then return refuse('ALREADY_FINISHED') end
 if not confirmed_at then
   dequeue(arg.task_id)
   end_task(arg.task_id, 'cancelled', arg.reason, arg.token)
 elseif not cancel then
   redis.call('HSET', task_key(arg.task_id), 'cancel_requested_at', int(now))
   set_message(arg.task_id, arg.reason)
+  rise(arg.task_id)
 end
-return ok(task_of(arg.task_id))
+return remember(arg.token, ok(task_of(arg.task_id)))

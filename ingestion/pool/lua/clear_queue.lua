@@ -1,7 +1,9 @@
--- Clear queue: cancel up to ``at_most`` queued tasks, first in order first, then delayed ones.
+-- Clear queue: cancel up to ``at_most`` queued tasks, first in order first, then delayed and held
+-- ones.
 -- The same token again changes nothing and gives the same answer.
 --
 -- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
+-- KEYS  held(zset) overlaps(zset)
 -- KEYS  active(zset) leases(zset) unconfirmed(zset) finished(zset) stats(hash) set_aside(hash)
 -- KEYS  operation_family(string*)
 -- ARGV  clock_offset_us(µs) answer_seconds(s) retention_ms(ms) reason token at_most(number)
@@ -9,11 +11,12 @@
 -- @include operation
 -- @include ending
 -- @include heads
-local cancelled, looked_at, heads = {}, 0, all_heads()
+local cancelled, looked_at, heads = {}, 0, all_heads(head_of)
 
 local function next_id()
   local head = best_of(heads)
-  return head and head.id or redis.call('ZRANGE', key.delayed, 0, 0)[1], head and head.crm
+  if head then return head.id, head.crm end
+  return redis.call('ZRANGE', key.delayed, 0, 0)[1] or redis.call('ZRANGE', key.held, 0, 0)[1]
 end
 
 local function cancel_one(id, crm)

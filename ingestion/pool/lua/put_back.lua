@@ -3,6 +3,7 @@
 --
 -- UNGUARDED it belongs to a rebuild
 -- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
+-- KEYS  held(zset) overlaps(zset)
 -- KEYS  config(hash) stats(hash) active(zset) leases(zset) unconfirmed(zset) finished(zset)
 -- KEYS  set_aside(hash)
 -- ARGV  clock_offset_us(µs) lease_us(µs) retention_ms(ms) epoch(number) token

@@ -2,6 +2,7 @@
 -- slot with a lease that begins now, or is sent again at once.
 --
 -- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
+-- KEYS  held(zset) overlaps(zset)
 -- KEYS  active(zset) leases(zset) unconfirmed(zset) finished(zset) stats(hash) set_aside(hash)
 -- ARGV  clock_offset_us(µs) lease_us(µs) retention_ms(ms) task_id(id)
 -- OK    task(flat)

@@ -3,6 +3,7 @@
 -- number of each per call.
 --
 -- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
+-- KEYS  held(zset) overlaps(zset)
 -- KEYS  active(zset) leases(zset) unconfirmed(zset) finished(zset) config(hash) stats(hash)
 -- KEYS  workers(zset) worker_capacity(hash) set_aside(hash) operation_family(string*)
 -- ARGV  clock_offset_us(µs) answer_seconds(s) retention_ms(ms) stale_us(µs) dispatch_us(µs)

@@ -2,6 +2,7 @@
 -- token and is never used twice, so one more is allowed instead of counting it back.
 --
 -- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
+-- KEYS  held(zset) overlaps(zset)
 -- KEYS  active(zset) leases(zset) unconfirmed(zset) finished(zset) stats(hash) set_aside(hash)
 -- ARGV  clock_offset_us(µs) retention_ms(ms) task_id(id) attempt(number)
 -- OK    task(flat)

@@ -1,6 +1,7 @@
 -- Restore: put tasks that are not known back, QUEUED at the place given with them.
 --
 -- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
+-- KEYS  held(zset) overlaps(zset)
 -- KEYS  config(hash) stats(hash) active(zset) leases(zset) unconfirmed(zset) finished(zset)
 -- KEYS  set_aside(hash) operation_family(string*)
 -- ARGV  clock_offset_us(µs) answer_seconds(s) token

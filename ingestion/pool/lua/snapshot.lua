@@ -1,11 +1,12 @@
 -- Snapshot: the whole pool at one moment, its queue cut to ``queue_limit``.
 --
 -- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
+-- KEYS  held(zset)
 -- KEYS  active(zset) config(hash) stats(hash) workers(zset) worker_capacity(hash)
 -- KEYS  set_aside(hash)
 -- ARGV  clock_offset_us(µs) worker_ttl_us(µs) default_max_workers(number) queue_limit(number)
--- OK    now(µs) effective_limit config(flat) active, ready, delayed(lists of id, flat)
--- OK    ready_count delayed_count oldest(list: id, µs) workers(flat: name, µs) capacity(flat)
+-- OK    now(µs) effective_limit config(flat) active, ready, delayed, held(lists of id, flat)
+-- OK    ready_count delayed_count held_count oldest(list: id, µs) workers(flat: name, µs) capacity(flat)
 -- OK    stats(flat) set_aside(flat)
 -- @include answer
 -- @include clock
@@ -22,8 +23,10 @@ return ok(
   tasks_by_id(redis.call('ZRANGE', key.active, 0, -1)),
   first_of(ready_queues()),
   first_of({key.delayed}),
+  first_of({key.held}),
   redis.call('ZCARD', key.waiting),
   redis.call('ZCARD', key.delayed),
+  redis.call('ZCARD', key.held),
   redis.call('ZRANGE', key.waiting, 0, 0, 'WITHSCORES'),
   redis.call('ZRANGE', key.workers, 0, -1, 'WITHSCORES'),
   redis.call('HGETALL', key.worker_capacity),

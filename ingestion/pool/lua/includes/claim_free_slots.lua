@@ -3,6 +3,7 @@
 -- @include queue
 -- @include heads
 -- @include slots
+-- @include rooms
 -- @include stats
 local BROKEN_AT_ONCE = 200
 
@@ -14,6 +15,7 @@ local function start(id)
   redis.call('HDEL', task_key(id), 'error_message')
   redis.call('ZADD', key.active, int(now), id)
   redis.call('ZADD', key.unconfirmed, int(now), id)
+  rise(id)
   count('started')
   return task_of(id)
 end
@@ -29,23 +31,28 @@ local function has_lost_a_queue()
   return standing ~= redis.call('ZCARD', key.waiting)
 end
 
+-- A CRM that may start nothing now is not looked into, however long its queue is.
+local function free_head_of(crm) return has_room(crm) and head_of(crm) or nil end
+
 local function claim_free_slots()
   promote_due()
   if has_lost_a_queue() then
     broken[#broken + 1], broken[#broken + 2] = 'queues', 'VANISHED'
     return {}
   end
+  if is_paused('') then return {} end
   local free = effective_limit() - redis.call('ZCARD', key.active)
-  local heads, started = all_heads(), {}
+  local heads, started = all_heads(free_head_of), {}
   while #started < free and #broken < BROKEN_AT_ONCE do
     local head = best_of(heads)
     if not head then break end
     if is_readable(head.id) then
       started[#started + 1] = start(head.id)
+      note_start(head.crm)
     else
       set_aside(head.id, 'a queued task cannot be read')
     end
-    heads[head.crm] = head_of(head.crm)
+    heads[head.crm] = free_head_of(head.crm)
   end
   return started
 end

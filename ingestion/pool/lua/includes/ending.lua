@@ -27,8 +27,10 @@ local function end_task(id, status, message, token)
   set_message(id, message)
   redis.call('HSET', task_key(id),
     'status', status, 'completed_at', int(now), 'finish_token', token or '')
+  redis.call('HDEL', task_key(id), 'held_at', 'held_by', 'held_reason')
   redis.call('ZADD', key.finished, int(now), id)
   redis.call('PEXPIRE', task_key(id), arg.retention_ms)
+  rise(id)
   count(status)
 end
 
@@ -39,5 +41,6 @@ local function requeue(id, message, wait_us)
   redis.call('HDEL', task_key(id), 'started_at', 'last_heartbeat', 'celery_task_id', 'worker',
     'confirmed_at', 'confirm_token', 'progress', 'not_before')
   if wait_us > 0 then redis.call('HSET', task_key(id), 'not_before', int(now + wait_us)) end
+  rise(id)
   place(id)
 end

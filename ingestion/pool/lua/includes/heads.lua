@@ -4,9 +4,9 @@ local function head_of(crm)
   return head[1] and {id = head[1], score = tonumber(head[2]), crm = crm} or nil
 end
 
-local function all_heads()
+local function all_heads(find)
   local heads = {}
-  for _, crm in ipairs(redis.call('SMEMBERS', key.queues)) do heads[crm] = head_of(crm) end
+  for _, crm in ipairs(redis.call('SMEMBERS', key.queues)) do heads[crm] = find(crm) end
   return heads
 end
 

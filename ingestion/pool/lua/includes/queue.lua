@@ -1,4 +1,4 @@
--- A QUEUED task stands either in its CRM's queue (and in ``waiting``) or in ``delayed``.
+-- A QUEUED task stands in its CRM's queue (and in ``waiting``), in ``delayed``, or in ``held``.
 -- @include guard
 -- @include clock
 -- @include task
@@ -13,19 +13,24 @@ local function enqueue(id)
 end
 
 local function place(id)
-  local not_before = number((fields_of(id, 'not_before')))
-  if not_before > now then
-    redis.call('ZADD', key.delayed, int(not_before), id)
+  local not_before, held_at, overlap = fields_of(id, 'not_before', 'held_at', 'overlap')
+  if overlap then redis.call('ZADD', key.overlaps, 0, overlap .. id) end
+  if held_at then
+    redis.call('ZADD', key.held, held_at, id)
+  elseif number(not_before) > now then
+    redis.call('ZADD', key.delayed, int(number(not_before)), id)
   else
     enqueue(id)
   end
 end
 
 local function dequeue(id)
-  local crm = fields_of(id, 'crm_source')
+  local crm, overlap = fields_of(id, 'crm_source', 'overlap')
+  if overlap then redis.call('ZREM', key.overlaps, overlap .. id) end
   redis.call('ZREM', key.queue_family .. crm, id)
   redis.call('ZREM', key.waiting, id)
   redis.call('ZREM', key.delayed, id)
+  redis.call('ZREM', key.held, id)
   if redis.call('EXISTS', key.queue_family .. crm) == 0 then
     redis.call('SREM', key.queues, crm)
   end

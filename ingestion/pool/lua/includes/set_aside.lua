@@ -20,9 +20,11 @@ local function set_aside(id, reason)
   if redis.call('HLEN', key.set_aside) < KEPT then
     redis.call('HSET', key.set_aside, id, stored_json(id, reason))
   end
-  for _, set in ipairs({'active', 'leases', 'unconfirmed', 'waiting', 'delayed', 'finished'}) do
+  for _, set in ipairs({'active', 'leases', 'unconfirmed', 'waiting', 'delayed', 'held',
+    'finished'}) do
     redis.call('ZREM', key[set], id)
   end
+  redis.call('ZREM', key.overlaps, (fields_of(id, 'overlap') or '') .. id)
   for _, crm in ipairs(redis.call('SMEMBERS', key.queues)) do
     redis.call('ZREM', key.queue_family .. crm, id)
   end

@@ -1,9 +1,7 @@
 -- The limit in force, and what the Celery workers online can carry of it.
 -- @include clock
-local function max_workers()
-  return tonumber(redis.call('HGET', key.config, 'max_workers') or arg.default_max_workers)
-    or tonumber(arg.default_max_workers)
-end
+-- @include controls
+local function max_workers() return limit_of('') or tonumber(arg.default_max_workers) end
 
 local function capacity_online()
   local sum, since = 0, int(now - tonumber(arg.worker_ttl_us))

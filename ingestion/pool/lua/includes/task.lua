@@ -13,5 +13,8 @@ local function fields_of(id, ...)
   return unpack(values.err and {} or values, 1, select('#', ...))
 end
 
+-- An operator sees a change by it: of the state, the place or the priority.
+local function rise(id) redis.call('HINCRBY', task_key(id), 'revision', 1) end
+
 -- What is not a number counts as 0; reading the task afterwards reports it.
 local function number(value) return tonumber(value or 0) or 0 end

@@ -1,0 +1,205 @@
+"""What operators set: limits, their overrides, pauses; each with who, when, why and until when.
+
+A store keeps them by name: a kind (``max_workers``, ``override``, ``pause``), and after a colon
+the CRM that is meant; without one it is the whole pool. ``override`` is a limit with an end: behind
+it stands the lasting ``max_workers``, which holds again afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from ingestion.pool.errors import InvalidControl, InvalidLimit
+
+LIMIT, OVERRIDE, PAUSE = "max_workers", "override", "pause"
+KINDS = (LIMIT, OVERRIDE, PAUSE)
+MAX_WORKERS_MIN, MAX_WORKERS_MAX = 1, 1000
+CRM_NAME = re.compile(r"[a-z0-9_]{1,50}")
+
+
+@dataclass(frozen=True)
+class Control:
+    """``value`` of a limit: how many may run at once; of a pause: 1. ``set_at`` is None for what
+    holds by default. It ends by itself at ``expires_at``."""
+
+    value: int
+    set_by: str = ""
+    set_at: datetime | None = None
+    reason: str = ""
+    expires_at: datetime | None = None
+
+    def is_over(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form: times in ISO 8601."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Raises KeyError, TypeError or ValueError for what cannot be read."""
+        return cls(
+            value=int(stored["value"]),
+            set_by=str(stored.get("set_by", "")),
+            set_at=_moment(stored.get("set_at")),
+            reason=str(stored.get("reason", "")),
+            expires_at=_moment(stored.get("expires_at")),
+        )
+
+
+Named = Mapping[str, Control]
+
+
+@dataclass(frozen=True)
+class PoolControls:
+    """What is in force. ``changed_at`` is None while nothing was ever set in this store: it may
+    have lost what was."""
+
+    max_workers: Control | None = None
+    crm_limits: dict[str, Control] = field(default_factory=dict)
+    pause: Control | None = None
+    crm_pauses: dict[str, Control] = field(default_factory=dict)
+    changed_at: datetime | None = None
+
+    @classmethod
+    def of(cls, named: Named, *, changed_at: datetime | None) -> Self:
+        """``named`` without those that are over."""
+        limits = {**_of_kind(named, LIMIT), **_of_kind(named, OVERRIDE)}
+        pauses = _of_kind(named, PAUSE)
+        return cls(
+            max_workers=limits.pop("", None),
+            crm_limits=limits,
+            pause=pauses.pop("", None),
+            crm_pauses=pauses,
+            changed_at=changed_at,
+        )
+
+    def pause_of(self, crm_source: str) -> Control | None:
+        """What keeps this CRM from starting: the pause of the pool, or its own."""
+        return self.pause or self.crm_pauses.get(crm_source)
+
+    def named(self) -> dict[str, Control]:
+        """By name, an override under that of its limit."""
+        whole = {LIMIT: self.max_workers, PAUSE: self.pause}
+        found = {name: control for name, control in whole.items() if control}
+        found |= {f"{LIMIT}:{crm}": control for crm, control in self.crm_limits.items()}
+        return found | {f"{PAUSE}:{crm}": control for crm, control in self.crm_pauses.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "max_workers": self.max_workers.to_dict() if self.max_workers else None,
+            "crm_limits": {crm: control.to_dict() for crm, control in self.crm_limits.items()},
+            "pause": self.pause.to_dict() if self.pause else None,
+            "crm_pauses": {crm: control.to_dict() for crm, control in self.crm_pauses.items()},
+        }
+
+
+def _of_kind(named: Named, kind: str) -> dict[str, Control]:
+    """By CRM, '' for the whole pool; sorted."""
+    found = {}
+    for name in sorted(named):
+        its_kind, _, crm = name.partition(":")
+        if its_kind == kind:
+            found[crm] = named[name]
+    return found
+
+
+def name_of(kind: str, crm_source: str | None) -> str:
+    """Under which name it is kept. Raises InvalidControl for what can be no CRM."""
+    if crm_source is None:
+        return kind
+    if not isinstance(crm_source, str) or not CRM_NAME.fullmatch(crm_source):
+        raise InvalidControl(f"{crm_source!r} is no name of a CRM.")
+    return f"{kind}:{crm_source}"
+
+
+def checked_limit(max_workers: int) -> int:
+    """Raises InvalidLimit unless ``max_workers`` is a whole number from 1 to 1000."""
+    is_whole = isinstance(max_workers, int) and not isinstance(max_workers, bool)
+    if not is_whole or not MAX_WORKERS_MIN <= max_workers <= MAX_WORKERS_MAX:
+        raise InvalidLimit(
+            f"The number of workers must be a whole number from {MAX_WORKERS_MIN} to "
+            f"{MAX_WORKERS_MAX}, not {max_workers!r}."
+        )
+    return max_workers
+
+
+def checked_expiry(expires_at: datetime | None) -> datetime | None:
+    """In UTC. Raises InvalidControl for a time without a zone."""
+    if expires_at is None:
+        return None
+    if not isinstance(expires_at, datetime) or expires_at.tzinfo is None:
+        raise InvalidControl("expires_at must be a datetime with a time zone.")
+    return expires_at.astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of the controls, all at once: ``put`` these, after the names ``dropped`` are
+    gone. The store gives them their time."""
+
+    put: Named = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+
+    def applied_to(self, named: Named, *, now: datetime) -> dict[str, Control]:
+        """What is in force afterwards; what is over is no more there."""
+        kept = {name: c for name, c in named.items() if name not in self.dropped}
+        new = {name: replace(c, set_at=c.set_at or now) for name, c in self.put.items()}
+        return in_force({**kept, **new}, now=now)
+
+
+def in_force(named: Named, *, now: datetime) -> dict[str, Control]:
+    """Those that are not over."""
+    return {name: control for name, control in named.items() if not control.is_over(now)}
+
+
+def limit_change(
+    max_workers: int | None,
+    *,
+    by: str,
+    reason: str,
+    crm_source: str | None = None,
+    expires_at: datetime | None = None,
+) -> Change:
+    """A lasting limit takes the place of an override; None takes a CRM's limits away.
+
+    Raises InvalidLimit, InvalidControl.
+    """
+    lasting, override = name_of(LIMIT, crm_source), name_of(OVERRIDE, crm_source)
+    if max_workers is None and crm_source is not None:
+        if expires_at is not None:
+            raise InvalidControl("A limit is taken away for good; it has no end.")
+        return Change(dropped=(lasting, override))
+    value, end = checked_limit(max_workers), checked_expiry(expires_at)  # type: ignore[arg-type]
+    control = Control(value, set_by=by, reason=reason, expires_at=end)
+    if end is not None:
+        return Change({override: control})
+    return Change({lasting: control}, dropped=(override,))
+
+
+def pause_change(
+    crm_source: str | None, *, by: str, reason: str, expires_at: datetime | None = None
+) -> Change:
+    """Raises InvalidControl."""
+    end = checked_expiry(expires_at)
+    return Change(
+        {name_of(PAUSE, crm_source): Control(1, set_by=by, reason=reason, expires_at=end)}
+    )
+
+
+def resume_change(crm_source: str | None) -> Change:
+    """Raises InvalidControl."""
+    return Change(dropped=(name_of(PAUSE, crm_source),))
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _moment(text: Any) -> datetime | None:
+    return datetime.fromisoformat(str(text)) if text else None

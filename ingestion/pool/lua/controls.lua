@@ -1,0 +1,8 @@
+-- Controls: what is set about limits and pauses, as far as it is in force.
+--
+-- KEYS  config(hash)
+-- ARGV  clock_offset_us(µs)
+-- OK    config(flat)
+-- @include controls
+-- @include answer
+return ok(redis.call('HGETALL', key.config))

@@ -1,0 +1,48 @@
+"""When two requests do the same work: of one CRM and type, or one of the two is its ``all``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from ingestion.pool.task import WorkerTask
+
+ALL = "all"
+
+
+class OnOverlap(StrEnum):
+    """What becomes of a request that would repeat another one. ``allow``: both run. ``reject``: it
+    is refused. ``coalesce``: a QUEUED task with equal parameters takes its place."""
+
+    ALLOW = "allow"
+    COALESCE = "coalesce"
+    REJECT = "reject"
+
+
+def parameters_digest(parameters: Mapping[str, Any]) -> str:
+    """Equal for equal parameters, in whatever order they were given."""
+    text = json.dumps(parameters, sort_keys=True, default=str)
+    return hashlib.sha1(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+
+
+def overlap_key(task: WorkerTask) -> str:
+    """What a request is for, as a text whose beginnings are wider: CRM, type, parameters."""
+    return f"{task.crm_source}|{task.sync_type}|{parameters_digest(task.parameters)}|"
+
+
+def do_overlap(one: WorkerTask, other: WorkerTask) -> bool:
+    """Whatever their parameters are."""
+    types = {one.sync_type, other.sync_type}
+    return one.crm_source == other.crm_source and (len(types) == 1 or ALL in types)
+
+
+def can_absorb(waiting: WorkerTask, new: WorkerTask) -> bool:
+    """Whether a task that waits does everything that the new one is for."""
+    return (
+        waiting.crm_source == new.crm_source
+        and waiting.sync_type in (new.sync_type, ALL)
+        and parameters_digest(waiting.parameters) == parameters_digest(new.parameters)
+    )
