@@ -221,6 +221,8 @@ WORKER_POOL_MONITOR_SECONDS = config.number(
     "WORKER_POOL_MONITOR_SECONDS", 120 if IS_PRODUCTION else 300, minimum=1
 )
 
+HISTORY_RETENTION_DAYS = config.number("HISTORY_RETENTION_DAYS", 90, minimum=0)
+
 # --- The warehouse ----------------------------------------------------------------------------
 WAREHOUSE_URL = config.text(
     "WAREHOUSE_URL", f"sqlite:///{VAR_DIR / 'warehouse' / 'warehouse.sqlite3'}"

@@ -77,6 +77,17 @@ def pool_conf() -> PoolConf:
     )
 
 
+@dataclass(frozen=True)
+class HistoryConf:
+    """``retention_days`` 0: every run is kept."""
+
+    retention_days: float
+
+
+def history_conf() -> HistoryConf:
+    return HistoryConf(retention_days=settings.HISTORY_RETENTION_DAYS)
+
+
 def warehouse_conf() -> WarehouseConf:
     return WarehouseConf(
         url=settings.WAREHOUSE_URL,

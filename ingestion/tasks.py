@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from ingestion.services.audit import acting
-from ingestion.services.stale_syncs import close_stale_syncs
+from ingestion.services.stale_syncs import clean_up
 from ingestion.services.worker_pool import get_worker_pool
 
 
@@ -18,6 +18,6 @@ def worker_pool_monitor() -> dict[str, int]:
 
 @shared_task(name="ingestion.tasks.cleanup_stale_syncs", ignore_result=True)
 def cleanup_stale_syncs(minutes: float | None = None) -> dict[str, int]:
-    """Close the rows of runs that nobody holds any more."""
+    """Close the rows of runs that nobody holds any more, thin the history, remove orphans."""
     with acting("beat (cleanup-stale-syncs)"):
-        return close_stale_syncs(get_worker_pool(), minutes=minutes).to_dict()
+        return clean_up(get_worker_pool(), minutes=minutes).to_dict()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
@@ -49,6 +49,21 @@ def remove(schedule: SyncSchedule) -> None:
     """The schedule and its entry."""
     PeriodicTask.objects.filter(name=entry_name(schedule.pk)).delete()
     schedule.delete()
+
+
+def remove_orphans(*, dry_run: bool = False) -> int:
+    """Delete entries whose schedule is gone, give a new one to schedules that lost theirs; how
+    many."""
+    orphans = PeriodicTask.objects.filter(task=TASK, sync_schedule=None)
+    lost = SyncSchedule.objects.filter(periodic_task=None)
+    count: int = orphans.count() + lost.count()
+    if count and not dry_run:
+        with transaction.atomic():
+            # A schedule finds the entry it lost by its name.
+            for schedule in lost:
+                keep_in_step(schedule, starts_anew=True)
+            PeriodicTask.objects.filter(task=TASK, sync_schedule=None).delete()
+    return count
 
 
 def last_tick_at() -> datetime | None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from ingestion.models import SyncHistory, SyncSchedule
 from ingestion.pool.errors import PoolUnavailable
+from ingestion.pool.overlap import OnOverlap
 from ingestion.services import outside_runs
 from ingestion.services.database import told_as_unavailable
 from ingestion.services.recurrence import recurrence_of
@@ -85,26 +86,20 @@ def _run(schedule: SyncSchedule, asked_by: str, run_here: RunHere) -> str:
 
 
 def submit(schedule: SyncSchedule, asked_by: str) -> str:
-    """Through the pool; the id of the task that does the work, which may have been there before.
-    Raises PoolUnavailable."""
-    task_id = _waiting_twin(schedule) or get_worker_pool().submit_task(
+    """Through the pool; the id of the task that does the work: one that waits to do the same is
+    enough. Raises PoolUnavailable."""
+    task_id = get_worker_pool().submit_task(
         schedule.crm_source,
         schedule.model_name,
         parameters_of(schedule),
         schedule.priority,
         requested_by=asked_by,
         reason=f"schedule {schedule.pk}: {schedule.name}",
+        on_overlap=OnOverlap.COALESCE,
     )
     rows = SyncHistory.objects.filter(worker_pool_task_id=task_id, schedule=None)
     rows.update(schedule=schedule)
     return task_id
-
-
-def _waiting_twin(schedule: SyncSchedule) -> str | None:
-    """A task that waits to do the same is enough."""
-    wanted = (schedule.route, parameters_of(schedule))
-    waiting = get_worker_pool().get_queued_tasks()
-    return next((task.id for task in waiting if (task.route, task.parameters) == wanted), None)
 
 
 def _run_directly(schedule: SyncSchedule, run_here: RunHere) -> str:

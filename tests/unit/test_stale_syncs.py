@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
-from ingestion.models import SyncHistory
+from ingestion.models import AuditRecord, SyncHistory, SyncSchedule
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus
-from ingestion.services import outside_runs
+from ingestion.services import outside_runs, retention, schedules
 from ingestion.services.worker_pool import use_worker_pool
 from tests.unit.pool_fixtures import Bench
 
@@ -116,6 +117,87 @@ def test_leaves_healthy_tasks_alone(bench: Bench) -> None:
     assert "0 stale" in cleanup()
 
 
+def test_0_minutes_close_all_that_is_open(bench: Bench) -> None:
+    running, _, waiting = [bench.pool.submit_task("genius", "all") for _ in range(3)]
+    bench.confirm(running)
+    row = direct_run(hours=0.1)
+    assert "4 stale, 4 closed" in cleanup(minutes=0)
+    assert status(row) == "failed"
+    assert not SyncHistory.objects.filter(status__in=SyncHistory.OPEN_STATUSES).exists()
+    assert bench.pool.get_task_status(waiting).status == "cancelled"
+    assert bench.pool.snapshot().active_count == 0
+
+
+# The history
+
+
+def ended(days_ago: float, *, status: str = "success", sync_type: str = "leads") -> SyncHistory:
+    at = timezone.now().replace(hour=12) - timedelta(days=days_ago)
+    return SyncHistory.objects.create(
+        crm_source="genius", sync_type=sync_type, status=status, start_time=at, end_time=at
+    )
+
+
+def left() -> set[int]:
+    return set(SyncHistory.objects.values_list("pk", flat=True))
+
+
+def test_of_an_old_day_the_last_complete_run_of_a_route_is_kept(bench: Bench) -> None:
+    ended(100)
+    last = ended(100)
+    ended(100, status="failed")
+    others = [ended(101), ended(100, sync_type="jobs"), ended(80), ended(80, status="failed")]
+    assert "2 old rows of the history deleted" in cleanup()
+    assert left() == {last.pk, *(row.pk for row in others)}
+    assert AuditRecord.objects.filter(action="cleanup").count() == 1
+
+
+def test_a_dry_run_deletes_nothing(bench: Bench) -> None:
+    ended(100)
+    ended(100)
+    assert "1 old rows of the history would be deleted" in cleanup(dry_run=True)
+    assert len(left()) == 2
+
+
+def test_with_0_days_every_run_is_kept(bench: Bench, settings: Any) -> None:
+    settings.HISTORY_RETENTION_DAYS = 0
+    ended(1000, status="failed")
+    assert "0 old rows" in cleanup()
+
+
+def test_an_open_row_is_never_thinned(bench: Bench) -> None:
+    assert retention.thin(keep_days=1) == 0
+    row = ended(100, status="running")
+    assert retention.thin(keep_days=1) == 0
+    assert left() == {row.pk}
+
+
+# What refers to nothing
+
+
+def test_removes_beats_entry_of_a_schedule_that_is_gone(bench: Bench) -> None:
+    schedule = daily()
+    SyncSchedule.objects.all().delete()
+    assert "1 orphans would be removed" in cleanup(dry_run=True)
+    assert "1 orphans removed" in cleanup()
+    assert not PeriodicTask.objects.filter(name=f"sync-schedule-{schedule.pk}").exists()
+
+
+def test_gives_a_schedule_back_the_entry_that_it_lost(bench: Bench) -> None:
+    schedule = daily()
+    PeriodicTask.objects.filter(task="ingestion.run_ingestion").delete()
+    cleanup()
+    schedule.refresh_from_db()
+    assert schedule.periodic_task.enabled
+    assert "0 orphans" in cleanup()
+
+
+def daily() -> SyncSchedule:
+    return schedules.create(
+        {"name": "n", "crm_source": "genius", "model_name": "leads", "every": 1, "period": "days"}
+    )
+
+
 def test_a_lost_store_is_exit_code_5(bench: Bench) -> None:
     bench.store.is_lost = True
     row = direct_run(hours=1)
@@ -125,7 +207,7 @@ def test_a_lost_store_is_exit_code_5(bench: Bench) -> None:
     assert refused.value.returncode == 5
 
 
-@pytest.mark.parametrize("minutes", ["0", "-3", "soon", "nan"])
+@pytest.mark.parametrize("minutes", ["-3", "soon", "nan"])
 def test_refuses_minutes_that_make_no_sense(bench: Bench, minutes: str) -> None:
     with pytest.raises(CommandError):
         call_command("cleanup_stale_syncs", f"--minutes={minutes}")
