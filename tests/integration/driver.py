@@ -14,6 +14,7 @@ import django
 django.setup()
 
 from celery import current_app  # noqa: E402
+from django.contrib.auth import get_user_model  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 
 from ingestion.models import AuditRecord, SyncHistory  # noqa: E402
@@ -59,6 +60,10 @@ def shut_down_workers() -> None:
     current_app.control.shutdown()
 
 
+def add_operator(name: str, password: str) -> None:
+    get_user_model().objects.create_superuser(name, "", password)
+
+
 def submit_and_roll_back() -> str:
     with transaction.atomic():
         task_id = get_worker_pool().submit_task("five9", "contacts")
@@ -79,6 +84,7 @@ OWN = {
         registered,
         shut_down_workers,
         submit_and_roll_back,
+        add_operator,
     )
 }
 

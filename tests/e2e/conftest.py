@@ -1,0 +1,83 @@
+"""A real browser: Debian's Chromium, driven by Playwright; nothing is downloaded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+from ingestion.services.embedded_redis import NoRedisServer
+from tests.conftest import cannot_have
+from tests.e2e.live import PASSWORD, USER, Live, live_system
+from tests.e2e.watch import Watch
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    # Whatever a page wants from elsewhere fails, and is seen to.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    program = (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    )
+    if not program:
+        cannot_have("Chromium", "there is no program of that name; apt-get install chromium")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        except Error as problem:
+            cannot_have("Chromium", problem)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    try:
+        with live_system(tmp_path_factory.mktemp("live")) as system:
+            yield system
+    except NoRedisServer as problem:
+        cannot_have("A Redis server", problem)
+
+
+@pytest.fixture(scope="package")
+def login(live: Live, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cookies of somebody who has logged in through the form."""
+    kept = tmp_path_factory.mktemp("login") / "state.json"
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{live.url}/")
+    page.get_by_label("User name").fill(USER)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{live.url}/")
+    context.storage_state(path=kept)
+    context.close()
+    return kept
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def page(live: Live, chromium: Browser, login: Path, watch: Watch) -> Iterator[Page]:
+    """Somebody's page; what goes wrong in it, or leaves the origin, fails the test."""
+    context = chromium.new_context(storage_state=login, base_url=live.url, reduced_motion="reduce")
+    found = context.new_page()
+    watch.look_at(found, live.url)
+    yield found
+    context.close()
+    watch.check()

@@ -1,0 +1,95 @@
+"""The whole system for a browser: Redis, a worker, and a web server that can be killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ingestion.services import embedded_redis
+from tests.integration.system import ROOT, System, wait_for
+
+USER, PASSWORD = "operator", "correct horse battery"
+
+
+class Live(System):
+    """Its pages answer at ``url``. Redis loses everything when it is killed."""
+
+    web: subprocess.Popen[bytes] | None = None
+    web_port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.web_port}"
+
+    def start_web(self) -> None:
+        self.web_port = self.web_port or embedded_redis.free_port()
+        log = (self.folder / "web.log").open("ab")
+        self.web = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gunicorn", "data_warehouse.wsgi"),
+                *(
+                    "--bind",
+                    f"127.0.0.1:{self.web_port}",
+                    "--threads",
+                    "6",
+                    "--log-level",
+                    "warning",
+                ),
+            ],
+            cwd=ROOT,
+            env=self._env,
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        wait_for(self._answers, what="the web server")
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/health/live", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def kill_web(self) -> None:
+        """gunicorn's arbiter and its worker, which ends when it has no arbiter."""
+        assert self.web is not None
+        self.web.kill()
+        self.web.wait(timeout=30)
+        wait_for(lambda: not self._answers(), what="the end of the web server")
+
+    def kill_redis(self) -> None:
+        self.redis.process.kill()
+        self.redis.process.wait(timeout=10)
+
+    def start_redis(self) -> None:
+        self.redis = embedded_redis.start(
+            self.folder / "redis", port=self.redis.port, durable=False
+        )
+
+    def stop(self) -> None:
+        if self.web is not None:
+            self.web.terminate()
+            self.web.wait(timeout=30)
+        super().stop()
+        self.redis.stop()
+
+
+@contextmanager
+def live_system(folder: Path, **environment: str) -> Iterator[Live]:
+    data = folder / "redis"
+    data.mkdir(parents=True)
+    system = Live(folder, embedded_redis.start(data, durable=False), environment)
+    try:
+        system.prepare()
+        system.call("add_operator", USER, PASSWORD)
+        system.start_web()
+        system.start_worker()
+        yield system
+    finally:
+        system.stop()
