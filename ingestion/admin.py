@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ingestion.models import AuditRecord, PoolSetting, SyncHistory
+from ingestion.models import ApiToken, AuditRecord, PoolSetting, SyncHistory
+from ingestion.services import api_tokens
+from ingestion.services.access import Right, may
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -52,3 +55,27 @@ class AuditRecordAdmin(ReadOnlyAdmin):
 @admin.register(PoolSetting)
 class PoolSettingAdmin(ReadOnlyAdmin):
     list_display = ("name", "value", "set_by", "set_at", "reason")
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    """Made by ``manage.py api_token create``, so that a token is never shown on a page."""
+
+    list_display = (
+        "name",
+        "scope",
+        "hint",
+        "created_by",
+        "expires_at",
+        "revoked_at",
+        "last_used_at",
+    )
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke the selected tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        for token in tokens:
+            api_tokens.revoke(token.name, actor=f"{request.user.get_username()} (web)")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, Right.CONFIGURE)

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from ingestion.pool.errors import PoolError, PoolUnavailable
+from ingestion.pool.errors import Conflict, Overlaps, PoolError, PoolUnavailable
 from ingestion.services.secrets import mask
 
 CODES = {
@@ -109,8 +109,13 @@ def _refused(request: HttpRequest, problem: Refused) -> HttpResponse:
 
 def _pool_error(request: HttpRequest, problem: PoolError) -> HttpResponse:
     sentence = str(problem) or " ".join((type(problem).__doc__ or "").split())
-    present = getattr(problem, "present", None)
-    return answer(status_of(problem), problem.code, sentence, present=present)
+    return answer(status_of(problem), problem.code, sentence, present=_present(problem))
+
+
+def _present(problem: PoolError) -> dict[str, Any] | None:
+    if isinstance(problem, Conflict) and problem.status:
+        return {"status": problem.status, "revision": problem.revision}
+    return {"task_id": problem.other_id} if isinstance(problem, Overlaps) else None
 
 
 def _data_error(request: HttpRequest, problem: DataError) -> HttpResponse:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ingestion.services.run_times import Usual
+from ingestion.services.usual_times import Usual
 
 LONGEST_TEXT = 200
 LONGEST_PARAMETERS = 120

@@ -16,8 +16,8 @@ from ingestion.models import SyncHistory
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.services import cards, health, history
 from ingestion.services.access import is_read_only
-from ingestion.services.run_times import run_times
 from ingestion.services.shared_answers import Answer, SharedAnswers, answer
+from ingestion.services.usual_times import usual_times
 from ingestion.services.worker_pool import WorkerPoolService
 
 LARGEST_BYTES = 64_000
@@ -83,7 +83,7 @@ def _lists(
 ) -> dict[str, Any]:
     return {
         "active": [
-            cards.running(task, run_times.usual(task["crm_source"], task["sync_type"]))
+            cards.running(task, usual_times.usual(task["crm_source"], task["sync_type"]))
             for task in whole["active"][:MOST_ACTIVE]
         ],
         "queued": [

@@ -33,7 +33,7 @@ class Usual:
         }
 
 
-class RunTimes:
+class UsualTimes:
     """What is usual, by route; asks the ledger once a minute for each."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -78,4 +78,4 @@ def usual_of(seconds: list[float]) -> Usual | None:
     return Usual(round(low, 1), round(high, 1), len(seconds))
 
 
-run_times = RunTimes()
+usual_times = UsualTimes()
