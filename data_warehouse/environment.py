@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,16 @@ class Settings:
     def words(self, name: str, default: str = "") -> list[str]:
         """Words between commas."""
         return list(self._read(name, Csv()(default), Csv(), "words between commas"))
+
+    def networks(self, name: str) -> list[IPv4Network | IPv6Network]:
+        """Networks or single addresses between commas."""
+        found = []
+        for word in self.words(name):
+            try:
+                found.append(ip_network(word, strict=False))
+            except ValueError:
+                self.problems.append(f"{name} holds {word!r}; write a network as 10.0.0.0/8.")
+        return found
 
     def flag(self, name: str, default: bool) -> bool:
         return bool(self._read(name, default, strtobool, "true or false"))

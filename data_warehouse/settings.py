@@ -121,6 +121,12 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_VERBOSE = False
 
+# --- Metrics: nobody may read them unless one of these is set ---------------------------------
+METRICS_TOKEN = config.text("METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+    config.problems.append("METRICS_TOKEN must have 16 characters or more.")
+METRICS_NETWORKS = config.networks("METRICS_NETWORKS")
+
 # --- Database: the ledger ---------------------------------------------------------------------
 _LEDGER_FILE_URL = f"sqlite:///{VAR_DIR / 'ledger.sqlite3'}"
 DATABASE_URL = config.text("DATABASE_URL", _LEDGER_FILE_URL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,18 @@ def site_conf() -> SiteConf:
     return SiteConf(read_only=settings.READ_ONLY)
 
 
+@dataclass(frozen=True)
+class MetricsConf:
+    """Who may read the metrics: whoever has the token, or calls from one of the networks."""
+
+    token: str
+    networks: tuple[IPv4Network | IPv6Network, ...]
+
+
+def metrics_conf() -> MetricsConf:
+    return MetricsConf(token=settings.METRICS_TOKEN, networks=tuple(settings.METRICS_NETWORKS))
+
+
 def pool_conf() -> PoolConf:
     return PoolConf(
         max_workers=settings.MAX_SYNC_WORKERS,
@@ -108,7 +121,8 @@ def crm_environment() -> Mapping[str, str]:
 def secret_settings() -> tuple[str, ...]:
     """Values that must never be shown: Django's key, and URLs that may hold a password."""
     names = ("SECRET_KEY", "DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "WAREHOUSE_URL")
-    found = (getattr(settings, name, None) for name in (*names, "CELERY_RESULT_BACKEND"))
+    optional = ("CELERY_RESULT_BACKEND", "METRICS_TOKEN")
+    found = (getattr(settings, name, None) for name in (*names, *optional))
     return tuple(str(value) for value in found if value)
 
 

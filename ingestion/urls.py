@@ -10,7 +10,7 @@ from django.urls import path
 
 from ingestion.api.app import api, docs_page
 from ingestion.services.access import Right
-from ingestion.views import crms, history, home, records, status
+from ingestion.views import crms, history, home, metrics, records, status
 from ingestion.views.access import page
 
 urlpatterns = [
@@ -28,6 +28,7 @@ urlpatterns = [
     path("api/status/", status.pool_status, name="api-status"),
     path("api/docs", page(Right.VIEW)(docs_page), name="api-docs"),
     path("api/", api.urls),
+    path("metrics", metrics.metrics, name="metrics"),
     path("health/live", status.live, name="health-live"),
     path("health/ready", status.ready, name="health-ready"),
 ]

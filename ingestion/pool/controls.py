@@ -57,18 +57,20 @@ Named = Mapping[str, Control]
 @dataclass(frozen=True)
 class PoolControls:
     """What is in force. ``changed_at`` is None while nothing was ever set in this store: it may
-    have lost what was."""
+    have lost what was. ``behind`` are the lasting limits behind overrides, by CRM, '' for the pool."""
 
     max_workers: Control | None = None
     crm_limits: dict[str, Control] = field(default_factory=dict)
     pause: Control | None = None
     crm_pauses: dict[str, Control] = field(default_factory=dict)
     changed_at: datetime | None = None
+    behind: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, named: Named, *, changed_at: datetime | None) -> Self:
         """``named`` without those that are over."""
-        limits = {**_of_kind(named, LIMIT), **_of_kind(named, OVERRIDE)}
+        lasting, overrides = _of_kind(named, LIMIT), _of_kind(named, OVERRIDE)
+        limits = {**lasting, **overrides}
         pauses = _of_kind(named, PAUSE)
         return cls(
             max_workers=limits.pop("", None),
@@ -76,6 +78,7 @@ class PoolControls:
             pause=pauses.pop("", None),
             crm_pauses=pauses,
             changed_at=changed_at,
+            behind={crm: limit.value for crm, limit in lasting.items() if crm in overrides},
         )
 
     def pause_of(self, crm_source: str) -> Control | None:

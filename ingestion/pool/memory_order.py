@@ -80,6 +80,10 @@ class Queues:
         heads = (queue.entries()[0] for crm, queue in self._of_crm.items() if has_room(crm))
         return min(heads, default=None)
 
+    def counts(self) -> dict[str, int]:
+        """How many stand in the queue of each CRM."""
+        return {crm: len(queue) for crm, queue in sorted(self._of_crm.items())}
+
     def ids(self) -> list[str]:
         """All in their true order."""
         return [task_id for _, task_id in merge(*(q.entries() for q in self._of_crm.values()))]

@@ -157,6 +157,7 @@ class MemoryPoolStore(MemoryOperators):
             held=self._tasks(self._on_hold.ids()[:queue_limit]),
             held_count=len(self._on_hold),
             controls=self._controls_in_force(),
+            queued_by_crm=self._ready.counts(),
         )
 
     # Whole-pool verbs

@@ -105,7 +105,7 @@ def snapshot(
 ) -> PoolSnapshot:
     """``answer`` of snapshot.lua, with its lists of tasks already read."""
     now_us, effective, config, _, _, _, _, ready_count, delayed_count, held_count = answer[:10]
-    oldest, workers, capacities, stats, set_aside = answer[10:]
+    oldest, workers, capacities, stats, set_aside, by_crm = answer[10:]
     now, stat = from_us(int(now_us)), mapping(stats)
     known = controls(mapping(config))
     return PoolSnapshot(
@@ -127,4 +127,5 @@ def snapshot(
         counters=counters(stat),
         last_monitor_at=moment(stat.get(LAST_MONITOR)),
         set_aside=mapping(set_aside),
+        queued_by_crm={crm: int(count) for crm, count in sorted(mapping(by_crm).items())},
     )

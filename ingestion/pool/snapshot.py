@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ingestion.pool.controls import PoolControls
 from ingestion.pool.task import WorkerTask
+from ingestion.pool.waits import Explanation
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class PoolSnapshot:
     last_monitor_at: datetime | None = None
     held: tuple[WorkerTask, ...] = ()
     held_count: int = 0
+    queued_by_crm: Mapping[str, int] = field(default_factory=dict)
     controls: PoolControls = field(default_factory=PoolControls)
     set_aside: dict[str, str] = field(default_factory=dict)
     # Redis or the ledger's database cannot be used; what is left goes on alone.
@@ -89,6 +92,8 @@ class PoolSnapshot:
     # What the ledger knows beside the store: syncs outside the pool, and beat's last sign of life.
     direct: tuple[OutsideRun, ...] = ()
     last_beat_at: datetime | None = None
+    # Why the tasks wait that are shown here, by id.
+    waits: Mapping[str, Explanation] = field(default_factory=dict)
 
     @property
     def active_count(self) -> int:
@@ -159,14 +164,15 @@ class PoolSnapshot:
             "queued_count": self.queued_count,
             "delayed_count": self.delayed_count,
             "held_count": self.held_count,
+            "queued_by_crm": dict(self.queued_by_crm),
             "available_workers": self.available_workers,
             "utilization": self.utilization,
             "oldest_queued_at": _iso(self.oldest_queued_at),
             "active": [t.to_dict() for t in self.active],
             "direct": [run.to_dict() for run in self.direct],
-            "queued": [t.to_dict() for t in self.queued],
-            "delayed": [t.to_dict() for t in self.delayed],
-            "held": [t.to_dict() for t in self.held],
+            "queued": self._waiting(self.queued),
+            "delayed": self._waiting(self.delayed),
+            "held": self._waiting(self.held),
             "workers": [
                 {
                     "name": w.name,
@@ -190,6 +196,16 @@ class PoolSnapshot:
             "degraded_since": _iso(self.degraded_since),
             "degraded_reason": self.degraded_reason,
         }
+
+    def _waiting(self, tasks: Iterable[WorkerTask]) -> list[dict[str, Any]]:
+        """Each with its place in the line and why it waits; null where that was not asked."""
+        return [{**task.to_dict(), **_explained(self.waits.get(task.id))} for task in tasks]
+
+
+def _explained(found: Explanation | None) -> dict[str, Any]:
+    if found is None:
+        return {"position": None, "wait": None}
+    return {"position": found.position, "wait": found.wait()}
 
 
 def _iso(when: datetime | None) -> str | None:

@@ -39,7 +39,7 @@ def waiting(task: Mapping[str, Any], *, position: int | None) -> Card:
         **_common(task),
         **{name: cut(task[name]) for name in OF_HELD if task.get(name)},
         "position": task.get("position", position),
-        "wait": _short(task.get("wait")),
+        "wait": _short(_wait(task.get("wait"))),
     }
 
 
@@ -97,6 +97,15 @@ def _rate(rows: Any, started_at: str | None, moved_at: str | None) -> float | No
         return None
     ran = datetime.fromisoformat(moved_at) - datetime.fromisoformat(started_at)
     return round(rows / ran.total_seconds(), 1) if ran.total_seconds() > 0 else None
+
+
+def _wait(found: Mapping[str, Any] | None) -> Card | None:
+    """The reason and the start in one; of the holders their ids alone."""
+    if found is None:
+        return None
+    reason = found["reason"]
+    holders = [holder["id"] for holder in reason["holders"]]
+    return {**reason, "holders": holders, "start": found["start"]}
 
 
 def _short(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BigIntegerField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models import BigIntegerField, Count, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from ingestion.models import SyncHistory
@@ -29,6 +29,13 @@ def ready(policy: PoolPolicy) -> Rows:
     """In their true order."""
     waiting = SyncHistory.objects.filter(IS_QUEUED, delayed_us=None, held_us=None)
     return waiting.order_by(*_order(policy))
+
+
+def ready_by_crm() -> dict[str, int]:
+    """How many stand in the queue of each CRM."""
+    found = SyncHistory.objects.filter(IS_QUEUED, delayed_us=None, held_us=None)
+    counted = found.order_by("crm_source").values_list("crm_source").annotate(count=Count("pk"))
+    return dict(counted)
 
 
 def _order(policy: PoolPolicy) -> tuple[Any, ...]:

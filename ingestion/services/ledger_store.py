@@ -137,6 +137,7 @@ class LedgerPoolStore(LedgerOperators):
                 queued_count=ready.count(),
                 delayed_count=delayed.count(),
                 held_count=held.count(),
+                queued_by_crm=rows.ready_by_crm(),
                 oldest_queued_at=None if oldest_us is None else from_us(oldest_us),
             )
 

@@ -37,6 +37,7 @@ from ingestion.services.controls import Controlling
 from ingestion.services.database import times_lost, told_as_unavailable
 from ingestion.services.doctor import Diagnosis, Finding
 from ingestion.services.doctor_cures import Tools
+from ingestion.services.explaining import Explaining
 from ingestion.services.order import Ordering
 from ingestion.services.outcomes import cancel_message
 from ingestion.services.repairs import RepairReport
@@ -59,7 +60,7 @@ logger = logging.getLogger(__name__)
 CLEAR_BATCH = 1000
 
 
-class WorkerPoolService(Controlling, Ordering):
+class WorkerPoolService(Controlling, Ordering, Explaining):
     """The pool of one process. Every verb raises PoolUnavailable when the store cannot be reached."""
 
     def get_task_status(self, task_id: str) -> WorkerTask | None:
@@ -75,12 +76,14 @@ class WorkerPoolService(Controlling, Ordering):
         return list(self._store.queued(offset=offset, limit=limit))
 
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
-        """Everything at one moment, after overdue repairs; the queue cut to ``queue_limit``."""
+        """Everything at one moment, after overdue repairs; the queue cut to ``queue_limit``, and
+        each task of it explained."""
         losses = times_lost()
         self._tend()
         snapshot = self._store.snapshot(queue_limit=queue_limit)
         if times_lost() == losses:
             snapshot = _with_ledger(snapshot)
+        snapshot = self._explainer.explained(snapshot)
         if not snapshot.set_aside:
             return snapshot
         # What an older version stored may hold what is refused today.

@@ -7,13 +7,22 @@
 -- ARGV  clock_offset_us(µs) worker_ttl_us(µs) default_max_workers(number) queue_limit(number)
 -- OK    now(µs) effective_limit config(flat) active, ready, delayed, held(lists of id, flat)
 -- OK    ready_count delayed_count held_count oldest(list: id, µs) workers(flat: name, µs) capacity(flat)
--- OK    stats(flat) set_aside(flat)
+-- OK    stats(flat) set_aside(flat) ready_by_crm(flat: CRM, number)
 -- @include answer
 -- @include clock
 -- @include slots
 -- @include queue_page
 local function first_of(queues)
   return (page(queues, '-inf', 0, tonumber(arg.queue_limit)))
+end
+
+local function ready_by_crm()
+  local found = {}
+  for _, crm in ipairs(redis.call('SMEMBERS', key.queues)) do
+    found[#found + 1] = crm
+    found[#found + 1] = redis.call('ZCARD', key.queue_family .. crm)
+  end
+  return found
 end
 
 return ok(
@@ -31,4 +40,5 @@ return ok(
   redis.call('ZRANGE', key.workers, 0, -1, 'WITHSCORES'),
   redis.call('HGETALL', key.worker_capacity),
   redis.call('HGETALL', key.stats),
-  redis.call('HGETALL', key.set_aside))
+  redis.call('HGETALL', key.set_aside),
+  ready_by_crm())

@@ -1,0 +1,10 @@
+"""The project's own measurements; each module runs by ``python -m benchmarks.<name>``."""
+
+import os
+
+import django
+from django.apps import apps
+
+if not apps.ready:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "data_warehouse.settings")
+    django.setup()

@@ -1,0 +1,166 @@
+"""Why each waiting task waits, where it stands, and when it will start.
+
+Everything comes from one snapshot and from the run times of the past; only the tasks that a
+snapshot shows, and those before them, are looked at.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ingestion.pool.clock import to_us
+from ingestion.pool.controls import Control
+from ingestion.pool.snapshot import PoolSnapshot
+from ingestion.pool.store import queue_score
+from ingestion.pool.task import WorkerTask
+from ingestion.pool.waits import Explanation, Reason, ReasonCode, StartRange
+from ingestion.services.run_times import RunTimes
+from ingestion.services.start_times import Limits, Runs, Scene, Span, Waits, spans
+from ingestion.services.wait_reasons import reason
+
+NAMED_SOURCES = 3
+# Starts that depend on a person, a worker or a server cannot be foretold.
+UNFORESEEABLE = (ReasonCode.HELD, ReasonCode.NO_WORKER, ReasonCode.DEGRADED)
+
+
+class Explainer:
+    """``aging_seconds`` and ``default_max_workers`` as in the pool's policy."""
+
+    def __init__(
+        self, run_times: RunTimes, *, aging_seconds: float, default_max_workers: int
+    ) -> None:
+        self._run_times = run_times
+        self._aging_seconds = aging_seconds
+        self._default_max_workers = default_max_workers
+
+    def explained(self, snapshot: PoolSnapshot) -> PoolSnapshot:
+        """With ``waits`` for every task that it shows waiting."""
+        return replace(snapshot, waits={found.task.id: found for found in self._all(snapshot)})
+
+    def with_task(self, snapshot: PoolSnapshot, task: WorkerTask) -> PoolSnapshot | None:
+        """As if the task had just been queued; None when its place lies beyond what is shown."""
+        new = replace(task, queued_at=snapshot.taken_at)
+        place = bisect_right([self.score(other) for other in snapshot.queued], self.score(new))
+        if place == len(snapshot.queued) < snapshot.queued_count:
+            return None
+        line = (*snapshot.queued[:place], new, *snapshot.queued[place:])
+        return replace(snapshot, queued=line, queued_count=snapshot.queued_count + 1)
+
+    def _all(self, snapshot: PoolSnapshot) -> Iterator[Explanation]:
+        places = {task.id: place for place, task in enumerate(snapshot.queued, start=1)}
+        line = self._line(snapshot)
+        limits = list(_limits(snapshot, self._default_max_workers))
+        found = spans(_scene(snapshot, line, limits), self._run_times.of)
+        sources = self._sources(snapshot.active, line)
+        for task, span, based_on in zip(line, found, sources, strict=True):
+            why = reason(snapshot, task, starts_now=span == Span(0, 0))
+            start = _start(snapshot.taken_at, why, span, based_on)
+            yield Explanation(task, places.get(task.id), why, start)
+        for task in snapshot.held:
+            yield Explanation(task, None, reason(snapshot, task, starts_now=False), None)
+
+    def _line(self, snapshot: PoolSnapshot) -> Sequence[WorkerTask]:
+        """The queue in its order, each delayed task where it will stand when its time has come."""
+        line = list(snapshot.queued)
+        scores = [self.score(task) for task in line]
+        for task in sorted(snapshot.delayed, key=self.score):
+            place = bisect_right(scores, self.score(task))
+            line.insert(place, task)
+            scores.insert(place, self.score(task))
+        return line
+
+    def score(self, task: WorkerTask) -> int:
+        """Where it stands: the lowest first."""
+        if task.front_score is not None:
+            return task.front_score
+        order_us = to_us(task.queued_at)
+        return queue_score(order_us, priority=task.priority, aging_seconds=self._aging_seconds)
+
+    def _sources(self, active: Iterable[WorkerTask], line: Iterable[WorkerTask]) -> Iterator[str]:
+        """What the start of each task in the line was learned from: those that run or stand
+        before it."""
+        learned: dict[str, None] = {}
+        for task in active:
+            learned.setdefault(self._run_times.of(task.crm_source, task.sync_type).based_on)
+        for task in line:
+            yield _listed(list(learned))
+            learned.setdefault(self._run_times.of(task.crm_source, task.sync_type).based_on)
+
+
+def _listed(sources: Sequence[str]) -> str:
+    rest = len(sources) - NAMED_SOURCES
+    return ", ".join(sources[:NAMED_SOURCES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _start(taken_at: datetime, why: Reason, span: Span | None, based_on: str) -> StartRange | None:
+    if span is None or why.code in UNFORESEEABLE:
+        return None
+    earliest, latest = (
+        taken_at + timedelta(seconds=seconds)
+        for seconds in (span.earliest_seconds, span.latest_seconds)
+    )
+    if why.code == ReasonCode.NEXT:
+        return StartRange(earliest, latest, "a free slot")
+    return StartRange(earliest, latest, based_on or "its time")
+
+
+def _scene(snapshot: PoolSnapshot, line: Sequence[WorkerTask], limits: Sequence[Limits]) -> Scene:
+    now = snapshot.taken_at
+    running = [
+        Runs(task.crm_source, task.sync_type, _seconds(task.started_at, now))
+        for task in snapshot.active
+    ]
+    waiting = [
+        Waits(task.crm_source, task.sync_type, -_seconds(task.not_before, now)) for task in line
+    ]
+    return Scene(running, waiting, limits)
+
+
+def _seconds(since: datetime | None, now: datetime) -> float:
+    """Negative for a time to come."""
+    return (now - since).total_seconds() if since else 0.0
+
+
+def _limits(snapshot: PoolSnapshot, default_max_workers: int) -> Iterator[Limits]:
+    """As they will change by themselves: whenever a pause or a limit ends."""
+    ends = {control.expires_at for control in _controls(snapshot) if control.expires_at}
+    for when in (snapshot.taken_at, *sorted(ends)):
+        yield Limits(
+            (when - snapshot.taken_at).total_seconds(),
+            _slots(snapshot, when, default_max_workers),
+            {**_crm_limits(snapshot, when), **_crm_pauses(snapshot, when)},
+        )
+
+
+def _controls(snapshot: PoolSnapshot) -> Iterator[Control]:
+    found = snapshot.controls
+    yield from (control for control in (found.pause, found.max_workers) if control)
+    yield from (*found.crm_limits.values(), *found.crm_pauses.values())
+
+
+def _slots(snapshot: PoolSnapshot, when: datetime, default_max_workers: int) -> int:
+    """None is usable while the pool is paused."""
+    pause, limit = snapshot.controls.pause, snapshot.controls.max_workers
+    if pause is not None and not pause.is_over(when):
+        return 0
+    if limit is None or not limit.is_over(when):
+        return snapshot.effective_limit
+    behind = snapshot.controls.behind.get("", default_max_workers)
+    online = [worker.capacity for worker in snapshot.workers if worker.is_online]
+    return min(behind, sum(online)) if snapshot.workers else behind
+
+
+def _crm_limits(snapshot: PoolSnapshot, when: datetime) -> dict[str, int]:
+    found = snapshot.controls
+    held = {crm: limit.value for crm, limit in found.crm_limits.items() if not limit.is_over(when)}
+    behind = {crm: limit for crm, limit in found.behind.items() if crm}
+    return {**behind, **held}
+
+
+def _crm_pauses(snapshot: PoolSnapshot, when: datetime) -> dict[str, int]:
+    """A pause is a limit of none."""
+    pauses = snapshot.controls.crm_pauses
+    return {crm: 0 for crm, pause in pauses.items() if not pause.is_over(when)}
