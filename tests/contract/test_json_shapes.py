@@ -14,6 +14,7 @@ from django.utils import timezone
 from ingestion.models import SyncHistory
 from ingestion.services import celery_view
 from ingestion.services.readiness import Part, Readiness
+from ingestion.services.run_times import FEWEST_RUNS
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.people import browser, member
 from tests.unit.pool_shell import manage, pool_in_memory, shell, take
@@ -56,6 +57,17 @@ TASK = {
     "held_reason": TEXT,
     "front_score": maybe(NUMBER),
 }
+HOLDER = {"id": TEXT, "route": TEXT, "since": maybe(TIME), "worker": TEXT}
+REASON = {
+    "code": TEXT,
+    "sentence": TEXT,
+    "holders": [HOLDER],
+    "since": maybe(TIME),
+    "by": TEXT,
+    "until": maybe(TIME),
+}
+WAIT = {"position": maybe(NUMBER), "reason": REASON, "start": maybe(OBJECT)}
+WAITING_TASK = {**TASK, "position": maybe(NUMBER), "wait": WAIT}
 LIMIT = {"set_by": TEXT, "set_at": maybe(TIME), "reason": TEXT, "expires_at": maybe(TIME)}
 CONTROLS = {
     "max_workers": maybe(OBJECT),
@@ -85,14 +97,15 @@ SNAPSHOT = {
     "queued_count": NUMBER,
     "delayed_count": NUMBER,
     "held_count": NUMBER,
+    "queued_by_crm": OBJECT,
     "available_workers": NUMBER,
     "utilization": NUMBER,
     "oldest_queued_at": maybe(TIME),
     "active": [TASK],
     "direct": [OUTSIDE],
-    "queued": [TASK],
-    "delayed": [TASK],
-    "held": [TASK],
+    "queued": [WAITING_TASK],
+    "delayed": [WAITING_TASK],
+    "held": [WAITING_TASK],
     "workers": [{"name": TEXT, "last_seen_at": TIME, "capacity": NUMBER, "is_online": FLAG}],
     "counters": OBJECT,
     "monitor": {"last_round_at": maybe(TIME), "age_seconds": maybe(NUMBER)},
@@ -104,8 +117,28 @@ SNAPSHOT = {
 }
 LISTED = {name: SNAPSHOT[name] for name in ("schema", "taken_at")}
 ACTIVE = {name: SNAPSHOT[name] for name in ("active_count", "active")}
-WAITING = {name: SNAPSHOT[name] for name in ("queued_count", "delayed_count", "queued", "delayed")}
-CONFIG = {name: SNAPSHOT[name] for name in ("schema", "max_workers", "effective_limit", "limit")}
+WAITING = {
+    name: SNAPSHOT[name]
+    for name in ("queued_count", "delayed_count", "held_count", "queued", "delayed", "held")
+}
+CONFIG = {
+    name: SNAPSHOT[name]
+    for name in ("schema", "max_workers", "effective_limit", "limit", "controls")
+}
+START = {"earliest": TIME, "latest": TIME, "based_on": TEXT}
+SUBMITTED = {"absorbed_by": maybe(TEXT)}
+CHANGED = {"schema": NUMBER, "controls": CONTROLS}
+DRAINED = {"drained": FLAG, "active": [TASK], "queued_count": NUMBER}
+FORECAST = {
+    "schema": NUMBER,
+    "crm_source": TEXT,
+    "sync_type": TEXT,
+    "parameters": OBJECT,
+    "priority": NUMBER,
+    "sentence": TEXT,
+    "absorbed_by": maybe(TEXT),
+    **WAIT,
+}
 ONE_TASK = {"schema": NUMBER, "task": TASK}
 ERROR = {"error": {"code": TEXT, "message": TEXT}}
 READINESS = {
@@ -180,7 +213,11 @@ def pool(db: None) -> Iterator[WorkerPoolService]:
         (("list-tasks", "--queued"), LISTED | WAITING),
         (("config",), CONFIG),
         (("config", "--max-workers", "3", "--reason", "more"), CONFIG),
-        (("submit", "hubspot", "all"), ONE_TASK),
+        (("submit", "hubspot", "all"), ONE_TASK | SUBMITTED),
+        (("submit", "hubspot", "all", "--dry-run"), FORECAST),
+        (("pause", "--crm", "hubspot", "--expires", "2h"), CHANGED),
+        (("resume",), CHANGED),
+        (("drain",), CHANGED | DRAINED),
         (("process-queue",), {"schema": NUMBER, "started": NUMBER}),
         (("clear-queue", "--yes"), {"schema": NUMBER, "cancelled": NUMBER}),
         (("fix-stuck",), {"schema": NUMBER, **dict.fromkeys(REPAIRS, NUMBER)}),
@@ -205,6 +242,30 @@ def test_the_lists_of_the_snapshot_are_filled_here(pool: WorkerPoolService) -> N
 def test_cancel_keeps_its_shape(pool: WorkerPoolService) -> None:
     (task, *_) = pool.get_queued_tasks()
     assert_fits(manage("cancel", task.id, "--json").shape, ONE_TASK)
+
+
+@pytest.mark.parametrize(
+    "words", [("hold",), ("release",), ("prioritize", "--priority", "5"), ("move-to-front",)]
+)
+def test_an_order_keeps_its_shape(pool: WorkerPoolService, words: tuple[str, ...]) -> None:
+    (task, *_) = pool.get_queued_tasks()
+    assert_fits(manage(*words, task.id, "--json").shape, ONE_TASK)
+
+
+def test_an_explanation_keeps_its_shape(pool: WorkerPoolService) -> None:
+    for _ in range(FEWEST_RUNS):
+        end = timezone.now()
+        SyncHistory.objects.create(
+            crm_source="five9",
+            sync_type="contacts",
+            status="success",
+            start_time=end - timedelta(minutes=5),
+            end_time=end,
+        )
+    (task, *_) = pool.get_queued_tasks()
+    shape = manage("explain", task.id, "--json").shape
+    assert_fits(shape, {"schema": NUMBER, "task": TASK, **WAIT})
+    assert_fits(shape["start"], START)
 
 
 def test_the_audit_keeps_its_shape(pool: WorkerPoolService) -> None:

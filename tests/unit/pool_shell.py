@@ -17,6 +17,7 @@ from ingestion.management.pool_cli import monitor
 from ingestion.pool.memory_store import MemoryPoolStore
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import WorkerTask
+from ingestion.services.run_times import run_times
 from ingestion.services.worker_pool import WorkerPoolService, use_worker_pool
 
 
@@ -39,7 +40,8 @@ class Sent:
 
 @contextmanager
 def pool_in_memory() -> Iterator[WorkerPoolService]:
-    """An empty pool with two slots and one worker online."""
+    """An empty pool with two slots and one worker online, that has learned nothing yet."""
+    run_times.forget()
     service = WorkerPoolService(MemoryPoolStore(PoolPolicy()), send=Sent())
     service.worker_tick("celery@test", capacity=4)
     with use_worker_pool(service):

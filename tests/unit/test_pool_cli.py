@@ -113,10 +113,10 @@ class TestWatching:
     @pytest.mark.parametrize(
         ("words", "lists"),
         [
-            ((), {"active", "queued", "delayed"}),
+            ((), {"active", "queued", "delayed", "held"}),
             (("--active",), {"active"}),
-            (("--queued",), {"queued", "delayed"}),
-            (("--active", "--queued"), {"active", "queued", "delayed"}),
+            (("--queued",), {"queued", "delayed", "held"}),
+            (("--active", "--queued"), {"active", "queued", "delayed", "held"}),
         ],
     )
     def test_list_tasks_json_holds_the_lists_asked_for(
@@ -251,7 +251,7 @@ class TestOperating:
         ran = manage("reset-state")
         assert (ran.code, ran.message) == (1, "Nothing was changed.")
         assert f"- Task {first[:8]}: five9.contacts (running for" in ran.err
-        assert "2 active, 2 queued, 0 delayed, 0 set aside" in ran.err
+        assert "2 active, 2 queued, 0 delayed, 0 held, 0 set aside" in ran.err
         assert len(pool.get_queued_tasks()) == 2
 
     def test_reset_state_does_it_when_told_so(

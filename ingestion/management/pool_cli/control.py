@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ingestion.management.pool_cli import lines, task_ids
 from ingestion.management.pool_cli.cli import Cli, Options
 from ingestion.management.pool_cli.failures import WrongUse
@@ -10,33 +12,55 @@ from ingestion.pool.task import WorkerTask
 
 
 def config(cli: Cli, options: Options) -> None:
-    """Change the limit if one is given, then show the limit in force."""
-    if options["max_workers"] is not None:
-        cli.pool.set_max_workers(options["max_workers"], actor=cli.actor, reason=options["reason"])
-    elif options["reason"]:
-        raise WrongUse("--reason needs --max-workers: there is no change to give a reason for.")
-    _show_limit(cli)
+    """Change a limit if one is given, then show the limits in force."""
+    is_change = options["max_workers"] is not None or options["no_limit"]
+    if not is_change and (options["reason"] or options["expires"]):
+        raise WrongUse("--reason and --expires need --max-workers: there is no change here.")
+    if options["no_limit"] and (options["crm"] is None or options["max_workers"] is not None):
+        raise WrongUse(
+            "--no-limit takes the limit of a CRM away: give --crm, and no --max-workers."
+        )
+    if is_change:
+        _change_limit(cli, options)
+    _show_limits(cli)
 
 
-def _show_limit(cli: Cli) -> None:
-    snapshot = cli.pool.snapshot(queue_limit=1)
+def _change_limit(cli: Cli, options: Options) -> None:
+    given: dict[str, Any] = {
+        "actor": cli.actor,
+        "reason": options["reason"],
+        "expires_at": options["expires"],
+    }
+    if options["crm"] is None:
+        cli.pool.set_max_workers(options["max_workers"], **given)
+    else:
+        cli.pool.set_crm_limit(options["crm"], options["max_workers"], **given)
+
+
+def _show_limits(cli: Cli) -> None:
+    snapshot = cli.pool.snapshot(queue_limit=0)
     if cli.out.as_json:
         whole = snapshot.to_dict()
-        names = ("schema", "max_workers", "effective_limit", "limit")
+        names = ("schema", "max_workers", "effective_limit", "limit", "controls")
         cli.out.data({name: whole[name] for name in names})
     else:
-        cli.out.line(f"Max workers: {lines.limit(snapshot)}")
+        controls = lines.control_lines(snapshot.controls)
+        cli.out.lines((f"Max workers: {lines.limit(snapshot)}", *controls))
 
 
 def cancel(cli: Cli, options: Options) -> None:
     typed = {value for value in (options["id"], options["task_id"]) if value}
     if len(typed) != 1:
         raise WrongUse("Give one task: 'cancel ID' or 'cancel --task-id ID'.")
-    task_id = task_ids.find(typed.pop())
+    _cancel(cli, task_ids.find(typed.pop()), options)
+
+
+def _cancel(cli: Cli, task_id: str, options: Options) -> None:
     task = cli.pool.get_task_status(task_id)
     if task is None:
         raise TaskNotFound(f"The pool knows no task {task_id}; 'list-tasks' shows the open ones.")
-    if not cli.pool.cancel_task(task_id, actor=cli.actor, reason=options["reason"]):
+    given = {"reason": options["reason"], "expected_revision": options["revision"]}
+    if not cli.pool.cancel_task(task_id, actor=cli.actor, **given):
         raise AlreadyFinished(f"Task {task_id} has ended already; nothing was changed.")
     _say_cancelled(cli, cli.pool.get_task_status(task_id) or task)
 

@@ -11,13 +11,17 @@ from django.db import DatabaseError
 from ingestion.pool.errors import (
     AlreadyConfirmed,
     AlreadyFinished,
+    InvalidControl,
     InvalidLimit,
     InvalidSubmission,
     LeaseLost,
+    NotQueued,
+    Overlaps,
     PoolError,
     PoolUnavailable,
     TaskNotFound,
 )
+from ingestion.pool.errors import Conflict as Changed
 from ingestion.services.schedule_errors import InvalidSchedule, ScheduleExists, ScheduleNotFound
 
 
@@ -89,6 +93,7 @@ class NotCompleted(CliError):
 EXITS: tuple[tuple[type[PoolError], Exit], ...] = (
     (InvalidSubmission, Exit.WRONG_USE),
     (InvalidLimit, Exit.WRONG_USE),
+    (InvalidControl, Exit.WRONG_USE),
     (InvalidSchedule, Exit.WRONG_USE),
     (TaskNotFound, Exit.NOT_FOUND),
     (ScheduleNotFound, Exit.NOT_FOUND),
@@ -96,6 +101,9 @@ EXITS: tuple[tuple[type[PoolError], Exit], ...] = (
     (AlreadyFinished, Exit.CONFLICT),
     (AlreadyConfirmed, Exit.CONFLICT),
     (LeaseLost, Exit.CONFLICT),
+    (NotQueued, Exit.CONFLICT),
+    (Overlaps, Exit.CONFLICT),
+    (Changed, Exit.CONFLICT),
     (PoolUnavailable, Exit.UNREACHABLE),
     (PoolError, Exit.FAILED),
 )

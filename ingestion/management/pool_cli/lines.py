@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 
-from ingestion.pool.snapshot import OutsideRun, PoolSnapshot, WorkerInfo
+from ingestion.pool.controls import Control, PoolControls
+from ingestion.pool.snapshot import LimitInfo, OutsideRun, PoolSnapshot, WorkerInfo
 from ingestion.pool.task import WorkerTask
+from ingestion.pool.waits import Explanation, StartRange
 
 SHORT_ID = 8
 
@@ -56,15 +58,9 @@ def limit(snapshot: PoolSnapshot) -> str:
     usable = ""
     if snapshot.effective_limit < snapshot.limit.max_workers:
         usable = f", {snapshot.effective_limit} usable with the workers online"
-    return f"{snapshot.limit.max_workers}{usable} ({_set_by(snapshot)})"
-
-
-def _set_by(snapshot: PoolSnapshot) -> str:
     found = snapshot.limit
-    if found.set_at is None:
-        return "default"
-    reason = f": {printable(found.reason)}" if found.reason else ""
-    return f"set by {printable(found.set_by) or 'unknown'} at {stamp(found.set_at)}{reason}"
+    said = "default" if found.set_at is None else set_by(found)
+    return f"{snapshot.limit.max_workers}{usable} ({said})"
 
 
 def running_for(task: WorkerTask, at: datetime) -> str:
@@ -116,6 +112,33 @@ def facts(task: WorkerTask) -> Iterator[str]:
         yield f"  last error: {printable(task.error_message)}"
 
 
+def wait_facts(found: Explanation | None, at: datetime) -> Iterator[str]:
+    """Why a task waits, and when it will start; nothing for one that was not explained."""
+    if found is None:
+        return
+    yield f"  waits: {found.reason.code}. {printable(found.reason.sentence)}"
+    yield f"  start: {start(found.start, at)}"
+
+
+def start(found: StartRange | None, at: datetime) -> str:
+    """``in 2m 10s to 5m 3s (2026-… to 2026-…), from the last 40 runs of …``."""
+    if found is None:
+        return "cannot be known"
+    based_on = f"from {printable(found.based_on)}"
+    if found.latest <= at:
+        return f"now, {based_on}"
+    first, last = (duration((when - at).total_seconds()) for when in (found.earliest, found.latest))
+    times = f"{stamp(found.earliest)} to {stamp(found.latest)}"
+    return f"in {first} to {last} ({times}), {based_on}"
+
+
+def place(task: WorkerTask) -> str:
+    """Where a task that waits stands."""
+    front = ", at the front" if task.front_score is not None else ""
+    held = f", held by {printable(task.held_by) or 'unknown'}" if task.held_at else ""
+    return f"priority {task.priority}{front}{held}, revision {task.revision}"
+
+
 def requester(task: WorkerTask) -> str:
     return printable(task.requested_by) or "unknown"
 
@@ -132,7 +155,7 @@ def active_section(snapshot: PoolSnapshot, detail: Detail) -> Iterator[str]:
 
 
 def waiting_section(
-    title: str, tasks: Sequence[WorkerTask], total: int, detail: Detail
+    snapshot: PoolSnapshot, title: str, tasks: Sequence[WorkerTask], total: int, detail: Detail
 ) -> Iterator[str]:
     """Tasks in the order in which they will run; ``total`` counts those left out too."""
     if tasks:
@@ -140,6 +163,7 @@ def waiting_section(
     for task in tasks:
         yield waiting_line(task)
         if detail == Detail.FULL:
+            yield from wait_facts(snapshot.waits.get(task.id), snapshot.taken_at)
             yield from facts(task)
     if total > len(tasks):
         yield f"  and {total - len(tasks)} more"
@@ -168,8 +192,12 @@ def at_stake(snapshot: PoolSnapshot) -> Iterator[str]:
 
 
 def waiting_sections(snapshot: PoolSnapshot, detail: Detail) -> Iterator[str]:
-    yield from waiting_section("Queued tasks", snapshot.queued, snapshot.queued_count, detail)
-    yield from waiting_section("Delayed tasks", snapshot.delayed, snapshot.delayed_count, detail)
+    for title, tasks, total in (
+        ("Queued tasks", snapshot.queued, snapshot.queued_count),
+        ("Delayed tasks", snapshot.delayed, snapshot.delayed_count),
+        ("Held tasks", snapshot.held, snapshot.held_count),
+    ):
+        yield from waiting_section(snapshot, title, tasks, total, detail)
 
 
 def monitor_round(snapshot: PoolSnapshot) -> Iterator[str]:
@@ -233,6 +261,24 @@ def degraded(snapshot: PoolSnapshot) -> dict[str, str]:
     return {"Degraded": f"since {since}: {printable(snapshot.degraded_reason)}"}
 
 
+def control_lines(found: PoolControls) -> Iterator[str]:
+    """The limits and pauses beside the limit of the pool."""
+    for crm_source, limit in found.crm_limits.items():
+        yield f"Limit of {printable(crm_source)}: {limit.value} ({set_by(limit)})"
+    if found.pause:
+        yield f"Paused: the pool ({set_by(found.pause)})"
+    for crm_source, pause in found.crm_pauses.items():
+        yield f"Paused: {printable(crm_source)} ({set_by(pause)})"
+
+
+def set_by(found: Control | LimitInfo) -> str:
+    """Who, when, until when, why."""
+    until = f" until {stamp(found.expires_at)}" if found.expires_at else ""
+    reason = f": {printable(found.reason)}" if found.reason else ""
+    at = f" at {stamp(found.set_at)}" if found.set_at else ""
+    return f"set by {printable(found.set_by) or 'unknown'}{at}{until}{reason}"
+
+
 def summary(snapshot: PoolSnapshot) -> dict[str, str]:
     """The pool's numbers by their names, as ``status`` shows them."""
     return {
@@ -245,6 +291,7 @@ def summary(snapshot: PoolSnapshot) -> dict[str, str]:
         "Available workers": str(snapshot.available_workers),
         "Queued": str(snapshot.queued_count),
         "Delayed": str(snapshot.delayed_count),
+        "Held": str(snapshot.held_count),
         "Workers online": workers_online(snapshot),
         "Monitor": monitor_age(snapshot),
         "Beat": beat_age(snapshot),
@@ -256,6 +303,7 @@ def status(snapshot: PoolSnapshot, *, verbose: bool) -> Iterator[str]:
     """The whole pool, as ``status`` prints it on a pipe."""
     detail = Detail.FULL if verbose else Detail.HOLDER
     yield from (f"{name}: {value}" for name, value in summary(snapshot).items())
+    yield from control_lines(snapshot.controls)
     yield from active_section(snapshot, detail)
     yield from outside_section(snapshot)
     yield from waiting_sections(snapshot, detail)

@@ -25,7 +25,8 @@ def _part(snapshot: PoolSnapshot, *, show_active: bool, show_queued: bool) -> Po
     if not show_active:
         snapshot = replace(snapshot, active=())
     if not show_queued:
-        snapshot = replace(snapshot, queued=(), delayed=(), queued_count=0, delayed_count=0)
+        snapshot = replace(snapshot, queued=(), delayed=(), held=())
+        snapshot = replace(snapshot, queued_count=0, delayed_count=0, held_count=0)
     return snapshot
 
 
@@ -33,7 +34,7 @@ def _shape(snapshot: PoolSnapshot, *, show_active: bool, show_queued: bool) -> d
     """The lists asked for, named as in ``status --json``."""
     names = ["schema", "taken_at"]
     names += ["active_count", "active"] if show_active else []
-    waiting = ["queued_count", "delayed_count", "queued", "delayed"]
+    waiting = ["queued_count", "delayed_count", "held_count", "queued", "delayed", "held"]
     names += waiting if show_queued else []
     whole = snapshot.to_dict()
     return {name: whole[name] for name in names}

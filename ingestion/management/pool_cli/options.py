@@ -61,7 +61,7 @@ def whole_number(text: str) -> int:
 def moment(text: str) -> datetime:
     """``90m``, ``2h``, ``3d`` ago, or a date or time as ISO 8601; without a zone it is UTC."""
     if ago := AGO.fullmatch(text.strip()):
-        return utc_now() - timedelta(seconds=int(ago["number"]) * AGO_SECONDS[ago["unit"]])
+        return utc_now() - timedelta(seconds=_ago_seconds(ago))
     try:
         when = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as problem:
@@ -71,10 +71,40 @@ def moment(text: str) -> datetime:
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when
 
 
+def coming(text: str) -> datetime:
+    """``90m``, ``2h``, ``3d`` from now, or a time to come as ISO 8601; without a zone it is UTC."""
+    if given := AGO.fullmatch(text.strip()):
+        return utc_now() + timedelta(seconds=_ago_seconds(given))
+    when = moment(text)
+    if when <= utc_now():
+        raise ArgumentTypeError(f"{text!r} has passed already; give a time to come such as 2h")
+    return when
+
+
+def age_seconds(text: str) -> float:
+    """``90m``, ``2h``, ``3d``."""
+    given = AGO.fullmatch(text.strip())
+    if given is None:
+        raise ArgumentTypeError(f"{text!r} must be an age such as 90m, 2h or 3d")
+    return _ago_seconds(given)
+
+
+def _ago_seconds(given: re.Match[str]) -> int:
+    return int(given["number"]) * AGO_SECONDS[given["unit"]]
+
+
 def shown_tasks(text: str) -> int:
+    return _at_least(1, text)
+
+
+def count(text: str) -> int:
+    return _at_least(0, text)
+
+
+def _at_least(lowest: int, text: str) -> int:
     number = whole_number(text)
-    if number < 1:
-        raise ArgumentTypeError(f"{number} is out of range: allowed is 1 or more")
+    if number < lowest:
+        raise ArgumentTypeError(f"{number} is out of range: allowed is {lowest} or more")
     return number
 
 

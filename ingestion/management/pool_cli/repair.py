@@ -9,7 +9,7 @@ from ingestion.management.pool_cli.cli import Cli, Options
 from ingestion.pool.errors import PoolUnavailable
 
 SHOWN_TASKS = 10
-LOST = ("active", "queued", "delayed", "set_aside")
+LOST = ("active", "queued", "delayed", "held", "set_aside")
 
 
 def fix_stuck(cli: Cli, options: Options) -> None:

@@ -4,29 +4,55 @@ from __future__ import annotations
 
 from typing import Any
 
+from ingestion.management.pool_cli import explaining
 from ingestion.management.pool_cli.cli import COMMAND, Cli, Options
 from ingestion.management.pool_cli.failures import WrongUse
 from ingestion.management.pool_cli.follow import follow
 from ingestion.pool.errors import TaskNotFound
+from ingestion.pool.task import utc_now
 from ingestion.services.ingestion_adapter import IngestionAdapter
+from ingestion.services.submission import Submitted
 
 
 def submit(cli: Cli, options: Options) -> None:
-    """Print the task's ID; with --wait how it ended."""
+    """Print the task's ID; with --wait how it ended, with --dry-run what would happen."""
     if options["timeout"] is not None and not options["wait"]:
         raise WrongUse("--timeout needs --wait.")
-    task_id = cli.pool.submit_task(
+    if options["dry_run"]:
+        _foretell(cli, options)
+        return
+    made = cli.pool.submit(
         options["crm"],
         options["sync_type"],
         _parameters(options),
         priority=options["priority"],
+        on_overlap=options["on_overlap"],
         requested_by=cli.actor,
         reason=options["reason"],
     )
+    if made.absorbed_by:
+        cli.out.talk(f"Task {made.absorbed_by} does the same work already and stands for this one.")
     if options["wait"]:
-        follow(cli, task_id, timeout_seconds=options["timeout"])
+        follow(cli, made.task_id, timeout_seconds=options["timeout"])
     else:
-        _accepted(cli, task_id)
+        _accepted(cli, made)
+
+
+def _foretell(cli: Cli, options: Options) -> None:
+    """Raises what the submission would raise. Nothing is stored."""
+    if options["wait"]:
+        raise WrongUse("--dry-run submits nothing; there is nothing to --wait for.")
+    found = cli.pool.forecast(
+        options["crm"],
+        options["sync_type"],
+        _parameters(options),
+        priority=options["priority"],
+        on_overlap=options["on_overlap"],
+    )
+    if cli.out.as_json:
+        cli.out.data({"schema": 1, **found.to_dict()})
+    else:
+        cli.out.lines(explaining.foretold(found, at=utc_now()))
 
 
 def _parameters(options: Options) -> dict[str, Any]:
@@ -41,13 +67,13 @@ def _parameters(options: Options) -> dict[str, Any]:
     return found
 
 
-def _accepted(cli: Cli, task_id: str) -> None:
+def _accepted(cli: Cli, made: Submitted) -> None:
     """A script gets the ID alone on stdout."""
-    task = cli.pool.get_task_status(task_id)
+    task = cli.pool.get_task_status(made.task_id)
     if task is None:
-        raise TaskNotFound(f"Task {task_id} was accepted and then removed by somebody else.")
+        raise TaskNotFound(f"Task {made.task_id} was accepted and then removed by somebody else.")
     if cli.out.as_json:
-        cli.out.data({"schema": 1, "task": task.to_dict()})
+        cli.out.data({"schema": 1, "task": task.to_dict(), "absorbed_by": made.absorbed_by})
     else:
         cli.out.line(task.id)
         cli.out.talk(f"{task.route} is {task.status}; watch it with: {COMMAND} monitor")

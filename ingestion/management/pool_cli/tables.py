@@ -28,6 +28,8 @@ def status(snapshot: PoolSnapshot, *, verbose: bool) -> Iterator[RenderableType]
     """The whole pool."""
     detail = Detail.FULL if verbose else Detail.HOLDER
     yield summary(snapshot)
+    if controls := "\n".join(lines.control_lines(snapshot.controls)):
+        yield Text(controls, style="yellow")
     yield from tasks(snapshot, detail)
     if verbose and snapshot.workers:
         yield workers(snapshot)
@@ -70,13 +72,17 @@ def tasks(snapshot: PoolSnapshot, detail: Detail) -> Iterator[RenderableType]:
         yield waiting("Queued tasks", snapshot.queued, snapshot.queued_count)
     if snapshot.delayed:
         yield waiting("Delayed tasks", snapshot.delayed, snapshot.delayed_count)
+    if snapshot.held:
+        yield waiting("Held tasks", snapshot.held, snapshot.held_count)
     if detail == Detail.FULL:
-        yield from _facts((*snapshot.active, *snapshot.queued, *snapshot.delayed))
+        yield from _facts(snapshot)
 
 
-def _facts(found: Sequence[WorkerTask]) -> Iterator[RenderableType]:
-    for task in found:
-        yield Text("\n".join((f"Task {lines.short_id(task)}", *lines.facts(task))))
+def _facts(snapshot: PoolSnapshot) -> Iterator[RenderableType]:
+    at = snapshot.taken_at
+    for task in (*snapshot.active, *snapshot.queued, *snapshot.delayed, *snapshot.held):
+        waits = lines.wait_facts(snapshot.waits.get(task.id), at)
+        yield Text("\n".join((f"Task {lines.short_id(task)}", *waits, *lines.facts(task))))
 
 
 def active(snapshot: PoolSnapshot) -> Table:
