@@ -1,0 +1,68 @@
+"""What the OpenAPI document says is what the API does: made-up requests find no 5xx, and no answer
+that the document does not tell of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from data_warehouse.wsgi import application
+from ingestion.api import crms as crms_door
+from ingestion.api.app import api
+from ingestion.services import api_tokens, celery_view, table_rows
+from ingestion.services.worker_pool import WorkerPoolService
+from tests.unit.people import forget_answers
+from tests.unit.pool_shell import answers, pool_in_memory
+
+EXAMPLES = 6
+
+
+@pytest.fixture
+def pool(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerPoolService]:
+    forget_answers()
+    monkeypatch.setattr(celery_view, "in_hand", dict)
+    monkeypatch.setattr(crms_door, "check_crms", answers([]))
+    monkeypatch.setattr(table_rows, "rows_of", answers({}))
+    with pool_in_memory() as service:
+        yield service
+
+
+@pytest.fixture
+def token(pool: WorkerPoolService) -> str:
+    return api_tokens.create("fuzz", scope="admin", expires_at=None, actor="tests").secret
+
+
+schema = schemathesis.openapi.from_dict(json.loads(json.dumps(api.get_openapi_schema())))
+schema.app = application
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_door_does_what_the_document_says(
+    case: schemathesis.Case, token: str, pool: WorkerPoolService
+) -> None:
+    answer = case.call(headers={"Authorization": f"Bearer {token}"})
+    case.validate_response(
+        answer,
+        checks=[
+            schemathesis.checks.not_a_server_error,
+            status_code_conformance,
+            content_type_conformance,
+            response_schema_conformance,
+        ],
+    )
