@@ -134,12 +134,15 @@ class PoolSnapshot:
 
     @property
     def state(self) -> str:
-        """``degraded`` see there; ``unknown`` no worker online; ``available`` a slot is free; ``overloaded`` all slots
-        are taken and more tasks wait than there are slots; else ``busy``."""
+        """``degraded`` see there; ``unknown`` no worker online; ``paused`` the whole pool is; ``available`` a slot
+        is free; ``overloaded`` all slots are taken and more tasks wait than there are slots; else
+        ``busy``."""
         if self.degraded:
             return "degraded"
         if self.no_worker_online:
             return "unknown"
+        if self.controls.pause:
+            return "paused"
         if self.available_workers:
             return "available"
         return "overloaded" if self.queued_count > self.limit.max_workers else "busy"

@@ -27,4 +27,5 @@ class Watch:
             self.elsewhere.append(url)
 
     def check(self) -> None:
-        assert (self.errors, self.elsewhere) == ([], [])
+        assert not self.errors, f"the page reported: {self.errors}"
+        assert not self.elsewhere, f"the page asked elsewhere: {self.elsewhere}"

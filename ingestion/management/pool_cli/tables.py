@@ -19,6 +19,7 @@ STATE_STYLES = {
     "available": "green",
     "busy": "yellow",
     "overloaded": "red",
+    "paused": "cyan",
     "unknown": "magenta",
 }
 BAR_WIDTH = 20
