@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
@@ -21,15 +22,18 @@ from ingestion.api.given import (
     Reason,
     Seen,
     TaskId,
+    Text,
     Why,
     done,
 )
 from ingestion.api.security import caller, needs
-from ingestion.pool.errors import TaskNotFound
+from ingestion.pool.errors import InvalidParameters, NotQueued, TaskNotFound
 from ingestion.pool.overlap import OnOverlap
+from ingestion.pool.task import PRIORITY_MAX, PRIORITY_MIN
 from ingestion.services import reruns, task_list
 from ingestion.services.access import Right
 from ingestion.services.ingestion_adapter import IngestionAdapter
+from ingestion.services.secrets import mask_json
 from ingestion.services.worker_pool import WorkerTask, get_worker_pool
 
 router = Router(tags=["tasks"])
@@ -52,6 +56,13 @@ class OneTask(Schema):
     absorbed_by: str | None = None
 
 
+class ExplainedTask(Schema):
+    """``wait``: position, reason and expected start of a task that waits."""
+
+    task: dict[str, Any]
+    wait: dict[str, Any] | None
+
+
 class Submit(Given):
     """``parameters`` as the options of a sync; ``priority`` the higher the sooner. ``on_overlap``:
     whether a request that repeats a waiting one is merged with it, or refused with a 409."""
@@ -64,6 +75,16 @@ class Submit(Given):
     max_attempts: Attempts | None = None
     on_overlap: OnOverlap = OnOverlap.ALLOW
     reason: Reason = ""
+
+
+class Wish(Schema):
+    """As ``Submit``, in an address."""
+
+    crm_source: Name
+    sync_type: Name = ""
+    parameters: Text = ""
+    priority: Annotated[int, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX)] = 0
+    on_overlap: OnOverlap = OnOverlap.ALLOW
 
 
 @router.get("/tasks", response=documented(TaskList), auth=VIEW)
@@ -80,10 +101,35 @@ def tasks(
     return task_list.page(get_worker_pool(), wanted, cursor=cursor, limit=limit).to_dict()
 
 
-@router.get("/tasks/{task_id}", response=documented(OneTask, 404), auth=VIEW)
+@router.get("/tasks/{task_id}", response=documented(ExplainedTask, 404), auth=VIEW)
 def task(request: HttpRequest, task_id: TaskId) -> dict[str, Any]:
     """One task; finished ones are known for the retention time, and stay in the history."""
-    return _shown(_known(task_id))
+    return {**_shown(_known(task_id)), "wait": _wait(task_id)}
+
+
+@router.get("/forecast", response=documented(dict[str, Any], 409), auth=VIEW)
+def forecast(request: HttpRequest, wish: Query[Wish]) -> dict[str, Any]:
+    """What a submission would do: start at once, wait and how long, or be merged. Stores nothing.
+    ``parameters`` is a JSON object as text."""
+    parameters = _parameters(wish.parameters)
+    found = get_worker_pool().forecast(
+        wish.crm_source,
+        wish.sync_type or None,
+        parameters,
+        wish.priority,
+        on_overlap=wish.on_overlap,
+    )
+    told: dict[str, Any] = mask_json(found.to_dict())
+    return told
+
+
+def _parameters(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError) as problem:
+        raise InvalidParameters("parameters must be a JSON object.") from problem
+    IngestionAdapter.validate_parameters(found if isinstance(found, dict) else {})
+    return found  # type: ignore[no-any-return]
 
 
 @router.post("/tasks", response=documented(OneTask, 409, status=201), auth=OPERATE)
@@ -150,3 +196,11 @@ def _known(task_id: str) -> WorkerTask:
 
 def _shown(found: WorkerTask) -> dict[str, Any]:
     return {"task": task_list.shown(found)}
+
+
+def _wait(task_id: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = mask_json(get_worker_pool().explain(task_id).wait())
+    except NotQueued:
+        return None
+    return found

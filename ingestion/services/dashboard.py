@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count
@@ -17,16 +17,20 @@ from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.services import cards, health, history
 from ingestion.services.access import is_read_only
 from ingestion.services.shared_answers import Answer, SharedAnswers, answer
-from ingestion.services.usual_times import usual_times
+from ingestion.services.usual_times import usual
 from ingestion.services.worker_pool import WorkerPoolService
 
 LARGEST_BYTES = 64_000
 KEPT_SECONDS = 1.0
 MOST_ACTIVE = 50
 MOST_ASIDE = 20
+MOST_EXPLAINED = 500
 MOST_RESULTS = 15
 MOST_WORKERS = 20
 MOST_WAIT_MINUTES = 60.0
+
+# So far an expected start may move before the readers are told.
+STEADY_SECONDS = 30
 
 NUMBERS = re.compile(r"\d+")
 
@@ -43,7 +47,9 @@ def live(pool: WorkerPoolService, *, queue_offset: int, queue_limit: int) -> Ans
 
 
 def _made(pool: WorkerPoolService, offset: int, limit: int) -> Answer:
-    snapshot = pool.snapshot(queue_limit=limit)
+    # What stands further back is listed without its reasons: they follow from all before it.
+    is_near = offset + limit <= MOST_EXPLAINED
+    snapshot = pool.snapshot(queue_limit=offset + limit if is_near else limit)
     content = _content(pool, snapshot, offset, limit)
     fitted = _fitted(content)
     return answer(fitted, steady=_steady(fitted), taken_at=snapshot.taken_at)
@@ -73,9 +79,9 @@ def _page(
 ) -> list[Mapping[str, Any]]:
     """Ready tasks alone: those that wait for a time stand after them."""
     limit = min(limit, max(0, whole["queued_count"] - offset))
-    if offset and limit:
+    if limit and offset + limit > len(whole["queued"]):
         return [task.to_dict() for task in pool.get_queued_tasks(offset=offset, limit=limit)]
-    return list(whole["queued"][:limit])
+    return list(whole["queued"][offset : offset + limit])
 
 
 def _lists(
@@ -83,7 +89,7 @@ def _lists(
 ) -> dict[str, Any]:
     return {
         "active": [
-            cards.running(task, usual_times.usual(task["crm_source"], task["sync_type"]))
+            cards.running(task, usual(task["crm_source"], task["sync_type"]))
             for task in whole["active"][:MOST_ACTIVE]
         ],
         "queued": [
@@ -154,5 +160,16 @@ def _steady(content: Mapping[str, Any]) -> dict[str, Any]:
     """Without the clocks: what stays equal while nothing happens."""
     told = {name: value for name, value in content.items() if name not in ("taken_at", "monitor")}
     told["workers"] = [{**worker, "last_seen_at": None} for worker in content["workers"]]
+    for name in ("queued", "delayed", "held"):
+        told[name] = [_steady_card(card) for card in content[name]]
     told["problems"] = [NUMBERS.sub("#", sentence) for sentence in content["problems"]]
     return told
+
+
+def _steady_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    """An expected start that moves by some seconds is no news."""
+    wait = dict(card["wait"] or {})
+    if start := wait.pop("start", None):
+        times = (datetime.fromisoformat(start[name]) for name in ("earliest", "latest"))
+        wait["start"] = [int(at.timestamp() // STEADY_SECONDS) for at in times]
+    return {**card, "wait": wait}

@@ -1,28 +1,23 @@
-"""How long the runs of a route usually take, learned from the last ones."""
+"""When a run may be expected to end: as long after its start as the last ones took."""
 
 from __future__ import annotations
 
 import statistics
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ingestion.models import SyncHistory
-
-LEARNED_FROM = 20
-KEPT_SECONDS = 60.0
+from ingestion.services.run_times import run_times
 
 
 @dataclass(frozen=True)
 class Usual:
-    """The middle half of the last runs, in seconds; ``based_on`` how many there were."""
+    """The middle half of past runs, in seconds; ``based_on`` says which runs."""
 
     low_seconds: float
     high_seconds: float
-    based_on: int
+    based_on: str
 
     def end_of(self, started_at: datetime) -> dict[str, Any]:
         """Between which times a run that began then may be expected to end."""
@@ -33,49 +28,16 @@ class Usual:
         }
 
 
-class UsualTimes:
-    """What is usual, by route; asks the ledger once a minute for each."""
-
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str], tuple[float, Usual | None]] = {}
-
-    def usual(self, crm_source: str, sync_type: str) -> Usual | None:
-        """None while the route never ran to its end."""
-        route, now = (crm_source, sync_type), self._clock()
-        with self._lock:
-            learned_at, known = self._kept.get(route, (None, None))
-        if learned_at is not None and now - learned_at < KEPT_SECONDS:
-            return known
-        found = learn(crm_source, sync_type)
-        with self._lock:
-            self._kept[route] = (now, found)
-        return found
-
-    def forget(self) -> None:
-        with self._lock:
-            self._kept.clear()
-
-
-def learn(crm_source: str, sync_type: str) -> Usual | None:
-    rows = SyncHistory.objects.filter(
-        crm_source=crm_source,
-        sync_type=sync_type,
-        status__in=(SyncHistory.Status.SUCCESS, SyncHistory.Status.PARTIAL),
-        end_time__isnull=False,
-    )
-    times = rows.order_by("-start_time").values_list("start_time", "end_time")[:LEARNED_FROM]
-    return usual_of([(end - start).total_seconds() for start, end in times if end])
-
-
-def usual_of(seconds: list[float]) -> Usual | None:
-    if not seconds:
+def usual(crm_source: str, sync_type: str) -> Usual | None:
+    """None while too few runs are known."""
+    learned = run_times.of(crm_source, sync_type)
+    if not learned.is_known:
         return None
-    if len(seconds) < 4:
-        return Usual(min(seconds), max(seconds), len(seconds))
+    low, high = middle_half(learned.seconds)
+    return Usual(low, high, learned.based_on)
+
+
+def middle_half(seconds: Sequence[float]) -> tuple[float, float]:
+    """Of at least two numbers."""
     low, _, high = statistics.quantiles(seconds, n=4, method="inclusive")
-    return Usual(round(low, 1), round(high, 1), len(seconds))
-
-
-usual_times = UsualTimes()
+    return round(low, 1), round(high, 1)

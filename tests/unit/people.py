@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from ingestion.services import api_tokens, charts, dashboard, freshness
-from ingestion.services.usual_times import usual_times
+from ingestion.services.run_times import run_times
 
 PASSWORD = "correct horse battery"
 
@@ -34,4 +34,4 @@ def forget_answers() -> None:
     """Nothing is remembered of an earlier test."""
     for shared in (dashboard.shared, charts.shared, freshness.shared):
         shared.forget()
-    usual_times.forget()
+    run_times.forget()

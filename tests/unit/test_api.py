@@ -198,6 +198,26 @@ class TestTasks:
         assert operator.get(f"/api/tasks/{task_id}").json()["task"]["id"] == task_id
         assert code(operator.get("/api/tasks/nobody")) == (404, "NOT_FOUND")
 
+    def test_a_waiting_one_tells_why_it_waits(
+        self, pool: WorkerPoolService, operator: Client
+    ) -> None:
+        full(pool)
+        wait = get(operator, f"/tasks/{pool.submit_task('hubspot', 'deals')}")["wait"]
+        assert (wait["position"], wait["reason"]["code"]) == (1, "pool_full")
+
+    def test_a_submission_can_be_foretold(self, pool: WorkerPoolService, operator: Client) -> None:
+        asked = "/forecast?crm_source=hubspot&sync_type=deals&on_overlap=coalesce&parameters={}"
+        assert get(operator, asked)["reason"]["code"] == "next"
+        full(pool)
+        waiting = pool.submit_task("hubspot", "deals")
+        assert get(operator, asked)["absorbed_by"] == waiting
+        assert SyncHistory.objects.count() == 3
+
+    @pytest.mark.parametrize("text", ["[1]", "{", '{"speed":1}', '"x"', "{}x"])
+    def test_a_forecast_refuses_what_a_submission_would(self, operator: Client, text: str) -> None:
+        answer = operator.get("/api/forecast", {"crm_source": "five9", "parameters": text})
+        assert code(answer) == (422, "INVALID_PARAMETERS")
+
     def test_a_waiting_one_is_cancelled(self, pool: WorkerPoolService, operator: Client) -> None:
         full(pool)
         task_id = pool.submit_task("hubspot", "deals")

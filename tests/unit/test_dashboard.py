@@ -75,6 +75,21 @@ class TestContent:
         ]
         assert shown["queue_page"] == {"offset": 2, "limit": 2, "total": 4}
 
+    def test_a_waiting_task_tells_why_and_until_when(
+        self, pool: WorkerPoolService, viewer: Client
+    ) -> None:
+        for _ in range(5):
+            ended("five9", "contacts")
+        running = [pool.submit_task("five9", "contacts") for _ in range(4)][:2]
+        first = get(viewer)
+        for task in first.json()["queued"]:
+            assert task["wait"]["code"] == "pool_full"
+            assert sorted(task["wait"]["holders"]) == sorted(running)
+            assert task["wait"]["start"]["based_on"]
+        # The expected start follows the clock; that alone is no news.
+        again = get(viewer, **{"If-None-Match": first["ETag"]})
+        assert again["ETag"] == first["ETag"] or again.json()["queued"]
+
     def test_a_page_behind_the_end_is_empty(self, pool: WorkerPoolService, viewer: Client) -> None:
         later = timezone.now() + timedelta(hours=1)
         pool.submit_task("five9", "contacts", not_before=later)
@@ -93,7 +108,7 @@ class TestContent:
         assert (task["rows"], task["progress"]["model"]) == (500, "contacts")
         assert task["rows_per_second"] > 0
         start = datetime.fromisoformat(task["started_at"])
-        assert task["expected_end"]["based_on"] == 5
+        assert task["expected_end"]["based_on"] == "the last 5 runs of five9.contacts"
         assert datetime.fromisoformat(task["expected_end"]["latest"]) == start + timedelta(
             seconds=10
         )
