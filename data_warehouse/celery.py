@@ -10,6 +10,8 @@ from ingestion.conf import pool_conf
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "data_warehouse.settings")
 
+AUTOMATION_SECONDS = 300
+
 app = Celery("data_warehouse")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["ingestion"])
@@ -33,6 +35,16 @@ def beat_schedule(*, monitor_seconds: float, queue: str) -> dict[str, dict[str, 
             "task": "ingestion.tasks.cleanup_stale_syncs",
             "schedule": crontab(hour="3", minute="30"),
             "options": options,
+        },
+        "automation-reports-0400-1600utc": {
+            "task": "ingestion.tasks.generate_automation_reports",
+            "schedule": crontab(hour="4,16", minute="0"),
+            "options": options,
+        },
+        "automation-rules": {
+            "task": "ingestion.tasks.run_automation_rules",
+            "schedule": schedule(AUTOMATION_SECONDS),
+            "options": {**options, "expire_seconds": AUTOMATION_SECONDS},
         },
     }
 

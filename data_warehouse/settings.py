@@ -227,6 +227,8 @@ WORKER_POOL_MONITOR_SECONDS = config.number(
     "WORKER_POOL_MONITOR_SECONDS", 120 if IS_PRODUCTION else 300, minimum=1
 )
 
+AUTOMATION_MAX_WORKERS = config.whole("AUTOMATION_MAX_WORKERS", 4, minimum=1, maximum=100)
+AUTOMATION_NOTICE_URLS = config.words("AUTOMATION_NOTICE_URLS")
 HISTORY_RETENTION_DAYS = config.number("HISTORY_RETENTION_DAYS", 90, minimum=0)
 
 # --- The warehouse ----------------------------------------------------------------------------

@@ -101,6 +101,22 @@ def history_conf() -> HistoryConf:
     return HistoryConf(retention_days=settings.HISTORY_RETENTION_DAYS)
 
 
+@dataclass(frozen=True)
+class AutomationConf:
+    """``max_workers``: the highest limit that a rule may set. ``notice_urls``: where reports and
+    open questions are told, as apprise writes it; they may hold secrets."""
+
+    max_workers: int
+    notice_urls: tuple[str, ...]
+
+
+def automation_conf() -> AutomationConf:
+    return AutomationConf(
+        max_workers=settings.AUTOMATION_MAX_WORKERS,
+        notice_urls=tuple(settings.AUTOMATION_NOTICE_URLS),
+    )
+
+
 def warehouse_conf() -> WarehouseConf:
     return WarehouseConf(
         url=settings.WAREHOUSE_URL,
@@ -123,7 +139,7 @@ def secret_settings() -> tuple[str, ...]:
     names = ("SECRET_KEY", "DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "WAREHOUSE_URL")
     optional = ("CELERY_RESULT_BACKEND", "METRICS_TOKEN")
     found = (getattr(settings, name, None) for name in (*names, *optional))
-    return tuple(str(value) for value in found if value)
+    return (*(str(value) for value in found if value), *settings.AUTOMATION_NOTICE_URLS)
 
 
 def var_dir() -> Path:

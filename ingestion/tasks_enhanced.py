@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import Any
 
 from celery import Task, shared_task
 
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.services.audit import acting
+from ingestion.services.automation import engine, reporting
 from ingestion.services.ingestion_adapter import IngestionAdapter
 from ingestion.services.routing import routes, task_name
 from ingestion.services.task_run import run_task
@@ -61,3 +63,17 @@ def run_ingestion(schedule_id: int, asked_by: str = "") -> str:
     """Run the sync of a schedule; ``asked_by`` is empty for beat. Fails when a direct run fails."""
     with acting(asked_by or "beat (schedule)"):
         return IngestionAdapter().execute_schedule(schedule_id, asked_by=asked_by)
+
+
+@shared_task(name="ingestion.tasks.generate_automation_reports", ignore_result=True)
+def generate_automation_reports(hours: float = 12) -> int:
+    """Look back, keep a report, tell people; the report's id."""
+    with acting("beat (automation-reports)"):
+        return int(reporting.generate(hours=hours)[0].pk)
+
+
+@shared_task(name="ingestion.tasks.run_automation_rules", ignore_result=True)
+def run_automation_rules() -> dict[str, int]:
+    """Let the rules judge; how many recommendations by outcome."""
+    with acting("beat (automation-rules)"):
+        return dict(Counter(act.outcome for act in engine.run_rules(get_worker_pool())))

@@ -22,6 +22,7 @@ from ingestion.pool.errors import (
     TaskNotFound,
 )
 from ingestion.pool.errors import Conflict as Changed
+from ingestion.services.automation.rule_errors import ActNotFound, AlreadyDecided, UnknownRule
 from ingestion.services.schedule_errors import InvalidSchedule, ScheduleExists, ScheduleNotFound
 
 
@@ -98,6 +99,9 @@ EXITS: tuple[tuple[type[PoolError], Exit], ...] = (
     (TaskNotFound, Exit.NOT_FOUND),
     (ScheduleNotFound, Exit.NOT_FOUND),
     (ScheduleExists, Exit.CONFLICT),
+    (UnknownRule, Exit.NOT_FOUND),
+    (ActNotFound, Exit.NOT_FOUND),
+    (AlreadyDecided, Exit.CONFLICT),
     (AlreadyFinished, Exit.CONFLICT),
     (AlreadyConfirmed, Exit.CONFLICT),
     (LeaseLost, Exit.CONFLICT),

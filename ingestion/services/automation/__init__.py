@@ -1,0 +1,1 @@
+"""Rules that judge recorded facts and act through the services' verbs, each within its limits."""

@@ -1,0 +1,219 @@
+"""Runs the rules: at most once per cooldown for each subject, and so many acts an hour."""
+
+from __future__ import annotations
+
+import logging
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from ingestion.models.automation import Level, RuleAct, RuleSetting
+from ingestion.pool.errors import PoolError
+from ingestion.services import audit
+from ingestion.services.automation import rules as rules_folder
+from ingestion.services.automation.base import Hands, Recommendation, Rule
+from ingestion.services.automation.facts import Facts, collect
+from ingestion.services.automation.rule_errors import ActNotFound, AlreadyDecided, UnknownRule
+from ingestion.services.routing import known_crms
+from ingestion.services.secrets import mask, mask_json
+from ingestion.services.worker_pool import WorkerPoolService
+
+logger = logging.getLogger(__name__)
+
+ACTED = (RuleAct.Outcome.STARTED, RuleAct.Outcome.DONE, RuleAct.Outcome.FAILED)
+SETTABLE = ("enabled", "level", "cooldown_minutes", "hourly_limit")
+
+
+@dataclass(frozen=True)
+class InForce:
+    """How a rule is set for a CRM."""
+
+    enabled: bool
+    level: Level
+    cooldown_minutes: int
+    hourly_limit: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "level": str(self.level)}
+
+
+@cache
+def rules() -> Mapping[str, Rule]:
+    """All rules by name."""
+    for module in pkgutil.iter_modules(rules_folder.__path__):
+        import_module(f"{rules_folder.__name__}.{module.name}")
+    found = [kind() for kind in Rule.__subclasses__()]
+    return {rule.name: rule for rule in sorted(found, key=lambda rule: rule.name)}
+
+
+def rule(name: str) -> Rule:
+    """Raises UnknownRule."""
+    if name not in rules():
+        raise UnknownRule(f"There is no rule {name!r}; there are {', '.join(rules())}.")
+    return rules()[name]
+
+
+def in_force(found: Rule, crm_source: str = "") -> InForce:
+    """The setting for the CRM, then that for all, then the rule's own."""
+    kept = {s.crm_source: s for s in RuleSetting.objects.filter(rule=found.name)}
+    usual = {"enabled": True, **{name: getattr(found, name) for name in SETTABLE[1:]}}
+    for setting in (kept.get(""), kept.get(crm_source) if crm_source else None):
+        given = {name: getattr(setting, name, None) for name in SETTABLE}
+        usual |= {name: value for name, value in given.items() if value is not None}
+    return InForce(**{**usual, "level": Level(usual["level"])})
+
+
+def set_rule(
+    name: str, changes: Mapping[str, Any], *, crm_source: str = "", actor: str = ""
+) -> InForce:
+    """Set some of ``SETTABLE`` for one CRM or for all. Raises UnknownRule."""
+    found = rule(name)
+    if crm_source and crm_source not in known_crms():
+        raise UnknownRule(f"There is no CRM {crm_source!r}; there are {', '.join(known_crms())}.")
+    before = in_force(found, crm_source)
+    with transaction.atomic():
+        RuleSetting.objects.update_or_create(
+            rule=name,
+            crm_source=crm_source,
+            defaults={**changes, "updated_by": mask(audit.actor(actor))},
+        )
+        after = in_force(found, crm_source)
+        audit.record(
+            "automation_set",
+            actor=actor,
+            target=f"rule {name}",
+            reason=crm_source or "all CRMs",
+            before=before.to_dict(),
+            after=after.to_dict(),
+        )
+    return after
+
+
+def run_rules(pool: WorkerPoolService, *, facts: Facts | None = None) -> list[RuleAct]:
+    """Judge and act; what was found this time. Raises PoolUnavailable."""
+    judged = facts or collect(pool)
+    made = []
+    for found in rules().values():
+        for about in found.find(judged):
+            act = _enter(found, about, in_force(found, about.crm_source), timezone.now())
+            if act is not None:
+                made.append(act)
+                if act.outcome == RuleAct.Outcome.STARTED:
+                    _carry_out(found, act, pool)
+    return made
+
+
+def approve(act_id: int, pool: WorkerPoolService, *, actor: str) -> RuleAct:
+    """Do what a rule asked for. Errors: ActNotFound, AlreadyDecided, and those of the deed."""
+    return _carry_out(*_decide(act_id, RuleAct.Outcome.STARTED, actor), pool, by=actor)
+
+
+def dismiss(act_id: int, *, actor: str) -> RuleAct:
+    """Do not do it. Errors: ActNotFound, AlreadyDecided."""
+    _, act = _decide(act_id, RuleAct.Outcome.DISMISSED, actor)
+    audit.record("automation_dismiss", actor=actor, target=f"rule {act.rule}", reason=act.sentence)
+    return act
+
+
+def _enter(found: Rule, about: Recommendation, how: InForce, now: datetime) -> RuleAct | None:
+    """Note it, unless it is switched off or was noted within the cooldown. The lock on the rule's
+    row gives two engines one order."""
+    if not how.enabled:
+        return None
+    with transaction.atomic():
+        RuleSetting.objects.select_for_update().get_or_create(rule=found.name, crm_source="")
+        since = now - timedelta(minutes=how.cooldown_minutes)
+        noted = RuleAct.objects.filter(rule=found.name, subject=about.subject, at__gt=since)
+        if noted.exists():
+            return None
+        return RuleAct.objects.create(
+            at=now,
+            rule=found.name,
+            crm_source=about.crm_source,
+            subject=about.subject,
+            sentence=mask(about.sentence),
+            figures=mask_json(about.figures),
+            outcome=_outcome(found, how, now),
+        )
+
+
+def _outcome(found: Rule, how: InForce, now: datetime) -> str:
+    if how.level == Level.REPORT:
+        return RuleAct.Outcome.REPORTED.value
+    if how.level == Level.ASK:
+        return RuleAct.Outcome.PROPOSED.value
+    acted = RuleAct.objects.filter(
+        rule=found.name, outcome__in=ACTED, at__gt=now - timedelta(hours=1)
+    )
+    is_spent = acted.count() >= how.hourly_limit
+    return (RuleAct.Outcome.LIMITED if is_spent else RuleAct.Outcome.STARTED).value
+
+
+def _carry_out(found: Rule, act: RuleAct, pool: WorkerPoolService, *, by: str = "") -> RuleAct:
+    """Do it and say so, whatever comes of it; a refusal by the pool is an outcome too."""
+    actor = by or f"automation ({found.name})"
+    about = Recommendation(act.crm_source, act.subject, act.sentence, act.figures)
+    try:
+        act.result, act.outcome = found.act(about, Hands(pool, actor)), RuleAct.Outcome.DONE.value
+    except PoolError as refusal:
+        logger.warning("rule %s could not act on %s: %s", found.name, act.subject, refusal)
+        act.result = {"error": mask(f"{refusal.code}: {refusal}")}
+        act.outcome = RuleAct.Outcome.FAILED.value
+    act.acted_at, act.actor = timezone.now(), mask(actor)
+    act.save()
+    audit.record(
+        "automation",
+        actor=actor,
+        target=f"rule {found.name}",
+        reason=act.sentence,
+        before=act.figures,
+        after={"outcome": act.outcome, **act.result},
+    )
+    return act
+
+
+def _decide(act_id: int, outcome: str, actor: str) -> tuple[Rule, RuleAct]:
+    """One person decides, once."""
+    proposed = RuleAct.objects.filter(pk=act_id, outcome=RuleAct.Outcome.PROPOSED)
+    is_first = proposed.update(outcome=outcome, actor=mask(actor))
+    act = RuleAct.objects.filter(pk=act_id).first()
+    if act is None:
+        raise ActNotFound(f"There is no recommendation {act_id}; 'acts' shows them.")
+    if not is_first:
+        raise AlreadyDecided(f"Recommendation {act_id} waits for nobody: it is {act.outcome}.")
+    return rule(act.rule), act
+
+
+def to_dict(act: RuleAct) -> dict[str, Any]:
+    """The JSON form."""
+    return {
+        "id": act.pk,
+        "at": act.at.isoformat(),
+        "rule": act.rule,
+        "crm_source": act.crm_source,
+        "subject": act.subject,
+        "sentence": act.sentence,
+        "figures": act.figures,
+        "outcome": act.outcome,
+        "acted_at": act.acted_at.isoformat() if act.acted_at else None,
+        "actor": act.actor,
+        "result": act.result,
+    }
+
+
+def settings_in_force() -> Iterator[dict[str, Any]]:
+    """Every rule with its setting for all CRMs, and what CRMs have of their own."""
+    own = RuleSetting.objects.exclude(crm_source="")
+    for found in rules().values():
+        crms = {
+            s.crm_source: in_force(found, s.crm_source).to_dict()
+            for s in own.filter(rule=found.name)
+        }
+        yield {"rule": found.name, "does": found.does, **in_force(found).to_dict(), "crms": crms}

@@ -1,0 +1,27 @@
+"""Makes a report and tells of it."""
+
+from __future__ import annotations
+
+from ingestion.models import AutomationReport
+from ingestion.services import audit
+from ingestion.services.automation import notices, report
+
+
+def generate(
+    *, hours: float = 12, tells: bool = True, actor: str = ""
+) -> tuple[AutomationReport, bool | None]:
+    """The report, and whether everybody was told; None: nobody was to be."""
+    made = report.make(hours=hours, actor=actor)
+    told = notices.send("Syncs of the data warehouse", _text(made)) if tells else None
+    audit.record(
+        "report", actor=actor, target=f"report {made.pk}", after={"hours": hours, "told": told}
+    )
+    return made, told
+
+
+def _text(made: AutomationReport) -> str:
+    """The headline and what is open or was done."""
+    acts = made.content["recommendations"]
+    return "\n".join(
+        [report.headline(made), *(f"- {a['sentence']} ({a['outcome']})" for a in acts)]
+    )
