@@ -38,11 +38,11 @@ from ingestion.services.database import times_lost, told_as_unavailable
 from ingestion.services.doctor import Diagnosis, Finding
 from ingestion.services.doctor_cures import Tools
 from ingestion.services.explaining import Explaining
-from ingestion.services.order import Ordering
 from ingestion.services.outcomes import cancel_message
 from ingestion.services.repairs import RepairReport
 from ingestion.services.routing import routes, task_name
 from ingestion.services.secrets import mask_json
+from ingestion.services.selection import Selecting
 
 __all__ = [
     "ACTIVE_WORKERS_KEY",
@@ -60,7 +60,7 @@ logger = logging.getLogger(__name__)
 CLEAR_BATCH = 1000
 
 
-class WorkerPoolService(Controlling, Ordering, Explaining):
+class WorkerPoolService(Controlling, Selecting, Explaining):
     """The pool of one process. Every verb raises PoolUnavailable when the store cannot be reached."""
 
     def get_task_status(self, task_id: str) -> WorkerTask | None:

@@ -11,11 +11,13 @@ from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from ingestion.pool.errors import PoolError
+from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.store import ANSWER_SECONDS, Outcome, PoolPolicy, PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask
+from tests.contract.machine_operators import ANYTHING, LOST, OperatorRules
 from tests.contract.picture import Picture, look
 from tests.contract.promises import Deed, Promises
 from tests.contract.stores import Pool, a_task, memory_pool
@@ -32,14 +34,11 @@ POLICY = PoolPolicy(
     retry_backoff_seconds=35,
     retry_backoff_max_seconds=1805,
 )
-ANYTHING = st.integers(0, 40)
-LOST = st.sampled_from([False, False, False, True])
 SLIPS = st.sampled_from([0] * 10 + [1, -1])
 # Mostly one that runs: left to chance, nearly every call would be refused.
 WHO = st.sampled_from(["held"] * 6 + ["sent", "queued", "any"])
 PRIORITIES = st.lists(st.integers(-2, 2), min_size=1, max_size=6)
 JUMPS = [10, 10, 40, 70, 100, 400, 2000, 4000, -10, -100, -2000]
-OPERATORS = ["set_limit", "clear_queue", "worker_gone", "forget_finished", "lose_everything"]
 LATEST_REPEAT = timedelta(seconds=ANSWER_SECONDS - 15)
 REMEMBERED = 8
 
@@ -55,7 +54,7 @@ class Call:
     before: Picture
 
 
-class StoreMachine(RuleBasedStateMachine):
+class StoreMachine(OperatorRules):
     """A store in memory. Ids are chosen by number among all that were ever submitted."""
 
     policy = POLICY
@@ -154,10 +153,23 @@ class StoreMachine(RuleBasedStateMachine):
         priority=st.integers(-2, 2),
         attempts=st.integers(1, 3),
         delay=st.sampled_from([None, None, None, -50, 205]),
+        sync_type=st.sampled_from(["contacts", "deals", "all"]),
+        on_overlap=st.sampled_from([*OnOverlap, OnOverlap.COALESCE]),
         lost=LOST,
     )
-    def submit(self, crm: str, priority: int, attempts: int, delay: int | None, lost: bool) -> None:
-        self._submit(crm, priority, attempts, delay, lost)
+    def submit(
+        self,
+        crm: str,
+        priority: int,
+        attempts: int,
+        delay: int | None,
+        sync_type: str,
+        on_overlap: OnOverlap,
+        lost: bool,
+    ) -> None:
+        self._submit(
+            crm, priority, attempts, delay, lost, sync_type=sync_type, on_overlap=on_overlap
+        )
 
     @rule(priorities=PRIORITIES, confirmed=st.booleans())
     def work_comes(self, priorities: list[int], confirmed: bool) -> None:
@@ -169,18 +181,36 @@ class StoreMachine(RuleBasedStateMachine):
             self.confirm_all()
 
     def _submit(
-        self, crm: str, priority: int, attempts: int, delay: int | None, lost: bool
+        self,
+        crm: str,
+        priority: int,
+        attempts: int,
+        delay: int | None,
+        lost: bool,
+        *,
+        sync_type: str = "contacts",
+        on_overlap: OnOverlap = OnOverlap.ALLOW,
     ) -> None:
         now = self.pool.store.snapshot(queue_limit=0).taken_at
         task = a_task(
             crm,
+            sync_type,
             id=f"task-{len(self.ids):03}",
             priority=priority,
             max_attempts=attempts,
             not_before=None if delay is None else now + timedelta(seconds=delay),
         )
         self.ids.append(task.id)
-        self.do("submit", lambda s: s.submit(task), lost=lost, has_token=True, id=task.id)
+        # Who was absorbed has no id of its own by which a late call would be known.
+        self.do(
+            "submit",
+            lambda s: s.submit(task, on_overlap=on_overlap),
+            lost=lost,
+            has_token=on_overlap != OnOverlap.COALESCE,
+            id=task.id,
+            task=task,
+            on_overlap=on_overlap,
+        )
 
     @rule(lost=LOST)
     def claim(self, lost: bool) -> None:
@@ -279,12 +309,6 @@ class StoreMachine(RuleBasedStateMachine):
             attempt=attempt,
         )
 
-    @precondition(lambda self: self.has_tasks)
-    @rule(who=WHO, n=ANYTHING, lost=LOST)
-    def cancel(self, who: str, n: int, lost: bool) -> None:
-        task_id, _ = self.pick(who, n)
-        self.do("cancel", lambda s: s.cancel(task_id, reason="by ann"), lost=lost, task_id=task_id)
-
     @rule(lost=LOST)
     def reap(self, lost: bool) -> None:
         self.do("reap", lambda s: s.reap(), lost=lost)
@@ -300,30 +324,6 @@ class StoreMachine(RuleBasedStateMachine):
             lambda s: s.worker_seen(name, capacity=capacity),
             name=name,
             capacity=capacity,
-        )
-
-    @rule(what=st.sampled_from(OPERATORS), n=st.integers(0, 5), lost=LOST)
-    def an_operator_comes(self, what: str, n: int, lost: bool) -> None:
-        """What happens now and then; as rules of their own these would leave nothing to run."""
-        getattr(self, f"_{what}")(n, lost)
-
-    def _set_limit(self, n: int, lost: bool) -> None:
-        self.do("set_limit", lambda s: s.set_limit(n, by="bob"), lost=lost, max_workers=n)
-
-    def _clear_queue(self, n: int, lost: bool) -> None:
-        self.do("clear_queue", lambda s: s.clear_queue(reason="cleared", limit=n), lost=lost)
-
-    def _worker_gone(self, n: int, lost: bool) -> None:
-        name = ("w1", "w2")[n % 2]
-        self.do("worker_gone", lambda s: s.worker_gone(name), lost=lost, name=name)
-
-    def _forget_finished(self, n: int, lost: bool) -> None:
-        age = (5, 95, 1005)[n % 3]
-        self.do(
-            "forget_finished",
-            lambda s: s.forget_finished(max_age_seconds=age),
-            lost=lost,
-            max_age_seconds=age,
         )
 
     def _lose_everything(self, n: int, lost: bool) -> None:

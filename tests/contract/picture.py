@@ -9,6 +9,7 @@ from datetime import datetime
 from redis import Redis
 
 from ingestion.pool.keys import PoolKeys
+from ingestion.pool.overlap import overlap_key
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.store import PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask
@@ -39,33 +40,45 @@ class Picture:
     def delayed(self) -> list[str]:
         return [task.id for task in self.snapshot.delayed]
 
+    @property
+    def held(self) -> list[str]:
+        return [task.id for task in self.snapshot.held]
+
     def with_status(self, *statuses: TaskStatus) -> set[str]:
         return {task.id for task in self.tasks.values() if task.status in statuses}
 
     def state(self) -> object:
         """Everything that a refused or a repeated verb must leave as it was."""
-        return (self.tasks, self.active, self.ready, self.delayed, self.snapshot.counters)
+        places = (self.active, self.ready, self.delayed, self.held)
+        return (self.tasks, places, self.snapshot.counters)
+
+
+def everything(snapshot: PoolSnapshot) -> tuple[WorkerTask, ...]:
+    return (*snapshot.active, *snapshot.queued, *snapshot.delayed, *snapshot.held)
 
 
 def look(store: PoolStore, ids: Iterable[str]) -> Picture:
     snapshot = store.snapshot(queue_limit=EVERY)
-    open_ones = {t.id: t for t in (*snapshot.active, *snapshot.queued, *snapshot.delayed)}
+    open_ones = {t.id: t for t in everything(snapshot)}
     others = {task_id: store.get(task_id) for task_id in set(ids) - open_ones.keys()}
     return Picture(open_ones | {i: task for i, task in others.items() if task}, snapshot)
 
 
 def check_keys(client: Redis, keys: PoolKeys, picture: Picture) -> None:
     """The structures in Redis say the same as the tasks, each of them."""
-    active, leases, unconfirmed, waiting, delayed, *queues = _members(
+    active, leases, unconfirmed, waiting, delayed, on_hold, overlaps, *queues = _members(
         client,
         *(keys.active, keys.leases, keys.unconfirmed, keys.waiting, keys.delayed),
+        *(keys.held, keys.overlaps),
         *(keys.queue(crm.decode()) for crm in client.smembers(keys.queues)),
     )
     running = picture.with_status(TaskStatus.RUNNING)
     held = {i for i in running if picture.tasks[i].confirmed_at}
     assert (active, leases, unconfirmed) == (running, held, running - held)
-    assert waiting | delayed == picture.with_status(TaskStatus.QUEUED)
-    assert not waiting & delayed
+    queued = picture.with_status(TaskStatus.QUEUED)
+    assert waiting | delayed | on_hold == queued
+    assert len(waiting) + len(delayed) + len(on_hold) == len(queued)
+    assert overlaps == {overlap_key(picture.tasks[i]) + i for i in queued}
     assert set().union(*queues) == waiting
     for ids in queues:
         assert len({picture.tasks[i].crm_source for i in ids}) == 1

@@ -12,10 +12,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from ingestion.pool.clock import to_us
 from ingestion.pool.errors import LeaseLost, PoolError, TaskNotFound
-from ingestion.pool.store import Outcome, PoolPolicy
+from ingestion.pool.overlap import OnOverlap
+from ingestion.pool.store import EPOCH_US, STRICT_LEVEL, Outcome, PoolPolicy
 from ingestion.pool.task import FINAL_STATUSES, TaskStatus, WorkerTask
 from tests.contract.picture import Picture
+from tests.contract.promised_controls import PromisedControls
+from tests.contract.promised_order import (
+    ORDER_VERBS,
+    SEEN_VERBS,
+    is_judged_by_what_was_seen,
+    order_is_kept,
+    revision_follows,
+)
 
 QUEUED, RUNNING = TaskStatus.QUEUED, TaskStatus.RUNNING
 STARTING_VERBS = {"claim", "finish"}
@@ -53,14 +63,14 @@ class Promises:
     accepted: set[str] = field(default_factory=set)
     forgotten: set[str] = field(default_factory=set)
     attempts: dict[str, int] = field(default_factory=dict)
-    limit: int = 0
     workers: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     counted: Counter[str] = field(default_factory=Counter)
     latest: datetime | None = None
     sent_at: dict[str, datetime] = field(default_factory=dict)
+    last_seen: dict[str, WorkerTask] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.limit = self.policy.default_max_workers
+        self.controls = PromisedControls(self.policy.default_max_workers)
 
     @property
     def known(self) -> set[str]:
@@ -70,6 +80,7 @@ class Promises:
 
     def judge(self, before: Picture, deed: Deed, after: Picture) -> None:
         self.latest = max(self.latest or before.now, before.now, after.now)
+        self.controls.expire(before.now)
         self._note(before, deed, after)
         started = started_between(before, after)
         every_task_is_in_one_place(after)
@@ -84,14 +95,24 @@ class Promises:
             self._fencing_holds(before, deed)
         if deed.verb == "reap":
             self._reap_is_complete(before, deed, after)
+        self._order_is_kept(before, deed, after)
+        self.controls.expire(after.now)
+        self.controls.agree_with(after.snapshot)
+
+    def _order_is_kept(self, before: Picture, deed: Deed, after: Picture) -> None:
+        was = before.tasks.get(deed.given.get("task_id", ""))
+        if was is not None and deed.verb in SEEN_VERBS:
+            is_judged_by_what_was_seen(was, deed.verb, deed.given, deed.answer)
+        if deed.verb in ORDER_VERBS and not deed.was_refused:
+            order_is_kept(deed.verb, deed.given, after)
 
     def _note(self, before: Picture, deed: Deed, after: Picture) -> None:
         if deed.was_refused:
             return
         if deed.verb == "submit":
             self._note_submission(before, deed, after)
-        elif deed.verb == "set_limit":
-            self.limit = deed.given["max_workers"]
+        elif deed.verb in {"set_limit", "pause", "resume"}:
+            self.controls.note(deed.verb, deed.given)
         elif deed.verb == "worker_seen":
             self.workers[deed.given["name"]] = (after.now, deed.given["capacity"])
         elif deed.verb == "worker_gone" and deed.given["name"] in self.workers:
@@ -100,6 +121,9 @@ class Promises:
     def _note_submission(self, before: Picture, deed: Deed, after: Picture) -> None:
         """Its place is behind everything that was ever submitted."""
         task_id = deed.given["id"]
+        if deed.answer.id != task_id:
+            self._is_absorbed(before, deed, after)
+            return
         if task_id not in self.accepted:
             mine = after.tasks[task_id].queued_at
             others = [task.queued_at for task in before.tasks.values()]
@@ -107,18 +131,36 @@ class Promises:
             self.counted["submitted"] += 1
         self.accepted.add(task_id)
 
+    @staticmethod
+    def _is_absorbed(before: Picture, deed: Deed, after: Picture) -> None:
+        """By one that waits and does all that was asked."""
+        asked: WorkerTask = deed.given["task"]
+        by = before.tasks[deed.answer.id]
+        assert asked.id not in after.tasks
+        assert by.status == QUEUED
+        assert deed.given["on_overlap"] == OnOverlap.COALESCE
+        assert by.crm_source == asked.crm_source
+        assert by.sync_type in (asked.sync_type, "all")
+        assert by.parameters == asked.parameters
+        assert deed.answer.priority == max(by.priority, asked.priority)
+
     # Nothing lost, nothing twice
 
     def _nothing_is_lost(self, before: Picture, deed: Deed, after: Picture) -> None:
         gone = self.known - set(after.tasks)
         for task_id in gone:
-            ended = before.tasks[task_id]
+            # A store may count what is over its retention as gone before anything drops it.
+            is_gone_by_time = task_id not in before.tasks
+            ended = self.last_seen[task_id]
             assert ended.status.is_final, f"{task_id} was lost by {deed.verb}"
-            assert deed.verb in {"reap", "forget_finished"}, f"{deed.verb} dropped {task_id}"
-            age = deed.given.get("max_age_seconds", self.policy.retention_seconds)
+            is_drop = deed.verb in {"reap", "forget_finished"}
+            assert is_drop or is_gone_by_time, f"{deed.verb} dropped {task_id}"
+            by_itself = self.policy.retention_seconds
+            age = by_itself if is_gone_by_time else deed.given.get("max_age_seconds", by_itself)
             assert ended.completed_at is not None
             assert after.now - ended.completed_at >= timedelta(seconds=age)
         self.forgotten |= gone
+        self.last_seen |= after.tasks
 
     # States
 
@@ -129,6 +171,7 @@ class Promises:
                 assert deed.verb == "submit"
                 assert (now.status, now.attempt) == (QUEUED, 0)
             elif was != now:
+                revision_follows(was, now)
                 self._change_is_allowed(was, deed, now, before)
 
     def _change_is_allowed(
@@ -145,6 +188,9 @@ class Promises:
         elif step == (RUNNING, QUEUED):
             assert deed.verb in REQUEUED_BY, (deed, step)
             self._end_is_allowed(was, deed, before)
+        elif step == (QUEUED, QUEUED):
+            is_its_own = deed.verb in ORDER_VERBS and deed.given["task_id"] == was.id
+            assert is_its_own or (deed.verb == "submit" and deed.answer.id == was.id), deed
         else:
             assert step == (RUNNING, RUNNING), (deed, step)
             assert deed.verb in HOLDERS_VERBS | {"confirm", "cancel"}, (deed, step)
@@ -199,11 +245,12 @@ class Promises:
 
     def _slots(self, now: datetime) -> int:
         """The limit, and what the workers online can carry of it."""
+        limit = self.controls.limit() or 0
         if not self.workers:
-            return self.limit
+            return limit
         ttl = timedelta(seconds=self.policy.worker_ttl_seconds)
         online = (capacity for seen, capacity in self.workers.values() if now - seen <= ttl)
-        return min(self.limit, sum(online))
+        return min(limit, sum(online))
 
     def _in_order(self, before: Picture, deed: Deed) -> list[str]:
         """Those that may start now, the first first; a finish may put its own task among them."""
@@ -211,7 +258,16 @@ class Promises:
         waiting = [before.tasks[task_id] for task_id in [*before.ready, *due]]
         if deed.verb == "finish" and not deed.was_refused:
             waiting += self._queued_at_once(before.tasks[deed.given["task_id"]], deed)
-        return [task.id for task in sorted(waiting, key=self._place)]
+        return self.controls.may_start(
+            sorted(waiting, key=self._place), self._running_crms(before, deed)
+        )
+
+    @staticmethod
+    def _running_crms(before: Picture, deed: Deed) -> list[str]:
+        """Without that of the task whose slot is freed first."""
+        is_freed = deed.verb == "finish" and not deed.was_refused
+        freed = deed.given["task_id"] if is_freed else ""
+        return [before.tasks[i].crm_source for i in before.active if i != freed]
 
     @staticmethod
     def _is_due(task: WorkerTask, before: Picture) -> bool:
@@ -224,13 +280,16 @@ class Promises:
         is_again = outcome.retry_in_seconds == 0 and task.attempt < task.max_attempts
         return [task] if is_held and is_again and not task.cancel_requested_at else []
 
-    def _place(self, task: WorkerTask) -> tuple[int, datetime]:
-        """First in, first out; a level of priority is worth so many seconds of waiting, or every
-        second when there is no aging."""
-        aging = self.policy.priority_aging_seconds
+    def _place(self, task: WorkerTask) -> tuple[int, str]:
+        """What was moved to the front has a score of its own. For the others: first in, first out;
+        a level of priority is worth so many seconds of waiting, or every second when there is no
+        aging."""
+        if task.front_score is not None:
+            return (task.front_score, task.id)
+        submitted_us, aging = to_us(task.queued_at) - EPOCH_US, self.policy.priority_aging_seconds
         if not aging:
-            return (-task.priority, task.queued_at)
-        return (0, task.queued_at - timedelta(seconds=aging * task.priority))
+            return (submitted_us // 1000 - task.priority * STRICT_LEVEL, task.id)
+        return (submitted_us - round(aging * 1_000_000) * task.priority, task.id)
 
     # Fencing
 
@@ -297,7 +356,7 @@ class Promises:
         self.forgotten |= self.accepted - known
         self.counted.clear()
         self.workers.clear()
-        self.limit = self.policy.default_max_workers
+        self.controls.kept.clear()
 
 
 COUNTED = ("submitted", "started", "released", "lost", "stale", "resent")
@@ -310,10 +369,12 @@ def started_between(before: Picture, after: Picture) -> set[str]:
 
 
 def every_task_is_in_one_place(picture: Picture) -> None:
-    places = [*picture.active, *picture.ready, *picture.delayed]
+    places = [*picture.active, *picture.ready, *picture.delayed, *picture.held]
     assert len(places) == len(set(places)), "a task stands in two places"
     assert set(picture.active) == picture.with_status(RUNNING)
-    assert {*picture.ready, *picture.delayed} == picture.with_status(QUEUED)
+    assert {*picture.ready, *picture.delayed, *picture.held} == picture.with_status(QUEUED)
+    assert set(picture.held) == {i for i, task in picture.tasks.items() if task.is_held}
+    assert picture.snapshot.held_count == len(picture.held)
     assert picture.snapshot.queued_count == len(picture.ready)
     assert picture.snapshot.delayed_count == len(picture.delayed)
     assert picture.snapshot.active_count == len(picture.active)

@@ -17,8 +17,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
-from ingestion.pool.errors import AlreadyConfirmed, LeaseLost, PoolUnavailable
+from ingestion.pool.errors import AlreadyConfirmed, Conflict, LeaseLost, PoolUnavailable
 from ingestion.pool.memory_store import MemoryPoolStore
+from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.redis_store import RedisPoolStore
 from ingestion.pool.store import PoolPolicy, PoolStore
 from ingestion.pool.task import WorkerTask, utc_now
@@ -233,3 +234,43 @@ def run_all(store: PoolStore, tasks: list[WorkerTask]) -> Counter[str]:
         finish = partial(store.finish, task.id, attempt=attempt, outcome=DONE, token=token)
         running.extend(repeated(finish).started)
     return runs
+
+
+def test_of_many_operators_who_saw_the_same_one_is_heard(new_store: NewStore) -> None:
+    task = new_store().submit(a_task())
+    heard: list[WorkerTask] = []
+    told: list[tuple[str, int]] = []
+
+    def act(store: PoolStore, number: int) -> None:
+        try:
+            if number % 2:
+                heard.append(store.reprioritise(task.id, priority=number, expected_revision=1))
+            else:
+                heard.append(store.hold(task.id, by="ann", reason="", expected_revision=1))
+        except Conflict as conflict:
+            told.append((conflict.status, conflict.revision))
+
+    in_a_crowd(new_store, act)
+    assert [found.revision for found in heard] == [2]
+    assert told == [("queued", 2)] * (CROWD - 1)
+    assert new_store().get(task.id) == heard[0]
+
+
+def test_a_limit_of_one_crm_is_never_passed(new_store: NewStore) -> None:
+    new_store().set_limit(1, by="ann", crm_source="hubspot")
+
+    def submit_then_claim(store: PoolStore, number: int) -> None:
+        store.submit(a_task("hubspot"))
+        store.claim(token=uuid.uuid4().hex)
+
+    in_a_crowd(new_store, submit_then_claim)
+    assert len(new_store().active()) == 1
+
+
+def test_of_many_equal_requests_one_is_stored(new_store: NewStore) -> None:
+    def submit(store: PoolStore, number: int) -> None:
+        store.submit(a_task(priority=number), on_overlap=OnOverlap.COALESCE)
+
+    in_a_crowd(new_store, submit)
+    (task,) = new_store().queued()
+    assert task.priority == CROWD - 1

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from redis import Redis
 
+from ingestion.pool.controls import PoolControls
 from ingestion.pool.errors import PoolError
 from ingestion.pool.keys import PoolKeys
+from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.store import Finished, Outcome, PoolPolicy, PoolStore, Reaped
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.embedded_redis import EmbeddedRedis
+from tests.contract.picture import everything
 from tests.contract.stores import Pool, a_task, memory_pool, redis_pool
 
 # Time passes in tens of seconds, and no limit is a multiple of ten: the few milliseconds by which
@@ -60,6 +63,8 @@ def essence(found: Any) -> Any:
         return [sorted(map(str, map(essence, part))) for part in parts]
     if isinstance(found, PoolSnapshot):
         return essence_of_snapshot(found)
+    if isinstance(found, PoolControls):
+        return {n: (c.value, c.set_by, c.reason) for n, c in found.named().items()}
     if isinstance(found, tuple):
         return [essence(each) for each in found]
     return found
@@ -73,7 +78,10 @@ def essence_of_snapshot(found: PoolSnapshot) -> dict[str, Any]:
         "active": sorted(str(essence(task)) for task in found.active),
         "queued": essence(found.queued),
         "delayed": essence(found.delayed),
-        "counts": (found.queued_count, found.delayed_count, found.effective_limit),
+        "held": essence(found.held),
+        "counts": (found.queued_count, found.delayed_count, found.held_count),
+        "slots": found.effective_limit,
+        "controls": essence(found.controls),
         "limit": (found.limit.max_workers, found.limit.set_by, found.limit.reason),
         "oldest": found.oldest_queued_at is not None,
         "workers": [(w.name, w.capacity, w.is_online) for w in found.workers],
@@ -121,8 +129,11 @@ class Twins(RuleBasedStateMachine):
         priority=st.integers(-2, 2),
         attempts=st.integers(1, 3),
         delay=st.sampled_from([None, None, None, -50, 203]),
+        on_overlap=st.sampled_from(OnOverlap),
     )
-    def submit(self, crm: str, priority: int, attempts: int, delay: int | None) -> None:
+    def submit(
+        self, crm: str, priority: int, attempts: int, delay: int | None, on_overlap: OnOverlap
+    ) -> None:
         now = utc_now() + timedelta(seconds=self.elapsed)
         task = a_task(
             crm,
@@ -132,7 +143,7 @@ class Twins(RuleBasedStateMachine):
             not_before=None if delay is None else now + timedelta(seconds=delay),
         )
         self.ids.append(task.id)
-        self.both(lambda store: store.submit(task))
+        self.both(lambda store: store.submit(task, on_overlap=on_overlap))
 
     @rule(times=st.integers(1, 2))
     def claim(self, times: int) -> None:
@@ -203,6 +214,32 @@ class Twins(RuleBasedStateMachine):
     def set_limit(self, limit: int) -> None:
         self.both(lambda store: type(store.set_limit(limit, by="bob")))
 
+    @precondition(lambda self: self.ids)
+    @rule(data=st.data(), what=st.sampled_from(["hold", "unhold", "reprioritise", "move_to_front"]))
+    def order(self, data: st.DataObject, what: str) -> None:
+        task_id, _ = self.pick(data)
+        given: dict[str, Any] = {
+            "hold": {"by": "ann", "reason": "why"},
+            "unhold": {"by": "ann"},
+            "reprioritise": {"priority": data.draw(st.integers(-2, 2))},
+        }.get(what, {})
+        seen = data.draw(st.sampled_from([None, 1, 2]))
+        self.both(lambda store: getattr(store, what)(task_id, expected_revision=seen, **given))
+
+    @rule(crm=st.sampled_from([None, "hubspot"]), seconds=st.sampled_from([None, 203]))
+    def pause(self, crm: str | None, seconds: int | None) -> None:
+        now = utc_now() + timedelta(seconds=self.elapsed)
+        end = None if seconds is None else now + timedelta(seconds=seconds)
+        self.both(lambda store: store.pause(crm, by="bob", reason="why", expires_at=end))
+
+    @rule(crm=st.sampled_from([None, "hubspot"]))
+    def resume(self, crm: str | None) -> None:
+        self.both(lambda store: store.resume(crm, by="bob"))
+
+    @rule(limit=st.sampled_from([None, 1, 2]))
+    def set_crm_limit(self, limit: int | None) -> None:
+        self.both(lambda store: store.set_limit(limit, by="bob", crm_source="genius"))
+
     @rule(name=st.sampled_from(["w1", "w2"]), capacity=st.integers(1, 3))
     def worker_seen(self, name: str, capacity: int) -> None:
         self.both(lambda store: store.worker_seen(name, capacity=capacity))
@@ -234,10 +271,10 @@ class Twins(RuleBasedStateMachine):
     @invariant()
     def every_task_is_in_one_place(self) -> None:
         snapshot = self.pools[0].store.snapshot()
-        ids = [t.id for t in (*snapshot.active, *snapshot.queued, *snapshot.delayed)]
+        ids = [t.id for t in everything(snapshot)]
         assert len(ids) == len(set(ids))
         assert {t.status for t in snapshot.active} <= {TaskStatus.RUNNING}
-        waiting = (*snapshot.queued, *snapshot.delayed)
+        waiting = (*snapshot.queued, *snapshot.delayed, *snapshot.held)
         assert {t.status for t in waiting} <= {TaskStatus.QUEUED}
 
 

@@ -1,0 +1,225 @@
+"""Many tasks at once: those that match a filter, as the operator saw them.
+
+``select`` tells how many they are, with a digest of what was seen. ``bulk`` given that digest acts on
+nothing when something else matches by now, and on each task only as it was selected.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ingestion.models import AuditRecord
+from ingestion.pool.errors import (
+    AlreadyFinished,
+    Conflict,
+    InvalidSubmission,
+    NotQueued,
+    TaskNotFound,
+)
+from ingestion.pool.task import TaskStatus, WorkerTask
+from ingestion.services import audit, conflicts, order
+from ingestion.services.order import Order, Ordering
+
+BATCH = 500
+CANCEL, PRIORITIZE = "cancel", "prioritize"
+ORDERS = {"hold": order.hold, "release": order.release, "move_to_front": order.to_front}
+ACTIONS = (*ORDERS, PRIORITIZE, CANCEL)
+PLACES = ("queued", "delayed", "held", "running")
+
+
+@dataclass(frozen=True)
+class TaskFilter:
+    """What is None is not asked. ``status`` is where an open task stands: ``queued`` in its CRM's
+    queue, ``delayed``, ``held`` or ``running``. ``older_than_seconds`` counts from its submission.
+    """
+
+    crm_source: str | None = None
+    sync_type: str | None = None
+    status: str | None = None
+    older_than_seconds: float | None = None
+    requested_by: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.status is not None and self.status not in PLACES:
+            raise InvalidSubmission(
+                f"status must be one of {', '.join(PLACES)}, not {str(self.status)[:50]!r}."
+            )
+
+    def matches(self, task: WorkerTask, *, now: datetime) -> bool:
+        return (
+            self.crm_source in (None, task.crm_source)
+            and self.sync_type in (None, task.sync_type)
+            and self.requested_by in (None, task.requested_by)
+            and self.status in (None, place_of(task, now=now))
+            and self._is_old_enough(now - task.queued_at)
+        )
+
+    def _is_old_enough(self, age: timedelta) -> bool:
+        least = self.older_than_seconds
+        return least is None or age.total_seconds() >= least
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is asked."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+def place_of(task: WorkerTask, *, now: datetime) -> str:
+    """Where an open task stands, one of PLACES."""
+    if task.status == TaskStatus.RUNNING:
+        return "running"
+    if task.is_held:
+        return "held"
+    return "delayed" if task.not_before and task.not_before > now else "queued"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """``tasks`` as they were seen: running ones, then those that wait, in their order."""
+
+    tasks: tuple[WorkerTask, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.tasks)
+
+    @property
+    def revisions(self) -> dict[str, int]:
+        """By task id."""
+        return {task.id: task.revision for task in self.tasks}
+
+    @property
+    def digest(self) -> str:
+        """Another one as soon as a task comes, goes or changes."""
+        seen = sorted(f"{task_id} {revision}" for task_id, revision in self.revisions.items())
+        return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"count": self.count, "digest": self.digest, "tasks": self.revisions}
+
+
+@dataclass(frozen=True)
+class BulkDone:
+    """``done`` tasks were changed; ``conflicts`` are the ids of those that had changed before."""
+
+    done: int
+    conflicts: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"done": self.done, "conflicts": list(self.conflicts)}
+
+
+class Selecting(Ordering):
+    """Errors: Conflict when the digest no longer fits, InvalidSubmission, InvalidPriority."""
+
+    def select(self, chosen: TaskFilter) -> Selection:
+        """Those that match now. Reads the queue page by page; changes nothing."""
+        now = self._store.snapshot(queue_limit=0).taken_at
+        return Selection(tuple(t for t in self._open_tasks() if chosen.matches(t, now=now)))
+
+    def bulk(
+        self,
+        action: str,
+        chosen: TaskFilter,
+        *,
+        digest: str | None = None,
+        actor: str = "",
+        reason: str = "",
+        priority: int | None = None,
+    ) -> BulkDone:
+        """``hold``, ``release``, ``prioritize`` (with a ``priority``), ``move_to_front`` (they keep
+        their order among each other) or ``cancel`` all that match. What runs is only cancelled."""
+        wanted = _order(action, priority, actor=actor, reason=reason)
+        selection = self.select(chosen)
+        _refuse_another(selection, digest, action, actor=actor, reason=reason)
+        if wanted is None:
+            done = self._cancel_each(selection, actor=actor, reason=reason)
+        else:
+            done = self._change_each(wanted, selection)
+        audit.record(
+            f"{action}_many",
+            actor=actor,
+            reason=reason,
+            before={"filter": chosen.to_dict(), "count": selection.count},
+            after={"done": done.done, "conflicts": len(done.conflicts)},
+        )
+        self._advance()
+        return done
+
+    def _open_tasks(self) -> Iterator[WorkerTask]:
+        """Each once: one that moves while the pages are read may come twice."""
+        seen = set()
+        for task in (*self._store.active(), *self._waiting_tasks()):
+            if task.id not in seen:
+                seen.add(task.id)
+                yield task
+
+    def _waiting_tasks(self) -> Iterator[WorkerTask]:
+        offset = 0
+        while page := self._store.queued(offset=offset, limit=BATCH):
+            yield from page
+            offset += BATCH
+
+    def _change_each(self, wanted: Order, selection: Selection) -> BulkDone:
+        waiting = [task for task in selection.tasks if task.status == TaskStatus.QUEUED]
+        if wanted.action == "move_to_front":
+            waiting.reverse()  # who is moved last stands first
+        done, late = 0, list[str]()
+        for start in range(0, len(waiting), BATCH):
+            changed, missed = self._change_batch(wanted, waiting[start : start + BATCH])
+            done, late = done + changed, late + missed
+        return BulkDone(done, tuple(late))
+
+    def _change_batch(self, wanted: Order, tasks: Sequence[WorkerTask]) -> tuple[int, list[str]]:
+        """How many were changed, and who had changed before. What was done before something goes
+        wrong is on record."""
+        deeds, late = list[AuditRecord](), list[str]()
+        try:
+            for before in tasks:
+                try:
+                    after = self._change(wanted, before.id, before.revision)
+                except (Conflict, NotQueued, TaskNotFound):
+                    late.append(before.id)
+                    continue
+                if after.revision != before.revision:
+                    deeds.append(order.deed(wanted, before, after))
+        finally:
+            AuditRecord.objects.bulk_create(deeds)
+        return len(deeds), late
+
+    def _cancel_each(self, selection: Selection, *, actor: str, reason: str) -> BulkDone:
+        done, late = 0, list[str]()
+        for task in selection.tasks:
+            try:
+                self._cancel(task.id, actor=actor, reason=reason, seen=task.revision)
+                done += 1
+            except (Conflict, AlreadyFinished, TaskNotFound):
+                late.append(task.id)
+        return BulkDone(done, tuple(late))
+
+
+def _order(action: str, priority: object, *, actor: str, reason: str) -> Order | None:
+    """None stands for a cancel, which is no order of what waits."""
+    if action == PRIORITIZE:
+        return order.prioritize(priority, actor, reason)
+    if action in ORDERS:
+        return ORDERS[action](actor, reason)
+    if action != CANCEL:
+        allowed = ", ".join(ACTIONS)
+        raise InvalidSubmission(f"The action must be one of {allowed}, not {action[:50]!r}.")
+    return None
+
+
+def _refuse_another(
+    selection: Selection, digest: str | None, action: str, *, actor: str, reason: str
+) -> None:
+    if digest is None or digest == selection.digest:
+        return
+    with conflicts.noted(f"{action}_many", "", actor=actor, reason=reason, expected_revision=None):
+        raise Conflict(
+            f"Another selection matches now: {selection.count} tasks, with the digest "
+            f"{selection.digest}. Look again."
+        )

@@ -1,0 +1,125 @@
+"""What a verb costs does not depend on how much waits: operations are counted, not seconds."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from redis import Redis
+
+from ingestion.models import SyncHistory
+from ingestion.pool.kept import Kept
+from ingestion.pool.overlap import OnOverlap
+from ingestion.pool.redis_rebuild import RebuildableRedisStore
+from ingestion.pool.store import PoolPolicy, PoolStore
+from ingestion.pool.task import WorkerTask, utc_now
+from ingestion.services.embedded_redis import EmbeddedRedis
+from ingestion.services.ledger_state import new_row
+from tests.contract.stores import DONE, Pool, a_task, ledger_pool, own_keys, redis_pool
+
+A_FEW = 2
+
+
+@dataclass
+class Counted:
+    """A pool, and how many operations its server has carried out so far."""
+
+    pool: Pool
+    fill: Callable[[int], None]
+    operations: Callable[[], int]
+    many: int = 10_000
+
+    def cost(self, act: Callable[[PoolStore], Any]) -> int:
+        before = self.operations()
+        act(self.pool.store)
+        return self.operations() - before
+
+
+def waiting(count: int) -> list[WorkerTask]:
+    now = utc_now()
+    return [a_task("hubspot", id=f"w{n:05}", queued_at=now) for n in range(count)]
+
+
+def on_redis(server: EmbeddedRedis) -> Iterator[Counted]:
+    client = Redis.from_url(server.url(3))
+
+    def operations() -> int:
+        stats: dict[str, Any] = client.info("commandstats")
+        return sum(found["calls"] for name, found in stats.items() if name != "cmdstat_info")
+
+    with own_keys(client) as keys:
+        pool = redis_pool(client, PoolPolicy(), keys)
+        store = RebuildableRedisStore(client, keys, PoolPolicy())
+
+        def fill(count: int) -> None:
+            store.rebuild(map(Kept, waiting(count)), epoch=1, controls={})
+
+        yield Counted(pool, fill, operations)
+        pool.store.reset()
+    client.close()
+
+
+def on_the_ledger() -> Iterator[Counted]:
+    with CaptureQueriesContext(connection) as queries:
+
+        def fill(count: int) -> None:
+            SyncHistory.objects.all().delete()
+            SyncHistory.objects.bulk_create(map(new_row, map(Kept, waiting(count))))
+
+        yield Counted(ledger_pool(PoolPolicy()), fill, lambda: len(queries), many=1_000)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("redis", marks=pytest.mark.redis),
+        pytest.param("ledger", marks=pytest.mark.django_db),
+    ]
+)
+def counted(request: pytest.FixtureRequest) -> Iterator[Counted]:
+    if request.param == "redis":
+        yield from on_redis(request.getfixturevalue("redis_server"))
+    else:
+        yield from on_the_ledger()
+
+
+def costs(counted: Counted, count: int) -> dict[str, int]:
+    """Of every verb that an operator or a worker uses, beside so many waiting tasks of a CRM that
+    is paused."""
+    store = counted.pool.store
+    store.reset()
+    counted.fill(count)
+    store.pause("hubspot", by="ann", reason="")
+    store.set_limit(1, by="ann", crm_source="arrivy")
+    one, other = (store.submit(a_task("genius", "leads", id=uuid.uuid4().hex)) for _ in range(2))
+    told = {
+        "submit": counted.cost(lambda s: s.submit(a_task("genius", "deals"))),
+        "coalesce": counted.cost(
+            lambda s: s.submit(a_task("hubspot"), on_overlap=OnOverlap.COALESCE)
+        ),
+        "hold": counted.cost(lambda s: s.hold("w00001", by="ann", reason="")),
+        "unhold": counted.cost(lambda s: s.unhold("w00001", by="ann")),
+        "reprioritise": counted.cost(lambda s: s.reprioritise("w00001", priority=4)),
+        "move_to_front": counted.cost(lambda s: s.move_to_front("w00001")),
+        "cancel": counted.cost(lambda s: s.cancel("w00001", reason="")),
+        "pause": counted.cost(lambda s: s.pause("salespro", by="ann", reason="")),
+        "controls": counted.cost(lambda s: s.controls()),
+        "claim": counted.cost(lambda s: s.claim(token=uuid.uuid4().hex)),
+    }
+    assert {task.id for task in store.active()} == {one.id, other.id}
+    counted.pool.confirm(one.id)
+    told["finish"] = counted.cost(
+        lambda s: s.finish(one.id, attempt=1, outcome=DONE, token=uuid.uuid4().hex)
+    )
+    told["snapshot"] = counted.cost(lambda s: s.snapshot(queue_limit=1))
+    return told
+
+
+def test_many_tasks_of_a_paused_crm_cost_nothing(counted: Counted) -> None:
+    """Ten thousand in Redis; over the ledger a thousand, which differ from two as well."""
+    costs(counted, A_FEW)  # the server learns each script once
+    assert costs(counted, counted.many) == costs(counted, A_FEW)
