@@ -1,0 +1,70 @@
+"""What the dashboard costs Redis: the same for one reader and fifty, for an empty queue and a full one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from ingestion.pool.keys import PoolKeys
+from ingestion.pool.redis_store import RedisPoolStore
+from ingestion.pool.store import PoolPolicy
+from ingestion.pool.task import WorkerTask
+from ingestion.services import dashboard
+from ingestion.services.embedded_redis import EmbeddedRedis
+from ingestion.services.shared_answers import SharedAnswers
+from ingestion.services.worker_pool import WorkerPoolService
+from tests.unit.people import forget_answers
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def client(redis_server: EmbeddedRedis) -> Iterator[Redis]:
+    client = Redis.from_url(redis_server.url(7), protocol=2)
+    client.flushdb()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def pool(client: Redis, db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerPoolService]:
+    """Its answers do not grow old by themselves, and its repairs are never due."""
+    forget_answers()
+    monkeypatch.setattr(dashboard, "shared", SharedAnswers(3600))
+    store = RedisPoolStore(client, PoolKeys("{dw}:1:"), PoolPolicy())
+    service = WorkerPoolService(store, send=lambda task: None)
+    service.worker_tick("celery@test", capacity=4)
+    monkeypatch.setattr(service, "_tend", lambda: None)
+    return service
+
+
+def commands(client: Redis, pool: WorkerPoolService, *, readers: int) -> int:
+    """How many commands Redis was sent while so many looked."""
+    dashboard.shared.forget()
+    before = client.info("stats")["total_commands_processed"]
+    for _ in range(readers):
+        dashboard.live(pool, queue_offset=0, queue_limit=50)
+    return int(client.info("stats")["total_commands_processed"]) - before
+
+
+def queue(pool: WorkerPoolService, number: int) -> None:
+    for n in range(number):
+        pool._store.submit(WorkerTask(f"id {n:05}", "t", "hubspot", "deals"))
+
+
+def test_fifty_readers_cost_what_one_costs(client: Redis, pool: WorkerPoolService) -> None:
+    queue(pool, 60)
+    commands(client, pool, readers=1)  # the script is known from here on
+    alone = commands(client, pool, readers=1)
+    assert commands(client, pool, readers=50) == alone
+
+
+def test_a_longer_queue_costs_no_more(client: Redis, pool: WorkerPoolService) -> None:
+    queue(pool, 100)
+    commands(client, pool, readers=1)
+    short = commands(client, pool, readers=1)
+    for n in range(100, 1100):
+        pool._store.submit(WorkerTask(f"id {n:05}", "t", "hubspot", "deals"))
+    assert commands(client, pool, readers=1) == short
