@@ -300,6 +300,36 @@ class TestOrder:
         assert code(post(operator, f"/tasks/{task_id}/front")) == (409, "NOT_QUEUED")
 
 
+class TestBulk:
+    def test_does_what_was_seen(self, pool: WorkerPoolService, operator: Client) -> None:
+        full(pool)
+        ids = [pool.submit_task("hubspot", kind) for kind in ("deals", "contacts")]
+        pool.submit_task("arrivy", "tasks")
+        asked = {"action": "cancel", "filter": {"crm_source": "hubspot", "status": "queued"}}
+        found = post(operator, "/bulk/preview", asked).json()
+        assert (found["count"], [task["id"] for task in found["sample"]]) == (2, ids)
+        done = post(operator, "/bulk", {**asked, "digest": found["digest"]}).json()
+        assert done == {"done": 2, "conflicts": []}
+        assert [task.route for task in pool.get_queued_tasks()] == ["arrivy.tasks"]
+
+    def test_does_nothing_when_something_else_is_there_by_now(
+        self, pool: WorkerPoolService, operator: Client
+    ) -> None:
+        full(pool)
+        pool.submit_task("hubspot", "deals")
+        asked = {"action": "priority", "priority": 9, "filter": {"status": "queued"}}
+        digest = post(operator, "/bulk/preview", asked).json()["digest"]
+        pool.submit_task("hubspot", "contacts")
+        answer = post(operator, "/bulk", {**asked, "digest": digest})
+        assert code(answer) == (409, "CONFLICT")
+        assert [task.priority for task in pool.get_queued_tasks()] == [0, 0]
+
+    def test_a_priority_must_be_given(self, pool: WorkerPoolService, operator: Client) -> None:
+        found = post(operator, "/bulk/preview", {"action": "priority", "filter": {}}).json()
+        sent = {"action": "priority", "filter": {}, "digest": found["digest"]}
+        assert post(operator, "/bulk", sent).status_code == 422
+
+
 class TestOverlap:
     def test_a_repeated_request_is_merged(self, pool: WorkerPoolService, operator: Client) -> None:
         full(pool)

@@ -43,6 +43,8 @@ DOORS: dict[str, dict[str, Right | None]] = {
     "api/tasks/<task_id>/front": OPERATE,
     "api/tasks/<task_id>/hold": OPERATE,
     "api/tasks/<task_id>/release": OPERATE,
+    "api/bulk": OPERATE,
+    "api/bulk/preview": OPERATE,
     "api/queue/process": OPERATE,
     "api/queue/clear": OPERATE,
     "api/limits": VIEW | {"PUT": Right.CONFIGURE},
@@ -56,7 +58,7 @@ DOORS: dict[str, dict[str, Right | None]] = {
     "api/reset": CONFIGURE,
 }
 # Where other doors stand: what they ask for is told by their own tests; here nobody walks in.
-OTHERS = ("schedules", "metrics", "api/schedules", "api/bulk")
+OTHERS = ("schedules", "metrics", "api/schedules")
 
 
 @dataclass
