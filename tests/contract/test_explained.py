@@ -10,7 +10,7 @@ from ingestion.pool.task import utc_now
 from ingestion.pool.waits import Explanation
 from ingestion.services.explain import Explainer
 from ingestion.services.run_times import RunTimes
-from tests.contract.stores import OpenPool, Pool
+from tests.contract.stores import OpenPool, Pool, memory_pool
 
 RUN_SECONDS = 600
 
@@ -116,6 +116,26 @@ class TestReasons:
         ids = [pool.submit() for _ in range(3)]
         found = explained(pool).waits
         assert [found[task_id].reason.code for task_id in ids] == ["next", "next", "pool_full"]
+
+
+class TestCost:
+    def test_a_long_queue_costs_no_more_than_what_is_shown_of_it(self) -> None:
+        pool = memory_pool(PoolPolicy())
+        for _ in range(1000):
+            pool.submit()
+        asked: list[object] = []
+
+        def fetch(crm: str | None, kind: str | None) -> list[float]:
+            asked.append((crm, kind))
+            return [RUN_SECONDS] * 100
+
+        explainer = Explainer(RunTimes(fetch), aging_seconds=3600, default_max_workers=2)
+        found = explainer.explained(pool.store.snapshot(queue_limit=50))
+        assert (len(found.waits), found.queued_count, asked) == (
+            50,
+            1000,
+            [("hubspot", "contacts")],
+        )
 
 
 class TestOrder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ingestion.management.pool_cli import lines, task_ids
+from ingestion.management.pool_cli import filters, lines, order
 from ingestion.management.pool_cli.cli import Cli, Options
 from ingestion.management.pool_cli.failures import WrongUse
 from ingestion.pool.errors import AlreadyFinished, TaskNotFound
@@ -50,9 +50,13 @@ def _show_limits(cli: Cli) -> None:
 
 def cancel(cli: Cli, options: Options) -> None:
     typed = {value for value in (options["id"], options["task_id"]) if value}
-    if len(typed) != 1:
+    if len(typed) > 1:
         raise WrongUse("Give one task: 'cancel ID' or 'cancel --task-id ID'.")
-    _cancel(cli, task_ids.find(typed.pop()), options)
+    chosen = filters.chosen(options, sorted(typed))
+    if chosen.filter is not None:
+        order.all_that_match(cli, options, "cancel", [chosen.filter])
+    else:
+        _cancel(cli, chosen.ids[0], options)
 
 
 def _cancel(cli: Cli, task_id: str, options: Options) -> None:

@@ -6,19 +6,42 @@ from dataclasses import replace
 
 from ingestion.management.pool_cli import lines, tables
 from ingestion.management.pool_cli.cli import Cli, Options
+from ingestion.management.pool_cli.filters import task_filter
 from ingestion.pool.snapshot import PoolSnapshot
 
 
 def list_tasks(cli: Cli, options: Options) -> None:
     """Without --active and --queued both are meant, as with both."""
     both = options["active"] == options["queued"]
-    snapshot = cli.pool.snapshot(queue_limit=options["limit"])
+    snapshot = _matching(cli, options)
     show_active, show_queued = both or options["active"], both or options["queued"]
     if cli.out.as_json:
         cli.out.data(_shape(snapshot, show_active=show_active, show_queued=show_queued))
         return
     detail = lines.Detail.FULL if options["verbose"] else lines.Detail.BRIEF
     _show(cli, _part(snapshot, show_active=show_active, show_queued=show_queued), detail)
+
+
+def _matching(cli: Cli, options: Options) -> PoolSnapshot:
+    """With a filter the whole queue is looked through, and the counts are of what matches."""
+    wanted, limit = task_filter(options), options["limit"]
+    if wanted is None:
+        return cli.pool.snapshot(queue_limit=limit)
+    snapshot = cli.pool.snapshot(queue_limit=cli.pool.peek().waiting_count)
+    active, queued, delayed, held = (
+        tuple(task for task in tasks if wanted.matches(task, now=snapshot.taken_at))
+        for tasks in (snapshot.active, snapshot.queued, snapshot.delayed, snapshot.held)
+    )
+    return replace(
+        snapshot,
+        active=active,
+        queued=queued[:limit],
+        delayed=delayed[:limit],
+        held=held[:limit],
+        queued_count=len(queued),
+        delayed_count=len(delayed),
+        held_count=len(held),
+    )
 
 
 def _part(snapshot: PoolSnapshot, *, show_active: bool, show_queued: bool) -> PoolSnapshot:

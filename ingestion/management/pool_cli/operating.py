@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 
 from ingestion.management.pool_cli import control, options, order, pauses, submit
-from ingestion.management.pool_cli.words import Words, add_reason
+from ingestion.management.pool_cli.words import Words, add_agreement, add_filter, add_reason
 from ingestion.pool.overlap import OnOverlap
 
 
@@ -111,13 +111,15 @@ def _order(words: Words) -> None:
 
 
 def _add_many(word: ArgumentParser) -> None:
-    word.add_argument("id", nargs="+", metavar="ID", help="IDs of tasks, or their beginnings.")
+    word.add_argument("id", nargs="*", metavar="ID", help="IDs of tasks, or their beginnings.")
     word.add_argument(
         "--revision",
         type=options.count,
         metavar="N",
         help="With one ID: only if the task is as it was seen, see 'explain --json'.",
     )
+    add_filter(word)
+    add_agreement(word)
     add_reason(word)
 
 
@@ -132,6 +134,8 @@ def _cancel(words: Words) -> None:
             metavar="N",
             help="With an ID: only if the task is as it was seen.",
         )
+        add_filter(word)
+        add_agreement(word)
         add_reason(word)
 
 

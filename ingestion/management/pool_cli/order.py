@@ -1,4 +1,5 @@
-"""``hold``, ``release``, ``prioritize``, ``move-to-front``: one task or several."""
+"""``hold``, ``release``, ``prioritize``, ``move-to-front``: one task, several, or all that match a
+filter."""
 
 from __future__ import annotations
 
@@ -6,24 +7,38 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ingestion.management.pool_cli import lines, task_ids
+from ingestion.management.pool_cli import filters, lines
 from ingestion.management.pool_cli.cli import Cli, Options
 from ingestion.management.pool_cli.failures import Conflict, WrongUse
 from ingestion.pool.errors import AlreadyFinished, NotQueued, TaskNotFound
 from ingestion.pool.errors import Conflict as Changed
 from ingestion.pool.task import WorkerTask
+from ingestion.services.selection import TaskFilter
 
-Action = Literal["hold", "release", "prioritize", "move_to_front"]
+Action = Literal["hold", "release", "prioritize", "move_to_front", "cancel"]
 # What a task may answer when others of its row are still to be done.
 REFUSALS = (TaskNotFound, NotQueued, AlreadyFinished, Changed)
 
 
-DONE: Mapping[Action, str] = {
-    "hold": "held",
-    "release": "released",
-    "prioritize": "given the priority",
-    "move_to_front": "moved to the front",
+@dataclass(frozen=True)
+class Said:
+    """How a deed is told: before, as a question about ``{tasks}``, and after."""
+
+    question: str
+    done: str
+
+
+SAID: Mapping[Action, Said] = {
+    "hold": Said("Hold {tasks}?", "held"),
+    "release": Said("Release {tasks}?", "released"),
+    "prioritize": Said("Change the priority of {tasks}?", "given the priority"),
+    "move_to_front": Said("Move {tasks} to the front?", "moved to the front"),
+    "cancel": Said("Cancel {tasks}?", "cancelled or asked to stop"),
 }
+
+
+# What a deed changes nothing of is not counted, and not touched: a held task is held.
+CHANGED: Mapping[Action, Sequence[str]] = {"hold": ("delayed", "queued"), "release": ("held",)}
 
 
 @dataclass
@@ -52,13 +67,20 @@ def move_to_front(cli: Cli, options: Options) -> None:
 
 def _act(cli: Cli, options: Options, action: Action) -> None:
     """Raises Conflict when a task was not as it was seen."""
-    ids = [task_ids.find(typed) for typed in dict.fromkeys(options["id"])]
-    if options["revision"] is not None and len(ids) != 1:
+    chosen = filters.chosen(options, options["id"])
+    if options["revision"] is not None and len(chosen.ids) != 1:
         raise WrongUse("--revision is what was seen of one task: give one ID.")
-    if len(ids) == 1:
-        _show_task(cli, _one(cli, options, action, ids[0]), DONE[action])
+    if chosen.filter is not None:
+        all_that_match(
+            cli,
+            options,
+            action,
+            filters.of_waiting(chosen.filter, CHANGED.get(action, filters.WAITING)),
+        )
+    elif len(chosen.ids) == 1:
+        _show_task(cli, _one(cli, options, action, chosen.ids[0]), SAID[action].done)
     else:
-        _show_tally(cli, _several(cli, options, action, ids), DONE[action])
+        _show_tally(cli, _several(cli, options, action, chosen.ids), SAID[action].done)
 
 
 def _one(cli: Cli, options: Options, action: Action, task_id: str) -> WorkerTask:
@@ -90,6 +112,33 @@ def _several(cli: Cli, options: Options, action: Action, ids: Sequence[str]) -> 
     return tally
 
 
+def all_that_match(
+    cli: Cli, options: Options, action: Action, wanted_ones: Sequence[TaskFilter]
+) -> None:
+    """What was counted is what is done: a queue that has changed in between is left alone. Raises
+    Conflict then, and when single tasks were not as they were counted."""
+    said = SAID[action]
+    seen = [(wanted, cli.pool.select(wanted)) for wanted in wanted_ones]
+    count = sum(found.count for _, found in seen)
+    can_be_undone = action != "cancel"
+    filters.agree(cli, options, count, question=said.question, can_be_undone=can_be_undone)
+    made = [
+        cli.pool.bulk(
+            action,
+            wanted,
+            digest=found.digest,
+            actor=cli.actor,
+            reason=options["reason"],
+            priority=options.get("priority"),
+        )
+        for wanted, found in seen
+        if found.count
+    ]
+    conflicts = [task_id for done in made for task_id in done.conflicts]
+    refused = dict.fromkeys(conflicts, "it has changed in between")
+    _show_counts(cli, sum(done.done for done in made), refused, said.done)
+
+
 def _show_tally(cli: Cli, tally: Tally, done: str) -> None:
     _show_counts(cli, len(tally.done), tally.refused, done)
 
@@ -98,10 +147,10 @@ def _show_counts(cli: Cli, count: int, refused: Mapping[str, str], done: str) ->
     if cli.out.as_json:
         cli.out.data({"schema": 1, "done": count, "conflicts": list(refused)})
     else:
-        cli.out.line(f"{_counted(count)} {done}.")
+        cli.out.line(f"{filters.counted(count)} {done}.")
     if refused:
         why = "; ".join(f"{task_id}: {problem}" for task_id, problem in refused.items())
-        raise Conflict(f"{_counted(len(refused))} left alone. {why}")
+        raise Conflict(f"{filters.counted(len(refused))} left alone. {why}")
 
 
 def _show_task(cli: Cli, task: WorkerTask, done: str) -> None:
@@ -109,7 +158,3 @@ def _show_task(cli: Cli, task: WorkerTask, done: str) -> None:
         cli.out.data({"schema": 1, "task": task.to_dict()})
     else:
         cli.out.line(f"Task {task.id}: {done}; {lines.place(task)}.")
-
-
-def _counted(number: int) -> str:
-    return f"{number} task{'' if number == 1 else 's'}"

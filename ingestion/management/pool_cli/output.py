@@ -89,11 +89,12 @@ class Output:
         else:
             self.talk(f"Error: {failure.message}", style="red")
 
-    def confirm(self, question: str, *, flag: str) -> None:
+    def confirm(self, question: str, *, flag: str, can_be_undone: bool = False) -> None:
         """Ask on a terminal. Raises WrongUse where nobody can answer, CliError on a no."""
         if not sys.stdin.isatty():
             raise WrongUse(f"{question} Nobody can be asked here: add {flag} to say yes.")
-        self._stderr.print(f"{question} There is no undo. [y/N] ", end="", soft_wrap=True)
+        warning = "" if can_be_undone else " There is no undo."
+        self._stderr.print(f"{question}{warning} [y/N] ", end="", soft_wrap=True)
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise CliError("Nothing was changed.")
 

@@ -19,6 +19,8 @@ from ingestion.management.pool_cli import (
 )
 from ingestion.management.pool_cli.words import (
     Words,
+    add_agreement,
+    add_filter,
     add_reason,
     add_yes,
 )
@@ -29,6 +31,7 @@ EXAMPLES = """examples:
   manage.py manage_worker_pool monitor --continuous --interval 2
   manage.py manage_worker_pool explain 3f2a9c1e
   manage.py manage_worker_pool cancel 3f2a9c1e
+  manage.py manage_worker_pool hold --crm hubspot --yes
   manage.py manage_worker_pool drain --wait --timeout 900
   manage.py manage_worker_pool config --max-workers 5 --reason "night shift"
 
@@ -91,6 +94,7 @@ def _list_tasks(words: Words) -> None:
     word.add_argument("--active", action="store_true", help="Only those that run.")
     word.add_argument("--queued", action="store_true", help="Only those that wait.")
     word.add_argument("--verbose", action="store_true", help="Every task in full.")
+    add_filter(word)
     word.add_argument(
         "--limit",
         type=options.shown_tasks,
@@ -135,8 +139,11 @@ def _repairing(words: Words) -> None:
         "fix-stuck", repair.fix_stuck, "End lost and stale tasks, send unconfirmed ones again."
     )
     add_reason(fix)
-    clear = words.add("clear-queue", repair.clear_queue, "Cancel every queued task.")
-    add_yes(clear)
+    clear = words.add(
+        "clear-queue", repair.clear_queue, "Cancel every task that waits, or those that match."
+    )
+    add_filter(clear)
+    add_agreement(clear)
     add_reason(clear)
     reset = words.add(
         "reset-state", repair.reset_state, "End every task and delete the pool's state."

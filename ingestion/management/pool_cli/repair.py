@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ingestion.management.pool_cli import lines
+from ingestion.management.pool_cli import filters, lines, order
 from ingestion.management.pool_cli.cli import Cli, Options
 from ingestion.pool.errors import PoolUnavailable
 
@@ -17,10 +17,14 @@ def fix_stuck(cli: Cli, options: Options) -> None:
 
 
 def clear_queue(cli: Cli, options: Options) -> None:
-    if not options["yes"]:
-        waiting = cli.pool.snapshot(queue_limit=1)
-        count = waiting.waiting_count
-        cli.out.confirm(f"Cancel all {count} queued tasks?", flag="--yes")
+    """Cancel what waits: all of it, or what matches a filter."""
+    wanted = filters.task_filter(options)
+    if wanted is not None:
+        order.all_that_match(cli, options, "cancel", filters.of_waiting(wanted))
+        return
+    filters.agree(
+        cli, options, cli.pool.peek().waiting_count, question="Cancel all {tasks} that wait?"
+    )
     cancelled = cli.pool.clear_queue(actor=cli.actor, reason=options["reason"])
     _show_counts(cli, {"cancelled": cancelled})
 

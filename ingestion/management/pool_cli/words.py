@@ -9,8 +9,10 @@ from typing import NoReturn
 
 from django.core.management.base import CommandError, CommandParser
 
+from ingestion.management.pool_cli import options
 from ingestion.management.pool_cli.cli import Verb
 from ingestion.management.pool_cli.failures import Exit, Failure, WrongUse
+from ingestion.services.selection import PLACES
 
 
 class SubParser(CommandParser):
@@ -72,3 +74,28 @@ def add_reason(word: ArgumentParser) -> None:
 
 def add_yes(word: ArgumentParser) -> None:
     word.add_argument("-y", "--yes", "--force", action="store_true", dest="yes", help="Do not ask.")
+
+
+def add_agreement(word: ArgumentParser) -> None:
+    """For what is done to all tasks that match a filter."""
+    add_yes(word)
+    word.add_argument(
+        "--expected",
+        type=options.count,
+        metavar="N",
+        help="Do it without asking if exactly N tasks match, else exit 4 and change nothing.",
+    )
+
+
+def add_filter(word: ArgumentParser) -> None:
+    """Which tasks; all that is given must be true of a task."""
+    word.add_argument("--crm", metavar="C", help="Only tasks of this CRM.")
+    word.add_argument("--type", metavar="T", help="Only tasks of this sync type.")
+    word.add_argument("--status", choices=PLACES, help="Only tasks that stand so.")
+    word.add_argument(
+        "--older-than",
+        type=options.age_seconds,
+        metavar="AGE",
+        help="Only tasks that were submitted longer ago: 90m, 2h, 3d.",
+    )
+    word.add_argument("--by", metavar="NAME", help="Only tasks that NAME has submitted.")

@@ -1,0 +1,70 @@
+"""Which tasks a sub-command means: one, several, or all that match a filter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ingestion.management.pool_cli import task_ids
+from ingestion.management.pool_cli.cli import Cli, Options
+from ingestion.management.pool_cli.failures import Conflict, WrongUse
+from ingestion.services.selection import TaskFilter
+
+WAITING = ("held", "delayed", "queued")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The whole IDs that were typed, or a filter; one of the two."""
+
+    ids: Sequence[str]
+    filter: TaskFilter | None
+
+
+def task_filter(options: Options) -> TaskFilter | None:
+    """None when no filter was typed."""
+    typed = TaskFilter(
+        crm_source=options["crm"],
+        sync_type=options["type"],
+        status=options["status"],
+        older_than_seconds=options["older_than"],
+        requested_by=options["by"],
+    )
+    return None if typed == TaskFilter() else typed
+
+
+def chosen(options: Options, typed: Sequence[str]) -> Chosen:
+    """Raises WrongUse unless there are IDs or a filter, and not both."""
+    found = task_filter(options)
+    if bool(typed) == bool(found):
+        raise WrongUse(
+            "Give the IDs of tasks, or a filter (--crm --type --status --older-than --by); "
+            "not both, and not neither."
+        )
+    return Chosen([task_ids.find(one) for one in dict.fromkeys(typed)], found)
+
+
+def of_waiting(wanted: TaskFilter, places: Sequence[str] = WAITING) -> Sequence[TaskFilter]:
+    """One for each of the ``places``, unless one was named. Raises WrongUse for running tasks."""
+    if wanted.status == "running":
+        raise WrongUse("This is for tasks that wait; of running ones there is only 'cancel'.")
+    if wanted.status is not None:
+        return [wanted]
+    return [replace(wanted, status=place) for place in places]
+
+
+def agree(
+    cli: Cli, options: Options, count: int, *, question: str, can_be_undone: bool = False
+) -> None:
+    """``question`` has a place for ``{tasks}``. Raises Conflict when --expected says another number,
+    WrongUse when nobody can be asked."""
+    expected = options["expected"]
+    if expected is not None and expected != count:
+        raise Conflict(f"It is {counted(count)} now, not {expected}; nothing was changed.")
+    if count and not options["yes"] and expected is None:
+        asked = question.format(tasks=counted(count))
+        cli.out.confirm(asked, flag="--yes", can_be_undone=can_be_undone)
+
+
+def counted(number: int) -> str:
+    return f"{number} task{'' if number == 1 else 's'}"
