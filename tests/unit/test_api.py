@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -627,3 +628,13 @@ def test_what_breaks_is_told_in_the_same_form(
     answer = operator.get("/api/doctor")
     assert code(answer) == (500, "INTERNAL_ERROR")
     assert "line 5" not in answer.content.decode()
+
+
+def test_a_ledger_that_is_away_is_told(
+    pool: WorkerPoolService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sessions stand in the database: nobody can even be told who they are."""
+    client = browser(member("Viewers"))
+    monkeypatch.setattr("django.contrib.auth.middleware.get_user", answers(OperationalError("no")))
+    for path in ("/api/dashboard", "/api/status/"):
+        assert code(client.get(path)) == (503, "LEDGER_UNAVAILABLE")
