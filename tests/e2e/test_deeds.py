@@ -167,6 +167,7 @@ def test_a_double_click_submits_once(board: Page, live: Live) -> None:
     dialog.get_by_role("combobox", name="CRM").select_option("callrail")
     dialog.get_by_role("combobox", name="What").select_option("calls")
     dialog.get_by_label("Priority").fill("-5")
+    expect(dialog.get_by_role("status")).to_contain_text("It would wait.")
     dialog.get_by_role("button", name="Submit").dblclick()
     expect(dialog).to_be_hidden()
     expect(board.locator("#queue")).to_contain_text("callrail.calls")
@@ -194,3 +195,15 @@ def test_a_deed_on_what_has_changed_is_refused(board: Page, live: Live, watch: W
     dialog.get_by_role("button", name="Set the priority").click()
     expect(dialog.get_by_role("alert")).to_contain_text("Somebody was faster")
     assert task(live, changed)["priority"] == 30
+
+
+def test_many_are_counted_and_then_changed(board: Page, live: Live) -> None:
+    board.get_by_role("button", name="Change many").click()
+    dialog = board.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="Do").select_option("hold")
+    expect(dialog.get_by_role("button", name="Do it")).to_be_disabled()
+    dialog.get_by_role("button", name="Count").click()
+    expect(dialog.get_by_role("status")).to_contain_text("3 tasks will be held.")
+    dialog.get_by_role("button", name="Do it").click()
+    expect(board.get_by_text("3 done.")).to_be_visible()
+    expect(board.locator("#held tr", has_text="Held")).to_have_count(3)

@@ -51,7 +51,7 @@ export const DEEDS = {
     title: (t) => `Run ${t.route} again`,
     says: () => "A new sync with the same parameters and priority is put into the queue.",
     word: "Run again", fields: ["reason"],
-    request: (t, form) => ["POST", `/api/tasks/${encodeURIComponent(t.task_id ?? t.id)}/retry`, given({ reason: form.reason })],
+    request: (t, form) => ["POST", `/api/history/${t.id}/retry`, given({ reason: form.reason })],
     done: (t) => `${t.route} was submitted again.`,
   },
   pause: {

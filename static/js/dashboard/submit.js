@@ -56,7 +56,6 @@ export const submit = {
   },
 
   askForecast() {
-    if (!document.getElementById("forecast")) return;
     clearTimeout(this.forecastTimer);
     this.forecastTimer = setTimeout(() => this.showForecast(), FORECAST_AFTER_MS);
   },

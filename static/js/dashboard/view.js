@@ -88,8 +88,9 @@ export const view = {
     return task.wait?.start ? this.rangeText(task.wait.start) : "not known yet";
   },
 
+  /** The reason in short; the whole sentence, which names the holders, is the title. */
   waitText(task) {
-    return task.wait?.sentence ?? "";
+    return (task.wait?.sentence ?? "").split(/: |; /)[0];
   },
 
   attemptText(task) {
@@ -108,7 +109,7 @@ export const view = {
   runHref: (id) => `${document.body.dataset.history ?? "/history/"}${id}/`,
   crmHref: (crm) => `/crms/${encodeURIComponent(crm)}/`,
   badge: (status) => `is-${status}`,
-  isRetryable: (result) => result.status !== "success" && Boolean(result.task_id),
+  isRetryable: (result) => result.status !== "success",
 
   lastResults() {
     return this.pool.results.slice(0, 12);
