@@ -19,14 +19,18 @@ from ingestion.services.explain import Explainer
 from ingestion.services.run_times import run_times
 from ingestion.services.submission import checked_overlap, prepare
 from ingestion.services.task_life import TaskLife
+from ingestion.services.wait_reasons import line_reason
 
 # Few tasks are read to begin with: most questions are about the head of the queue.
 FIRST_LOOK = 200
+# A preview is asked again and again; what lies beyond so many tasks nobody can foretell anyway.
+DEEPEST_PREVIEW = 1000
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What would become of a request. ``absorbed_by`` is the task that waits already and would
+    """What would become of a request. Without a ``position`` it lies far down in a long queue.
+    ``absorbed_by`` is the task that waits already and would
     stand for it; position, reason and start are then that task's."""
 
     task: WorkerTask
@@ -107,20 +111,21 @@ class Explaining(TaskLife):
         return self._placed(submission.task)
 
     def _placed(self, task: WorkerTask) -> Forecast:
-        """As if it stood in the queue."""
-        for snapshot in self._deeper_and_deeper():
+        """As if it stood in the queue; far down in a long one without its place and start."""
+        for snapshot in self._deeper_and_deeper(deepest=DEEPEST_PREVIEW):
             with_it = self._explainer.with_task(snapshot, task)
             if with_it is not None:
                 found = self._explainer.explained(with_it).waits[task.id]
                 return Forecast(task, found.position, found.reason, found.start)
-        raise AssertionError("a snapshot of the whole queue has a place for every task")
+        return Forecast(task, None, line_reason(snapshot, task.crm_source), None)
 
-    def _deeper_and_deeper(self) -> Iterator[PoolSnapshot]:
-        """The head of the queue, then all of it."""
+    def _deeper_and_deeper(self, *, deepest: int | None = None) -> Iterator[PoolSnapshot]:
+        """The head of the queue, then all of it, or so much of it."""
         self._tend()
         snapshot = self._store.snapshot(queue_limit=FIRST_LOOK)
         yield snapshot
-        yield self._store.snapshot(queue_limit=snapshot.waiting_count + FIRST_LOOK)
+        whole = snapshot.waiting_count + FIRST_LOOK
+        yield self._store.snapshot(queue_limit=min(whole, deepest or whole))
 
     def _absorber(self, task: WorkerTask, on_overlap: OnOverlap) -> str | None:
         """The task that would stand for this one. Raises Overlaps where it would be refused."""

@@ -199,6 +199,16 @@ class TestForecast:
         fill(pool, 5)
         assert pool.forecast("hubspot", "all").position == 4
 
+    def test_a_place_far_down_a_long_queue_is_not_looked_for(
+        self, pool: WorkerPoolService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingestion.services.explaining.FIRST_LOOK", 1)
+        monkeypatch.setattr("ingestion.services.explaining.DEEPEST_PREVIEW", 2)
+        fill(pool, 5)
+        found = pool.forecast("hubspot", "all")
+        assert (found.position, found.start, found.reason.code) == (None, None, "pool_full")
+        assert pool.forecast("hubspot", "all", priority=9).position == 1
+
     def test_a_task_that_waits_would_absorb_it(self, pool: WorkerPoolService) -> None:
         *_, last = fill(pool, 3)
         shape = manage(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth import authenticate, get_user_model
+from django.test import RequestFactory
 
 from data_warehouse.environment import BASE_DIR
 from ingestion.conf import SystemConf
@@ -110,7 +111,8 @@ def test_the_login_is_made_once_and_works(tmp_path: Path) -> None:
     second = ensure_login(tmp_path)
 
     assert (first.is_new, second.is_new) == (True, False)
-    assert authenticate(username=first.user, password=first.password) is not None
+    request = RequestFactory().get("/login/")
+    assert authenticate(request, username=first.user, password=first.password) is not None
     assert f"password: {first.password}" in (tmp_path / "operator-login").read_text()
     assert (second.path, second.password) == (tmp_path / "operator-login", "")
 

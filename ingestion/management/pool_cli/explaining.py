@@ -41,5 +41,5 @@ def foretold(found: Forecast, *, at: datetime) -> Iterator[str]:
     """What would become of a request."""
     yield found.sentence
     if found.absorbed_by is None:
-        yield f"Position: {found.position or 'in no line'}"
+        yield f"Position: {found.position or 'far down a long queue'}"
         yield f"Start: {lines.start(found.start, at)}"
