@@ -66,6 +66,7 @@ def _content(
         "state_reason": reason_of(snapshot),
         "read_only": is_read_only(),
         "workers": whole["workers"][:MOST_WORKERS],
+        "direct": whole["direct"][:MOST_ASIDE],
         "set_aside": {},
         "set_aside_count": len(whole["set_aside"]),
         "problems": _problems(snapshot),
@@ -105,6 +106,8 @@ def _lists(
 def reason_of(snapshot: PoolSnapshot) -> str:
     """Why the state is what it is, in one sentence."""
     slots = f"{snapshot.active_count} of {snapshot.limit.max_workers} slots are taken"
+    if outside := len(snapshot.direct):
+        slots += f", {outside} sync{'' if outside == 1 else 's'} outside the pool"
     sentences = {
         "degraded": snapshot.degraded_reason or "Redis cannot be used.",
         "unknown": "No Celery worker is online.",
@@ -141,7 +144,8 @@ def _fitted(content: dict[str, Any]) -> dict[str, Any]:
     content["is_cut"] = False
     while _size(content) > LARGEST_BYTES:
         longest = max(
-            ("active", "queued", "delayed", "held", "results"), key=lambda n: _size(content[n])
+            ("active", "direct", "queued", "delayed", "held", "results"),
+            key=lambda n: _size(content[n]),
         )
         if not content[longest]:
             break

@@ -106,6 +106,7 @@ def _oldest(snapshot: PoolSnapshot) -> float:
 
 def _tasks(snapshot: PoolSnapshot) -> Iterator[Metric]:
     yield _active(snapshot)
+    yield _outside(snapshot)
     yield _longest(snapshot)
     yield _waiting(snapshot)
     yield _starts(snapshot)
@@ -117,6 +118,16 @@ def _active(snapshot: PoolSnapshot) -> Metric:
     found = GaugeMetricFamily("worker_pool_active_tasks", "Who holds the slots.", labels=ROUTE)
     for route, count in sorted(Counter(_route(task) for task in snapshot.active).items()):
         found.add_metric(route, count)
+    return found
+
+
+def _outside(snapshot: PoolSnapshot) -> Metric:
+    found = GaugeMetricFamily(
+        "worker_pool_outside_runs", "Syncs outside the pool and its limit.", labels=(*ROUTE, "by")
+    )
+    runs = Counter((run.crm_source, run.sync_type, run.execution) for run in snapshot.direct)
+    for labels, count in sorted(runs.items()):
+        found.add_metric(labels, count)
     return found
 
 

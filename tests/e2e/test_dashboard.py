@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.e2e.live import Live
 from tests.e2e.watch import Watch
@@ -55,6 +56,27 @@ def test_shows_what_runs_and_what_waits(page: Page, live: Live) -> None:
         expect(row(page, task_id)).to_contain_text("celery@")
     expect(row(page, waiting)).to_contain_text("five9.contacts")
     expect(page).to_have_title("Busy 2/2 – Worker pool")
+
+
+def with_a_direct_run(route: Route) -> None:
+    """What the server says while a schedule runs directly."""
+    headers = {k: v for k, v in route.request.headers.items() if k != "if-none-match"}
+    answer = route.fetch(headers=headers)
+    run = {
+        "history_id": 7, "crm_source": "genius", "sync_type": "leads", "execution": "direct",
+        "started_at": datetime.now(UTC).isoformat(), "schedule_id": 1, "holder": "host/4711",
+    }  # fmt: skip
+    route.fulfill(response=answer, json={**answer.json(), "direct": [run], "direct_count": 1})
+
+
+def test_a_sync_outside_the_pool_is_seen_to_run(page: Page, live: Live) -> None:
+    page.route("**/api/dashboard?*", with_a_direct_run)
+    page.goto("/")
+    expect(page.locator("#direct tbody tr")).to_contain_text("directly, by a schedule")
+    expect(page.get_by_role("link", name="genius.leads")).to_have_attribute("href", "/history/7/")
+    expect(page.get_by_text("No sync is running.")).to_have_count(0)
+    expect(page).to_have_title("Available 0/2 +1 – Worker pool")
+    page.unroute_all(behavior="wait")
 
 
 def test_an_empty_pool_says_what_to_do(page: Page, live: Live) -> None:

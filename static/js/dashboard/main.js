@@ -55,7 +55,7 @@ const updates = {
     const before = this.pool?.state;
     this.pool = data;
     if (before !== data.state) this.announcement = `The pool is ${data.state}. ${data.state_reason ?? ""}`;
-    document.title = `${this.stateWord()} ${data.active_count}/${data.max_workers} – Worker pool`;
+    document.title = `${this.stateWord()} ${this.runningText(data)} – Worker pool`;
     document.getElementById("favicon").href = options.favicons[data.state] ?? options.favicons.unknown;
     // The last page may have gone.
     if (this.offset && this.offset >= data.queued_count) this.toPage(Math.max(0, this.offset - QUEUE_PAGE));

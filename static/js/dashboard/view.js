@@ -93,6 +93,18 @@ export const view = {
     return (task.wait?.sentence ?? "").split(/: |; /)[0];
   },
 
+  directRoute: (run) => `${run.crm_source}.${run.sync_type}`,
+
+  directText(run) {
+    return run.execution === "direct" ? "directly, by a schedule" : "from a command line";
+  },
+
+  /** "2/4", and "2/4 +1" with one outside the pool. */
+  runningText(data) {
+    const outside = data.direct_count ? ` +${data.direct_count}` : "";
+    return `${data.active_count}/${data.max_workers}${outside}`;
+  },
+
   attemptText(task) {
     return task.max_attempts > 1 || task.attempt > 1 ? `${task.attempt} of ${task.max_attempts}` : `${task.attempt || 1}`;
   },
