@@ -10,7 +10,17 @@ from django.urls import path
 
 from ingestion.api.app import api, docs_page
 from ingestion.services.access import Right
-from ingestion.views import crms, history, home, metrics, records, status
+from ingestion.views import (
+    automation,
+    crms,
+    history,
+    home,
+    metrics,
+    records,
+    reports,
+    schedules,
+    status,
+)
 from ingestion.views.access import page
 
 urlpatterns = [
@@ -19,6 +29,14 @@ urlpatterns = [
     path("history/<int:history_id>/", history.run, name="run"),
     path("crms/", crms.crms, name="crms"),
     path("crms/<slug:name>/", crms.crm, name="crm"),
+    path("schedules/", schedules.all_schedules, name="schedules"),
+    path("schedules/new/", schedules.new, name="schedule-new"),
+    path("schedules/<int:schedule_id>/", schedules.one, name="schedule"),
+    path("schedules/<int:schedule_id>/edit/", schedules.edit, name="schedule-edit"),
+    path("automation/", automation.automation, name="automation"),
+    path("reports/", reports.reports, name="reports"),
+    path("reports/<int:report_id>/", reports.report, name="report"),
+    path("reports/<int:report_id>/file/", reports.file, name="report-file"),
     path("audit/", records.audit, name="audit"),
     path("settings/", records.settings, name="settings"),
     path("login/", LoginView.as_view(next_page="home"), name="login"),

@@ -12,10 +12,12 @@ from ingestion.services.shared_answers import Answer
 
 
 class ErrorText(Schema):
-    """``code`` is for programs, ``message`` one sentence for people."""
+    """``code`` is for programs, ``message`` one sentence for people. ``fields``: what is wrong, by
+    field, of something with many."""
 
     code: str
     message: str
+    fields: dict[str, str] | None = None
 
 
 class Error(Schema):

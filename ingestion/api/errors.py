@@ -11,6 +11,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from ingestion.pool.errors import Conflict, Overlaps, PoolError, PoolUnavailable
+from ingestion.services.schedule_errors import InvalidSchedule
 from ingestion.services.secrets import mask
 
 CODES = {
@@ -82,16 +83,28 @@ class Busy(Refused):
     status, code = 429, "BUSY"
 
 
-def body(code: str, message: str, *, present: Any = None) -> dict[str, Any]:
-    found: dict[str, Any] = {"error": {"code": code, "message": mask(message)}}
+def body(
+    code: str, message: str, *, present: Any = None, fields: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    told: dict[str, Any] = {"code": code, "message": mask(message)}
+    if fields:
+        told["fields"] = {name: mask(why) for name, why in fields.items()}
+    found = {"error": told}
     return found if present is None else {**found, "present": present}
 
 
-def answer(status: int, code: str = "", message: str = "", *, present: Any = None) -> HttpResponse:
+def answer(
+    status: int,
+    code: str = "",
+    message: str = "",
+    *,
+    present: Any = None,
+    fields: Mapping[str, str] | None = None,
+) -> HttpResponse:
     """What is left out follows from the status."""
     code = code or CODES.get(status, "ERROR")
     message = message or SENTENCES.get(status, "The request was refused.")
-    return JsonResponse(body(code, message, present=present), status=status)
+    return JsonResponse(body(code, message, present=present, fields=fields), status=status)
 
 
 def status_of(problem: PoolError) -> int:
@@ -109,7 +122,10 @@ def _refused(request: HttpRequest, problem: Refused) -> HttpResponse:
 
 def _pool_error(request: HttpRequest, problem: PoolError) -> HttpResponse:
     sentence = str(problem) or " ".join((type(problem).__doc__ or "").split())
-    return answer(status_of(problem), problem.code, sentence, present=_present(problem))
+    fields = problem.fields if isinstance(problem, InvalidSchedule) else None
+    return answer(
+        status_of(problem), problem.code, sentence, present=_present(problem), fields=fields
+    )
 
 
 def _present(problem: PoolError) -> dict[str, Any] | None:

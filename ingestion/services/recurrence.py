@@ -17,7 +17,7 @@ from django_celery_beat.tzcrontab import TzAwareCrontab
 
 from ingestion.models import SyncSchedule
 
-SHORTEST_SECONDS = 10
+SHORTEST_SECONDS, LONGEST_SECONDS = 10, 366 * 86_400
 # With three quarters of an interval two beats out of step start no more runs than one, and a
 # message that waited a while does not cost the next one its turn.
 TURN_SHARE = 0.75
@@ -159,6 +159,8 @@ def _interval(schedule: SyncSchedule) -> Interval:
     found = Interval(every, schedule.period)
     if found.gap_seconds < SHORTEST_SECONDS:
         raise WrongRecurrence("every", f"must be {SHORTEST_SECONDS} seconds or more.")
+    if found.gap_seconds > LONGEST_SECONDS:
+        raise WrongRecurrence("every", "must be a year or less.")
     return found
 
 

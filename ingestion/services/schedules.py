@@ -35,17 +35,24 @@ class Preview:
         return {"words": self.words, "next_runs": [at.isoformat() for at in self.next_runs]}
 
 
-def create(fields: Mapping[str, Any], *, actor: str = "") -> SyncSchedule:
+def stored() -> list[SyncSchedule]:
+    """All of them, by CRM and model."""
+    return list(SyncSchedule.objects.select_related("periodic_task"))
+
+
+def create(fields: Mapping[str, Any], *, actor: str = "", reason: str = "") -> SyncSchedule:
     """Errors: InvalidSchedule, ScheduleExists."""
     who = mask(audit.actor(actor))
     schedule = fill(SyncSchedule(created_by=who, updated_by=who), fields)
     with transaction.atomic():
         _save(schedule, starts_anew=True)
-        _note("schedule_create", schedule, actor=actor, after=to_fields(schedule))
+        _note("schedule_create", schedule, reason, actor=actor, after=to_fields(schedule))
     return schedule
 
 
-def edit(schedule_id: int, changes: Mapping[str, Any], *, actor: str = "") -> SyncSchedule:
+def edit(
+    schedule_id: int, changes: Mapping[str, Any], *, actor: str = "", reason: str = ""
+) -> SyncSchedule:
     """Change some fields. A new time counts from now on. Errors: ScheduleNotFound,
     InvalidSchedule, ScheduleExists."""
     with transaction.atomic():
@@ -55,30 +62,30 @@ def edit(schedule_id: int, changes: Mapping[str, Any], *, actor: str = "") -> Sy
         after = to_fields(schedule)
         _save(schedule, starts_anew=_starts_anew(before, after))
         if after != before:
-            _note("schedule_edit", schedule, actor=actor, before=before, after=after)
+            _note("schedule_edit", schedule, reason, actor=actor, before=before, after=after)
     return schedule
 
 
 def set_enabled(
-    schedule_id: int, enabled: bool, *, run_now: bool = False, actor: str = ""
+    schedule_id: int, enabled: bool, *, run_now: bool = False, actor: str = "", reason: str = ""
 ) -> SyncSchedule:
     """Switch on or off. Switched on, it runs at its next time; ``run_now`` also at once. Errors:
     ScheduleNotFound, PoolUnavailable (only with ``run_now``)."""
-    schedule = edit(schedule_id, {"enabled": enabled}, actor=actor)
+    schedule = edit(schedule_id, {"enabled": enabled}, actor=actor, reason=reason)
     if enabled and run_now:
-        run(schedule_id, actor=actor)
+        run(schedule_id, actor=actor, reason=reason)
     return schedule
 
 
-def delete(schedule_id: int, *, actor: str = "") -> None:
+def delete(schedule_id: int, *, actor: str = "", reason: str = "") -> None:
     """Its runs stay in the history. Raises ScheduleNotFound."""
     with transaction.atomic():
         schedule = _locked(schedule_id)
-        _note("schedule_delete", schedule, actor=actor, before=to_fields(schedule))
+        _note("schedule_delete", schedule, reason, actor=actor, before=to_fields(schedule))
         schedule_beat.remove(schedule)
 
 
-def run(schedule_id: int, *, actor: str = "") -> str:
+def run(schedule_id: int, *, actor: str = "", reason: str = "") -> str:
     """Run it now, beside its own times: the task's id, or an empty text for a direct run, which a
     Celery worker takes. Errors: ScheduleNotFound, PoolUnavailable."""
     schedule, who = get(schedule_id), audit.actor(actor)
@@ -87,7 +94,7 @@ def run(schedule_id: int, *, actor: str = "") -> str:
         task_id = schedule_runs.submit(schedule, who)
     else:
         _send_direct(schedule, who)
-    _note("schedule_run", schedule, actor=actor, after={"task_id": task_id or None})
+    _note("schedule_run", schedule, reason, actor=actor, after={"task_id": task_id or None})
     return task_id
 
 
@@ -149,7 +156,7 @@ def run_to_dict(row: SyncHistory) -> dict[str, Any]:
         "started_at": row.start_time.isoformat(),
         "ended_at": row.end_time.isoformat() if row.end_time else None,
         "records_processed": row.records_processed,
-        "error_message": row.error_message,
+        "error_message": mask(row.error_message) if row.error_message else None,
     }
 
 
@@ -241,7 +248,7 @@ def _preview(schedule: SyncSchedule, base: datetime, count: int) -> Preview:
     return Preview(recurrence.words, (*late, *following))
 
 
-def _note(action: str, schedule: SyncSchedule, *, actor: str, **told: Any) -> None:
-    audit.record(
-        action, actor=actor, target=f"schedule {schedule.pk}", reason=schedule.name, **told
-    )
+def _note(action: str, schedule: SyncSchedule, reason: str, *, actor: str, **told: Any) -> None:
+    """By its name too: the record outlives the schedule."""
+    why = f"{schedule.name}: {reason}" if reason else schedule.name
+    audit.record(action, actor=actor, target=f"schedule {schedule.pk}", reason=why, **told)

@@ -1,10 +1,11 @@
 // Calls of the JSON API: the session's cookie, the CSRF header, errors in one form.
 export class ApiError extends Error {
-  constructor(status, code, message, present) {
+  constructor(status, code, message, present, fields) {
     super(message);
     this.status = status;
     this.code = code;
     this.present = present;
+    this.fields = fields;
   }
 }
 
@@ -34,7 +35,7 @@ export async function checked(response) {
   if (response.status === 401) goToLogin();
   const error = data?.error ?? {};
   const message = error.message ?? `The server answered ${response.status}.`;
-  throw new ApiError(response.status, error.code ?? "", message, error.present ?? data?.present);
+  throw new ApiError(response.status, error.code ?? "", message, error.present ?? data?.present, error.fields);
 }
 
 export function goToLogin() {

@@ -11,8 +11,9 @@ document.addEventListener("click", (event) => {
   if (button) open(button.dataset);
 });
 
-function open({ method, path, body, title, says, done }) {
-  deed = { method, path, done, body: body ? JSON.parse(body) : {}, key: newKey() };
+function open({ method, path, body, title, says, done, then, asksWhy }) {
+  deed = { method, path, done, then, body: body ? JSON.parse(body) : {}, key: newKey() };
+  dialog.querySelector("label").hidden = asksWhy === "no";
   document.getElementById("confirm-title").textContent = title;
   part("says").textContent = says;
   part("problem").hidden = true;
@@ -27,10 +28,10 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
   event.preventDefault();
   if (part("go").disabled) return;
   part("go").disabled = true;
-  const body = { ...deed.body, ...given({ reason: event.target.elements.reason.value }) };
   try {
-    await call(deed.method, deed.path, { body, key: deed.key });
+    await carryOut(given({ reason: event.target.elements.reason.value }));
     dialog.close();
+    if (deed.then) return location.assign(deed.then);
     done.textContent = deed.done;
     done.hidden = false;
     done.scrollIntoView({ block: "nearest" });
@@ -42,3 +43,11 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
     part("go").disabled = false;
   }
 });
+
+/** What is deleted has no body: the reason stands in the address. */
+function carryOut(why) {
+  const { method, path, body, key } = deed;
+  if (method !== "DELETE") return call(method, path, { body: { ...body, ...why }, key });
+  const query = new URLSearchParams(why).toString();
+  return call(method, query ? `${path}?${query}` : path, { key });
+}

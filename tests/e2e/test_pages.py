@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -13,7 +14,10 @@ from tests.e2e.watch import Watch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
 
-PAGES = ("/", "/history/", "/crms/", "/crms/five9/", "/audit/", "/settings/", "/password/")
+PAGES = (
+    "/", "/history/", "/crms/", "/crms/five9/", "/audit/", "/settings/", "/password/",
+    "/schedules/", "/schedules/new/", "/automation/", "/reports/",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +26,17 @@ def run(live: Live) -> int:
     task_id = live.submit(1, steps=2)
     live.ended(task_id)
     return int(live.closed_row(task_id)["id"])
+
+
+@pytest.fixture
+def report(page: Page, run: int) -> str:
+    """The path of a report that a click has made."""
+    page.goto("/reports/")
+    page.get_by_role("button", name="Make one now").click()
+    page.get_by_role("dialog").get_by_role("button", name="Do it").click()
+    page.locator("td a").first.click()
+    expect(page.locator("#plot-hours canvas")).to_be_visible()
+    return urlsplit(page.url).path
 
 
 def findings(page: Page) -> list[str]:
@@ -37,12 +52,12 @@ def settle(page: Page, path: str) -> None:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_every_page_is_accessible_and_whole(
-    page: Page, run: int, scheme: Literal["light", "dark"], width: int
+    page: Page, run: int, report: str, scheme: Literal["light", "dark"], width: int
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     found: dict[str, object] = {}
-    for path in (*PAGES, f"/history/{run}/"):
+    for path in (*PAGES, f"/history/{run}/", report):
         settle(page, path)
         if wrong := findings(page):
             found[path] = wrong

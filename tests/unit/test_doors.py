@@ -14,16 +14,24 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from ingestion.api import crms as crms_door
-from ingestion.models import AuditRecord, SyncHistory
+from ingestion.models import (
+    AuditRecord,
+    AutomationReport,
+    RuleAct,
+    SyncHistory,
+    SyncSchedule,
+)
 from ingestion.services import celery_view, table_rows
 from ingestion.services.access import GROUPS, Right
 from ingestion.services.api_tokens import SCOPES
+from ingestion.services.automation import report
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.people import PASSWORD, browser, forget_answers, member, program
 from tests.unit.pool_shell import answers, pool_in_memory
 
-METHODS = ("GET", "POST", "PUT", "DELETE")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 VIEW, OPERATE, CONFIGURE = {"GET": Right.VIEW}, {"POST": Right.OPERATE}, {"POST": Right.CONFIGURE}
+SCHEDULE = {"POST": Right.SCHEDULE}
 # Those who are logged in, whatever they may do.
 SELF = {"GET": None, "POST": None, "PUT": None}
 # Open to everybody: coming and going, and what load balancers ask.
@@ -53,12 +61,24 @@ DOORS: dict[str, dict[str, Right | None]] = {
     "api/resume": CONFIGURE,
     "api/history/<history_id>/retry": OPERATE,
     "api/crms/<crm_source>/check": OPERATE,
+    "schedules/new/": {"GET": Right.SCHEDULE},
+    "schedules/<int:schedule_id>/edit/": {"GET": Right.SCHEDULE},
+    "api/schedules": VIEW | SCHEDULE,
+    "api/schedules/preview": SCHEDULE,
+    "api/schedules/<schedule_id>": VIEW | {"PATCH": Right.SCHEDULE, "DELETE": Right.SCHEDULE},
+    "api/schedules/<schedule_id>/enable": SCHEDULE,
+    "api/schedules/<schedule_id>/disable": SCHEDULE,
+    "api/schedules/<schedule_id>/run": SCHEDULE,
+    "api/automation/rules/<rule>": {"PATCH": Right.SCHEDULE},
+    "api/automation/acts/<act_id>/approve": SCHEDULE,
+    "api/automation/acts/<act_id>/dismiss": SCHEDULE,
+    "api/reports": VIEW | SCHEDULE,
     "api/doctor/heal": CONFIGURE,
     "api/repair": CONFIGURE,
     "api/reset": CONFIGURE,
 }
 # Where other doors stand: what they ask for is told by their own tests; here nobody walks in.
-OTHERS = ("schedules", "metrics", "api/schedules")
+OTHERS = ("metrics",)
 
 
 @dataclass
@@ -112,7 +132,23 @@ def row(pool: WorkerPoolService) -> SyncHistory:
     """A run that has ended, of a task that the pool still knows."""
     task_id = pool.submit_task("hubspot", "deals")
     pool.cancel_task(task_id)
-    return SyncHistory.objects.get(worker_pool_task_id=task_id)
+    found = SyncHistory.objects.get(worker_pool_task_id=task_id)
+    things_of_its_id(found.pk)
+    return found
+
+
+def things_of_its_id(pk: int, text: str = "t") -> None:
+    """What the other doors with an id lead to."""
+    fields = {"name": text, "every": 1, "period": "hours", "recurrence": "interval"}
+    SyncSchedule.objects.create(pk=pk, crm_source="hubspot", model_name="deals", **fields)
+    RuleAct.objects.create(
+        pk=pk, rule="handle_zero_records", subject=text, sentence=text, outcome="proposed"
+    )
+    made = report.make(actor=text)
+    AutomationReport.objects.filter(pk=made.pk).delete()
+    AutomationReport.objects.create(
+        pk=pk, period_start=made.period_start, period_end=made.period_end, content=made.content
+    )
 
 
 def ask(client: Client, method: str, path: str) -> int:
@@ -257,6 +293,7 @@ class TestProbes:
             performance_metrics={"models": [{"model": evil, "error": evil, "seconds": {}}]},
         )
         pool.submit_task("five9", "contacts", requested_by=evil, reason=evil)
+        things_of_its_id(failed.pk, evil)
         client = browser(User.objects.create_superuser(evil[:20]))
         pages = [d for d in doors(failed) if not d.path.startswith("/api/") and not others(d.route)]
         for door in pages:

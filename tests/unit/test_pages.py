@@ -18,7 +18,10 @@ from ingestion.templatetags import page_words
 from tests.unit.people import browser, forget_answers, member
 
 HOSTILE = "<script>alert(1)</script>"
-PAGES = ("/", "/history/", "/crms/", "/crms/hubspot/", "/audit/", "/settings/", "/password/")
+PAGES = (
+    "/", "/history/", "/crms/", "/crms/hubspot/", "/audit/", "/settings/", "/password/",
+    "/schedules/", "/automation/", "/reports/",
+)  # fmt: skip
 ROOT = Path(__file__).parents[2]
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ingestion.models.automation import Level, RuleAct, RuleSetting
 from ingestion.pool.errors import PoolError
-from ingestion.services import audit
+from ingestion.services import audit, cursor
 from ingestion.services.automation import rules as rules_folder
 from ingestion.services.automation.base import Hands, Recommendation, Rule
 from ingestion.services.automation.facts import Facts, collect
@@ -108,6 +108,16 @@ def run_rules(pool: WorkerPoolService, *, facts: Facts | None = None) -> list[Ru
                 if act.outcome == RuleAct.Outcome.STARTED:
                     _carry_out(found, act, pool)
     return made
+
+
+def acts(
+    *, rule: str = "", is_open: bool = False, at: str | None = None, limit: int = 50
+) -> tuple[list[RuleAct], str | None]:
+    """What the rules found, the latest first, and the cursor of the next page. ``is_open``: only
+    what waits for a yes. Raises InvalidCursor."""
+    wanted = {"rule": rule, "outcome": RuleAct.Outcome.PROPOSED if is_open else ""}
+    rows = RuleAct.objects.filter(**{name: value for name, value in wanted.items() if value})
+    return cursor.page(rows, by="at", cursor=at, limit=limit)
 
 
 def approve(act_id: int, pool: WorkerPoolService, *, actor: str) -> RuleAct:

@@ -15,9 +15,10 @@ from django.db.models import Max
 from django.utils import timezone
 
 from ingestion.models import AutomationReport, RuleAct, SyncHistory
-from ingestion.services import audit
+from ingestion.services import audit, cursor
 from ingestion.services.automation import engine
 from ingestion.services.automation.facts import FIELDS, Run, run_of
+from ingestion.services.automation.rule_errors import ReportNotFound
 from ingestion.services.routing import ALL
 from ingestion.services.secrets import mask
 
@@ -63,6 +64,30 @@ def content_of(start: datetime, end: datetime) -> dict[str, Any]:
         "rules": _rules(acts),
         "recommendations": [_told(act) for act in acts],
         "sources": SOURCES,
+    }
+
+
+def reports(*, at: str | None = None, limit: int = 50) -> tuple[list[AutomationReport], str | None]:
+    """The latest first, and the cursor of the next page. Raises InvalidCursor."""
+    return cursor.page(AutomationReport.objects.all(), by="made_at", cursor=at, limit=limit)
+
+
+def find(report_id: int) -> AutomationReport:
+    """Raises ReportNotFound."""
+    found = AutomationReport.objects.filter(pk=report_id).first()
+    if found is None:
+        raise ReportNotFound(f"There is no report {report_id}.")
+    return found
+
+
+def summary(report: AutomationReport) -> dict[str, Any]:
+    """The JSON form of a list."""
+    return {
+        "id": report.pk,
+        "made_at": report.made_at.isoformat(),
+        "made_by": report.made_by,
+        "period": report.content["period"],
+        "headline": headline(report),
     }
 
 

@@ -21,3 +21,9 @@ class AlreadyDecided(PoolError):
     """The recommendation was decided on before."""
 
     code = "ALREADY_DECIDED"
+
+
+class ReportNotFound(PoolError, LookupError):
+    """There is no such report."""
+
+    code = "REPORT_NOT_FOUND"

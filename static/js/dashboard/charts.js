@@ -1,5 +1,6 @@
 // Three charts over one axis of time: throughput, wait, run time.
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
+import { colour } from "../colours.js";
 import { shortSpan, shortTime, spanText } from "../times.js";
 
 const HEIGHT = 165;
@@ -67,13 +68,3 @@ function summary(name, chart, data) {
 
 const epoch = (iso) => new Date(iso).getTime() / 1000;
 const sum = (values) => values.reduce((total, value) => total + (value ?? 0), 0);
-
-/** A colour of the style sheet as the browser resolves it in the scheme of now. */
-function colour(name) {
-  const probe = document.createElement("i");
-  probe.style.color = `var(${name})`;
-  document.body.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
-}

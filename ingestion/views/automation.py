@@ -1,0 +1,32 @@
+"""The rules of the automation, how they are set, and what they found."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from ingestion.models.automation import Level
+from ingestion.services.access import Right
+from ingestion.services.automation import engine
+from ingestion.services.cursor import InvalidCursor
+from ingestion.views.access import page
+
+PAGE_ROWS = 30
+
+
+@page(Right.VIEW)
+def automation(request: HttpRequest) -> HttpResponse:
+    at = request.GET.get("cursor")
+    try:
+        found, older = engine.acts(at=at, limit=PAGE_ROWS)
+    except InvalidCursor:
+        found, older = engine.acts(limit=PAGE_ROWS)
+    context = {
+        "rules": list(engine.settings_in_force()),
+        "levels": list(Level),
+        "waiting": engine.acts(is_open=True)[0],
+        "acts": found,
+        "older": older,
+        "is_first": at is None,
+    }
+    return render(request, "ingestion/automation.html", context)
