@@ -120,9 +120,9 @@ def test_runs_now_and_shows_its_runs(pool: WorkerPoolService) -> None:
 
 def test_deletes_and_says_so() -> None:
     shell(*LEADS)
-    assert shell("delete", "leads", "--yes").code == 0
+    assert shell("delete", "leads", "--yes", "--reason", "over").code == 0
     assert not SyncSchedule.objects.exists()
-    assert AuditRecord.objects.filter(action="schedule_delete").count() == 1
+    assert AuditRecord.objects.get(action="schedule_delete").reason == "leads: over"
 
 
 def test_an_export_is_imported_elsewhere(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from ingestion.management.pool_cli import options
 from ingestion.management.pool_cli.cli import Verb
-from ingestion.management.pool_cli.parser import Words
+from ingestion.management.pool_cli.words import Words, add_reason
 from ingestion.management.schedules_cli import verbs, words
 from ingestion.models import SyncSchedule
 
@@ -45,23 +45,24 @@ def _watching(found: Words) -> None:
 
 def _changing(found: Words) -> None:
     word = found.add("add", verbs.add, "Make a schedule.")
+    add_reason(word)
     for name in ("name", "crm", "model"):
         word.add_argument(name, metavar=name.upper())
     _add_fields(word)
     word.add_argument("--disabled", action="store_true", help="Leave it switched off.")
     word.add_argument("--dry-run", action="store_true", help="Only show when it would run.")
-    word = _one(found, "edit", verbs.edit, "Change a schedule.")
+    word = _deed(found, "edit", verbs.edit, "Change a schedule.")
     word.add_argument("--name", help="Its new name.")
     _add_fields(word)
-    word = _one(found, "delete", verbs.delete, "Delete a schedule; its runs stay.")
+    word = _deed(found, "delete", verbs.delete, "Delete a schedule; its runs stay.")
     word.add_argument("--yes", action="store_true", help="Do not ask.")
 
 
 def _running(found: Words) -> None:
-    word = _one(found, "enable", verbs.enable, "Switch on; it runs at its next time.")
+    word = _deed(found, "enable", verbs.enable, "Switch on; it runs at its next time.")
     word.add_argument("--run-now", action="store_true", help="Run it at once, too.")
-    _one(found, "disable", verbs.disable, "Switch off.")
-    _one(found, "run", verbs.run, "Run it now; print the task's ID.")
+    _deed(found, "disable", verbs.disable, "Switch off.")
+    _deed(found, "run", verbs.run, "Run it now; print the task's ID.")
 
 
 def _moving(found: Words) -> None:
@@ -74,6 +75,12 @@ def _moving(found: Words) -> None:
 def _one(found: Words, name: str, verb: Verb, help: str) -> ArgumentParser:
     word = found.add(name, verb, help)
     word.add_argument("schedule", metavar="SCHEDULE", help="An ID or a name.")
+    return word
+
+
+def _deed(found: Words, name: str, verb: Verb, help: str) -> ArgumentParser:
+    word = _one(found, name, verb, help)
+    add_reason(word)
     return word
 
 

@@ -44,7 +44,7 @@ def add(cli: Cli, options: Options) -> None:
     if options["dry_run"]:
         _preview(cli, fields)
         return
-    _show_and_warn(cli, schedules.create(fields, actor=cli.actor))
+    _show_and_warn(cli, schedules.create(fields, actor=cli.actor, reason=options["reason"]))
 
 
 def edit(cli: Cli, options: Options) -> None:
@@ -52,24 +52,28 @@ def edit(cli: Cli, options: Options) -> None:
     changes = fields_of(options)
     if not changes:
         raise WrongUse("Say what to change, e.g. --every 30m; see 'edit --help'.")
-    _show_and_warn(cli, schedules.edit(found.pk, changes, actor=cli.actor))
+    _show_and_warn(
+        cli, schedules.edit(found.pk, changes, actor=cli.actor, reason=options["reason"])
+    )
 
 
 def enable(cli: Cli, options: Options) -> None:
     found = schedules.find(options["schedule"])
     run_now = bool(options["run_now"])
-    switched = schedules.set_enabled(found.pk, True, run_now=run_now, actor=cli.actor)
+    switched = schedules.set_enabled(
+        found.pk, True, run_now=run_now, actor=cli.actor, reason=options["reason"]
+    )
     _show_and_warn(cli, switched)
 
 
 def disable(cli: Cli, options: Options) -> None:
     found = schedules.find(options["schedule"])
-    _show(cli, schedules.set_enabled(found.pk, False, actor=cli.actor))
+    _show(cli, schedules.set_enabled(found.pk, False, actor=cli.actor, reason=options["reason"]))
 
 
 def run(cli: Cli, options: Options) -> None:
     found = schedules.find(options["schedule"])
-    task_id = schedules.run(found.pk, actor=cli.actor)
+    task_id = schedules.run(found.pk, actor=cli.actor, reason=options["reason"])
     if cli.out.as_json:
         cli.out.data({"schema": 1, "schedule_id": found.pk, "task_id": task_id or None})
     else:
@@ -91,7 +95,7 @@ def delete(cli: Cli, options: Options) -> None:
     if not options["yes"]:
         cli.out.confirm(f"Delete the schedule {found.name!r}?", flag="--yes")
     schedule_id = found.pk
-    schedules.delete(schedule_id, actor=cli.actor)
+    schedules.delete(schedule_id, actor=cli.actor, reason=options["reason"])
     if cli.out.as_json:
         cli.out.data({"schema": 1, "deleted": schedule_id})
     else:
