@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ingestion.services.standard_schedules import STANDARD
 from ingestion.sync.common.convert import column_name
 from ingestion.sync.common.registry import load_source
 from ingestion.sync.common.source import Crm, Model, Setting
@@ -20,8 +21,8 @@ A CRM is a dataset: a schema of its name in PostgreSQL, a file of its own in SQL
 of the warehouse. Besides the columns of the CRM a table has `_row_hash`, `_deleted_at` (when the row
 was found to be gone) and, where a value did not fit its column, `_misfits`.
 
-`sync_<dataset>_<table>` loads one table, `sync_<dataset>_all` all of a dataset. The README of each
-CRM says where its facts come from and what a real account still has to settle.
+`sync_<dataset>_<table>` loads one table, `sync_<dataset>_all` all of a dataset; the schedule is that of
+the standard set, which `manage.py load_schedules --set standard` makes. The README of each CRM says where its facts come from and what a real account still has to settle.
 """
 GONE = {
     "told": "told by the CRM",
@@ -53,8 +54,11 @@ def _section(crm: Crm) -> str:
             f"## {crm.title} (`{crm.name}`)\n",
             f"[README]({readme})\n",
             *_table(
-                ("table", "key", "cursor", "read", "deletions", "note"),
-                (_model_cells(model, lists_keys=lists_keys) for model in crm.models),
+                ("table", "key", "cursor", "read", "deletions", "schedule", "note"),
+                (
+                    _model_cells(model, _schedule(crm, model), lists_keys=lists_keys)
+                    for model in crm.models
+                ),
             ),
             *_table(
                 ("setting", "needed", "default", "what it is"),
@@ -75,13 +79,23 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _model_cells(model: Model, *, lists_keys: bool) -> tuple[str, ...]:
+def _schedule(crm: Crm, model: Model) -> str:
+    """Its own in the standard set, or that of all models of its CRM."""
+    every_minutes = {s.model_name: s.every_minutes for s in STANDARD if s.crm_source == crm.name}
+    for name in (model.name, "all"):
+        if name in every_minutes:
+            return f"every {_duration(60 * every_minutes[name])}"
+    return ""
+
+
+def _model_cells(model: Model, schedule: str, *, lists_keys: bool) -> tuple[str, ...]:
     return (
         f"`{column_name(model.name)}`",
         ", ".join(f"`{column_name(name)}`" for name in model.key),
         f"`{column_name(model.cursor)}`" if model.cursor else "",
         _reading(model),
         _deletions(model, lists_keys=lists_keys),
+        schedule,
         model.note,
     )
 

@@ -53,14 +53,24 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_row_tells_how_a_table_is_read(lines: list[str]) -> None:
     late = "marked by `--full` at the latest"
     for row in (
-        f"| `leads` | `id` | `updated_at` | from 90 seconds before the highest cursor on | {late} |  |",
+        f"| `leads` | `id` | `updated_at` | from 90 seconds before the highest cursor on | {late} |  |  |",
         "| `calls` | `call_id`, `leg` |  | what changed since the last run began"
-        " | told by the CRM |  |",
-        "| `users` | `id` |  | whole, in every run | marked by every run | no filter \\| at all |",
+        " | told by the CRM |  |  |",
+        "| `users` | `id` |  | whole, in every run | marked by every run |  | no filter \\| at all |",
         "| `links` | `id` |  | what changed since 1 day before the last run began"
-        " | none, unless noted |  |",
+        " | none, unless noted |  |  |",
     ):
         assert row in lines
+
+
+def test_a_row_tells_the_schedule_of_the_standard_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset_docs, "load_source", lambda name: FakeSource)
+    hubspot = Crm("hubspot", "HubSpot", (Model("deals"), Model("quotes")), "all")
+    deals, quotes = [x for x in dataset_docs.text([hubspot]).splitlines() if x[:3] == "| `"]
+    assert "| every 15 minutes |" in deals
+    assert "every 1" not in quotes
+    marketsharp = Crm("marketsharp", "MarketSharp", (Model("leads"),), "all")
+    assert "| every 2 hours |" in dataset_docs.text([marketsharp])
 
 
 def test_a_row_tells_what_a_setting_is(lines: list[str]) -> None:
