@@ -115,7 +115,8 @@ def test_pause_and_resume(board: Page, live: Live) -> None:
     dialog.get_by_label("For how many minutes").fill("30")
     confirm(dialog, "Pause", reason="month end")
     expect(board.locator("#pool-state")).to_have_text("Paused")
-    expect(board.get_by_text("The pool is paused by operator")).to_contain_text("month end")
+    told = board.locator("p.notice", has_text="The pool is paused by operator")
+    expect(told).to_contain_text("month end")
 
     board.get_by_role("button", name="Resume the pool").click()
     confirm(board.get_by_role("dialog"), "Resume")
