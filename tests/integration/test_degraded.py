@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from ingestion.models import AuditRecord, SyncHistory
+from ingestion.models import AuditRecord, PoolReferee, SyncHistory
 from ingestion.pool.errors import AlreadyConfirmed, AlreadyFinished, LeaseLost
 from ingestion.pool.task import TaskStatus, utc_now
 from ingestion.services import referee_changes, who_decides
@@ -49,6 +52,24 @@ def three(bench: RefereeBench) -> list[str]:
     for task_id in ids[:2]:
         bench.confirm(task_id)
     return ids
+
+
+def test_what_waits_in_the_quiet_time_says_why(bench: RefereeBench, settings: Any) -> None:
+    """A real server has gone; the command line, the JSON and the metrics say the same."""
+    settings.METRICS_NETWORKS = [ip_network("127.0.0.1/32")]
+    bench.pool.snapshot()
+    bench.server.stop()
+    assert bench.is_degraded()
+    PoolReferee.objects.update(quiet_until=utc_now() + timedelta(minutes=5))
+    task_id = bench.submit()
+    with use_worker_pool(bench.pool):
+        explained = manage("explain", task_id, "--json").shape
+        (queued,) = manage("status", "--json").shape["queued"]
+        metrics = Client(REMOTE_ADDR="127.0.0.1").get("/metrics").content.decode()
+    assert (explained["reason"]["code"], explained["start"]) == ("degraded", None)
+    assert (queued["id"], queued["wait"]["reason"]["code"]) == (task_id, "degraded")
+    assert "worker_pool_degraded 1.0" in metrics
+    assert 'reason="degraded"} 1.0' in metrics
 
 
 class TestEveryVerb:
