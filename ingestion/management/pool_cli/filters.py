@@ -57,11 +57,14 @@ def agree(
     cli: Cli, options: Options, count: int, *, question: str, can_be_undone: bool = False
 ) -> None:
     """``question`` has a place for ``{tasks}``. Raises Conflict when --expected says another number,
-    WrongUse when nobody can be asked."""
+    WrongUse when nobody can be asked: also when there is nothing to ask now, since a script that
+    forgot to say yes must not work on some days only."""
     expected = options["expected"]
     if expected is not None and expected != count:
         raise Conflict(f"It is {counted(count)} now, not {expected}; nothing was changed.")
-    if count and not options["yes"] and expected is None:
+    if options["yes"] or expected is not None:
+        return
+    if count or not cli.out.can_ask:
         asked = question.format(tasks=counted(count))
         cli.out.confirm(asked, flag="--yes", can_be_undone=can_be_undone)
 

@@ -89,9 +89,14 @@ class Output:
         else:
             self.talk(f"Error: {failure.message}", style="red")
 
+    @property
+    def can_ask(self) -> bool:
+        """Somebody sits at the terminal."""
+        return sys.stdin.isatty()
+
     def confirm(self, question: str, *, flag: str, can_be_undone: bool = False) -> None:
         """Ask on a terminal. Raises WrongUse where nobody can answer, CliError on a no."""
-        if not sys.stdin.isatty():
+        if not self.can_ask:
             raise WrongUse(f"{question} Nobody can be asked here: add {flag} to say yes.")
         warning = "" if can_be_undone else " There is no undo."
         self._stderr.print(f"{question}{warning} [y/N] ", end="", soft_wrap=True)
