@@ -125,11 +125,11 @@ def forecast(request: HttpRequest, wish: Query[Wish]) -> dict[str, Any]:
 
 def _parameters(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text or "{}")
+        found: dict[str, Any] = json.loads(text or "{}")
     except (ValueError, RecursionError) as problem:
         raise InvalidParameters("parameters must be a JSON object.") from problem
     IngestionAdapter.validate_parameters(found if isinstance(found, dict) else {})
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 @router.post("/tasks", response=documented(OneTask, 409, status=201), auth=OPERATE)
