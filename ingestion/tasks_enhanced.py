@@ -54,6 +54,8 @@ for _crm_source, _sync_type in routes():
 @shared_task(
     name="ingestion.run_ingestion",
     ignore_result=True,
+    # Where there is a result backend, a direct run that failed has FAILED there too.
+    store_errors_even_if_ignored=True,
     acks_late=False,
     autoretry_for=(PoolUnavailable,),
     retry_backoff=True,

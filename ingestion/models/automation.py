@@ -48,6 +48,7 @@ class RuleAct(models.Model):
         DONE = "done"
         FAILED = "failed"
         DISMISSED = "dismissed"
+        REPLACED = "replaced"  # nobody had decided when the rule found it anew
 
     at = models.DateTimeField(default=now, db_index=True)
     rule = models.CharField(max_length=50)

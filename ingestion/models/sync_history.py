@@ -100,6 +100,7 @@ class SyncHistoryManager(models.Manager["SyncHistory"]):
         attempt: int,
         status: str,
         error_message: str | None,
+        error_class: str = "",
         counts: Mapping[str, int] | None = None,
         performance_metrics: Mapping[str, Any] | None = None,
         kept: Mapping[str, Any] | None = None,
@@ -107,7 +108,9 @@ class SyncHistoryManager(models.Manager["SyncHistory"]):
         """End the row of a task, unless it has ended or a newer attempt runs. Needs no epoch: the
         attempt's holder is the only one who can know how it ended."""
         rows = self.open_row(task_id).filter(attempt__lte=attempt)
-        return self._close(rows, status, error_message, counts, performance_metrics, kept)
+        return self._close(
+            rows, status, error_message, error_class, counts, performance_metrics, kept
+        )
 
     def close_run(
         self,
@@ -115,18 +118,20 @@ class SyncHistoryManager(models.Manager["SyncHistory"]):
         *,
         status: str,
         error_message: str | None,
+        error_class: str = "",
         counts: Mapping[str, int] | None = None,
         performance_metrics: Mapping[str, Any] | None = None,
     ) -> bool:
         """End the row of a run that did not come through the pool."""
         rows = self.filter(pk=history_id, status__in=SyncHistory.OPEN_STATUSES)
-        return self._close(rows, status, error_message, counts, performance_metrics)
+        return self._close(rows, status, error_message, error_class, counts, performance_metrics)
 
     @staticmethod
     def _close(
         rows: models.QuerySet[SyncHistory],
         status: str,
         error_message: str | None,
+        error_class: str,
         counts: Mapping[str, int] | None,
         performance_metrics: Mapping[str, Any] | None,
         kept: Mapping[str, Any] | None = None,
@@ -138,7 +143,11 @@ class SyncHistoryManager(models.Manager["SyncHistory"]):
             named["performance_metrics"] = dict(performance_metrics)
         return bool(
             rows.update(
-                status=status, error_message=error_message, end_time=timezone.now(), **named
+                status=status,
+                error_message=error_message,
+                error_class=error_class,
+                end_time=timezone.now(),
+                **named,
             )
         )
 
@@ -168,6 +177,9 @@ class SyncHistory(models.Model):
     records_deleted = models.BigIntegerField(default=0)
     records_failed = models.BigIntegerField(default=0)
     error_message = models.TextField(null=True, blank=True)
+    # Of a failed run: the word of its error, see ``sync.common.errors``. Empty for runs of before
+    # failures were classed.
+    error_class = models.CharField(max_length=30, blank=True, default="", db_default="")
     configuration = models.JSONField(default=dict, blank=True)
     performance_metrics = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -203,6 +215,7 @@ class SyncHistory(models.Model):
             models.Index(fields=("crm_source", "sync_type", "-start_time")),
             models.Index(fields=("status", "start_time")),
             models.Index(fields=("end_time",)),
+            models.Index(fields=("schedule", "-start_time")),
             models.Index(fields=("pool_status", "queued_us")),
             models.Index(fields=("pool_status", "ended_us")),
             models.Index(

@@ -17,6 +17,7 @@ from ingestion.pool.clock import to_us
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services import audit, ledger_state
 from ingestion.services.submission import Submission
+from ingestion.sync.common.errors import LOST
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +142,7 @@ def _close(task: WorkerTask, *, actor: str, kept: Mapping[str, Any] | None) -> b
             attempt=task.attempt,
             status=row_status(task),
             error_message=task.error_message or task.result.get("warning"),
+            error_class=_error_class(task),
             counts=task.result.get("counts"),
             performance_metrics=task.result.get("metrics"),
             kept=kept,
@@ -150,6 +152,13 @@ def _close(task: WorkerTask, *, actor: str, kept: Mapping[str, Any] | None) -> b
     if closed:
         logger.info("task %s (%s) ended %s", task.id, task.route, task.status)
     return closed
+
+
+def _error_class(task: WorkerTask) -> str:
+    """A failure that its run did not class itself is one of the pool: nobody heard of the run."""
+    if task.status != TaskStatus.FAILED:
+        return ""
+    return str(task.result.get("error_class", LOST))
 
 
 def row_status(task: WorkerTask) -> str:

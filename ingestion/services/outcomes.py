@@ -10,7 +10,12 @@ from typing import Any
 from ingestion.pool.store import Outcome, PoolPolicy
 from ingestion.pool.task import TaskStatus, utc_now
 from ingestion.services.secrets import mask, mask_json
-from ingestion.sync.common.errors import QuotaExceeded, SyncError, TransientError
+from ingestion.sync.common.errors import (
+    QuotaExceeded,
+    SyncError,
+    TransientError,
+    error_class_of,
+)
 from ingestion.sync.common.run import SyncResult
 
 BACKOFF = PoolPolicy()
@@ -36,7 +41,7 @@ def failed(
     return Outcome(
         TaskStatus.FAILED,
         message_of(error),
-        recorded(result),
+        {**recorded(result), "error_class": error_class_of(error)},
         retry_in_seconds(error, attempt=attempt, now=now or utc_now()),
     )
 

@@ -34,7 +34,7 @@ class SharedRateLimiter:
         try:
             wait_us = self._reserve(
                 keys=[f"{self._family}{rate.name}"],
-                args=[rate.requests, _us(rate.window_seconds), _us(rate.patience_seconds)],
+                args=[rate.requests, _us(rate.spaced_seconds), _us(rate.patience_seconds)],
             )
         except RedisError as problem:
             self._warn(problem)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from ingestion.models import SyncHistory
 from ingestion.services import audit, outside_runs
 from ingestion.services.doctor import ShellRun
+from ingestion.sync.common.errors import LOST
 
 # A run from a shell reports to nobody, and a full one may take many hours.
 LONGEST_RUN_MINUTES = 24 * 60.0
@@ -41,7 +42,9 @@ def of(row: SyncHistory, *, why: str) -> ShellRun:
 def close(run: ShellRun) -> bool:
     """False when it has ended since."""
     status = SyncHistory.Status.FAILED.value
-    is_closed = SyncHistory.objects.close_run(run.pk, status=status, error_message=run.why)
+    is_closed = SyncHistory.objects.close_run(
+        run.pk, status=status, error_message=run.why, error_class=LOST
+    )
     if is_closed:
         audit.record(
             "close",

@@ -23,6 +23,7 @@ from ingestion.sync.common.errors import (
     SyncError,
     SyncStopped,
     TransientError,
+    error_class_of,
 )
 from ingestion.sync.common.progress import Reporter
 from ingestion.sync.common.registry import crm, open_source
@@ -93,18 +94,22 @@ def _recorded(result: SyncResult, options: SyncOptions, handle: RunHandle) -> It
         _close(row, result, SyncHistory.Status.CANCELLED, str(stop) or "The run was interrupted.")
         raise
     except BaseException as problem:
-        _close(row, result, SyncHistory.Status.FAILED, str(problem) or type(problem).__name__)
+        message = str(problem) or type(problem).__name__
+        _close(row, result, SyncHistory.Status.FAILED, message, error_class_of(problem))
         raise
     _close(row, result, result.status, result.warning)
 
 
-def _close(row: SyncHistory, result: SyncResult, status: str, message: str | None) -> None:
+def _close(
+    row: SyncHistory, result: SyncResult, status: str, message: str | None, error_class: str = ""
+) -> None:
     # The connection may have been idle for as long as the run took.
     refresh_connections()
     SyncHistory.objects.close_run(
         row.pk,
         status=status,
         error_message=mask(message) if message else None,
+        error_class=error_class,
         counts=result.counts,
         performance_metrics=result.metrics(),
     )
@@ -190,12 +195,16 @@ def _failure_of(failures: dict[str, SyncError], *, tried: int, of: int) -> SyncE
     message = f"{len(failures)} of {of} models failed ({', '.join(failures)}); {name}: {first}"
     if tried < of:
         message += f" The last {of - tried} were not tried."
+    classes = {problem.error_class for problem in failures.values()}
     waits = [
         p.retry_after_seconds or 0.0 for p in failures.values() if isinstance(p, TransientError)
     ]
+    found: SyncError = PermanentError(message)
     if len(waits) == len(failures):
-        return TransientError(message, retry_after_seconds=max(waits) or None)
-    return PermanentError(message)
+        found = TransientError(message, retry_after_seconds=max(waits) or None)
+    if len(classes) == 1:
+        (found.error_class,) = classes
+    return found
 
 
 def _crm(name: str) -> Crm:

@@ -39,7 +39,8 @@ REAPS_PER_LEASE = 9
 class TaskLife:
     """The verbs of one task. Every verb raises PoolUnavailable when the store cannot be reached.
 
-    ``store`` and ``conf`` come from the settings unless given; ``send`` hands a claimed task to the broker; see ``dispatch.send``.
+    ``store`` and ``conf`` come from the settings unless given; ``send`` hands a claimed task to the
+    broker, see ``dispatch.send``.
     """
 
     def __init__(
@@ -69,15 +70,16 @@ class TaskLife:
         on_overlap: OnOverlap | str = OnOverlap.ALLOW,
     ) -> str:
         """Like ``submit``; the id of the task, or of the one that absorbed the request."""
-        given = {"max_attempts": max_attempts, "not_before": not_before, "on_overlap": on_overlap}
         return self.submit(
             crm_source,
             sync_type,
             parameters,
             priority,
             requested_by=requested_by,
+            max_attempts=max_attempts,
+            not_before=not_before,
             reason=reason,
-            **given,  # type: ignore[arg-type]
+            on_overlap=on_overlap,
         ).task_id
 
     def submit(

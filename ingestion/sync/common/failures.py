@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import sqlalchemy as sa
 from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.destinations.exceptions import DatabaseTransientException, DestinationConnectionError
+from dlt.common.schema.exceptions import SchemaException
+from dlt.destinations.exceptions import (
+    DatabaseTransientException,
+    DatabaseUndefinedRelation,
+    DestinationConnectionError,
+    DestinationSchemaWillNotUpdate,
+)
 
 from ingestion.sync.common.errors import (
     CredentialsError,
+    KeptStateWrong,
     PermanentError,
     SyncError,
     SyncStopped,
@@ -23,6 +31,9 @@ CONNECTION_ERRORS = (
     DestinationConnectionError,
     ConnectionError,
 )
+KEPT_STATE_ERRORS = (SchemaException, DatabaseUndefinedRelation, DestinationSchemaWillNotUpdate)
+# As SQLite and PostgreSQL say it.
+UNDEFINED = re.compile(r"no such (table|column)|has no column|(column|relation) .* does not exist")
 REFUSED = ("password authentication failed", "no password supplied", "access denied for user")
 LONGEST_CAUSE = 300
 
@@ -31,7 +42,8 @@ def cause_of(error: BaseException) -> BaseException:
     """What has to be raised instead of ``error``.
 
     A stop, a SyncError and the end of the process come out as themselves; a trouble with the
-    warehouse's connection becomes a TransientError, everything else a PermanentError.
+    warehouse's connection becomes a TransientError, what does not fit its tables a KeptStateWrong,
+    everything else a PermanentError.
     """
     chain = list(_chain(error))
     for found in chain:
@@ -48,6 +60,10 @@ def _classed(chain: list[BaseException]) -> SyncError:
     told = _one_line(root)
     if any(word in str(e).lower() for e in chain for word in REFUSED):
         return CredentialsError(f"The warehouse refused the login of WAREHOUSE_URL: {told}")
+    if any(isinstance(e, KEPT_STATE_ERRORS) for e in chain) or UNDEFINED.search(told):
+        return KeptStateWrong(
+            f"The warehouse's tables or schema do not fit the run: {told}; load it with --full."
+        )
     if any(isinstance(e, CONNECTION_ERRORS) for e in chain):
         return TransientError(f"The warehouse could not be reached or was busy: {told}")
     if isinstance(root, ConfigurationException):

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
+
 from ingestion.sync.common.errors import (
     CredentialsError,
     NotAllowed,
@@ -16,12 +18,15 @@ from ingestion.sync.common.errors import (
     QuotaExceeded,
     SyncError,
     Throttled,
+    TimedOut,
+    TooLarge,
     TransientError,
 )
 from ingestion.sync.common.rate_limit import Rate
 
 # 5xx come on top. 408 and 425 are answers to bad timing, not to a bad request.
 TRANSIENT_STATUSES = frozenset({408, 425, 429})
+TIMEOUT_STATUSES = frozenset({408, 504, 524})  # 524: Cloudflare has waited for the origin
 PERMANENT_5XX = frozenset({501, 505, 530})  # 530: Cloudflare has no such origin
 DETAIL_LIMIT = 200  # characters of the CRM's own words in a message
 
@@ -73,7 +78,8 @@ def refused(refusal: Refusal) -> SyncError:
             retry_after_seconds=refusal.retry_after_seconds,
         )
     if is_transient(status):
-        return TransientError(
+        kind = TimedOut if status in TIMEOUT_STATUSES else TransientError
+        return kind(
             f"{label} failed on the server's side ({status}{detail}); try again later.",
             retry_after_seconds=refusal.retry_after_seconds,
         )
@@ -84,7 +90,8 @@ def refused(refusal: Refusal) -> SyncError:
         return PermanentError(
             f"{label} does not exist (404{detail}); check the base URL and the API version."
         )
-    return PermanentError(f"{label} refused the request ({status}{detail}).")
+    message = f"{label} refused the request ({status}{detail})."
+    return TooLarge(message) if status == 413 else PermanentError(message)
 
 
 def is_transient(status: int) -> bool:
@@ -103,7 +110,8 @@ def budget_used_up(label: str, rate: Rate, *, wait_seconds: float) -> QuotaExcee
 
 
 def cut_off(label: str, problem: Exception) -> TransientError:
-    return TransientError(
+    kind = TimedOut if isinstance(problem, requests.Timeout) else TransientError
+    return kind(
         f"{label} got no complete answer ({type(problem).__name__});"
         " check the network and the base URL, or try again later."
     )

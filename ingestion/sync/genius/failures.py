@@ -15,6 +15,7 @@ from ingestion.sync.common.errors import (
     NotAllowed,
     PermanentError,
     SyncError,
+    TimedOut,
     TransientError,
 )
 from ingestion.sync.genius.settings import DATABASE_URL
@@ -27,6 +28,8 @@ FORBIDDEN: frozenset[Code] = frozenset({1142, 1143, "42501"})
 NO_TABLE: frozenset[Code] = frozenset({1146, "42P01"})
 # Too many connections, shutting down, lock wait, deadlock, interrupted, too slow.
 BUSY: frozenset[Code] = frozenset({1040, 1053, 1077, 1203, 1205, 1213, 1226, 1317, 1969, 3024})
+# MySQL's and MariaDB's limits of a statement's time, and PostgreSQL's.
+TOO_SLOW: frozenset[Code] = frozenset({3024, 1969, "57014"})
 BUSY_STATES = ("08", "40", "53", "55", "57")
 CLIENT_ERRORS = range(2000, 3000)
 
@@ -64,9 +67,8 @@ def explain(problem: SQLAlchemyError, *, url: URL, table: str) -> SyncError:
     if code in NO_TABLE or "no such table" in words:
         return _no_table(table)
     if problem.connection_invalidated or _is_busy(code, words, url):
-        return TransientError(
-            f"Genius: table {table} cannot be read now: {words}; try again later."
-        )
+        kind = TimedOut if code in TOO_SLOW else TransientError
+        return kind(f"Genius: table {table} cannot be read now: {words}; try again later.")
     return PermanentError(f"Genius: table {table} cannot be read: {words}; check {DATABASE_URL}.")
 
 

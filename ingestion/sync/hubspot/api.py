@@ -16,6 +16,7 @@ from ingestion.sync.common.errors import (
     NotAllowed,
     QuotaExceeded,
     SyncError,
+    Throttled,
     TransientError,
 )
 from ingestion.sync.common.http import HttpApi, HttpClient
@@ -34,8 +35,6 @@ BATCH_READ_INPUTS = 100
 ASSOCIATION_INPUTS = 1000
 # A URL above 16 kB is refused with 414; the rest of it needs some room too.
 PROPERTIES_URL_LENGTH = 14_000
-# HubSpot counts a request when it arrives, we when it leaves: a little longer than its windows.
-WINDOW_MARGIN = 1.1
 TOKEN = "HUBSPOT_ACCESS_TOKEN"  # noqa: S105
 
 Object = dict[str, Any]
@@ -80,7 +79,7 @@ class HubspotApi:
         settings = context.settings
         self._paths = Paths.of(settings["HUBSPOT_API_VERSION"].strip())
         self._search_rate = Rate(
-            "hubspot:search", positive_int(settings, "HUBSPOT_SEARCHES_PER_SECOND"), WINDOW_MARGIN
+            "hubspot:search", positive_int(settings, "HUBSPOT_SEARCHES_PER_SECOND"), 1
         )
         self._http = HttpClient(_http_api(settings), context)
 
@@ -196,7 +195,7 @@ def _http_api(settings: Mapping[str, str]) -> HttpApi:
         title=CRM.title,
         base_url=settings["HUBSPOT_BASE_URL"].strip().rstrip("/"),
         auth=BearerTokenAuth(token),
-        rates=(Rate("hubspot:burst", burst, 10 * WINDOW_MARGIN),),
+        rates=(Rate("hubspot:burst", burst, 10),),
         retry=RetryPolicy(attempts=6, retry_after="milliseconds"),
         credentials=(TOKEN,),
         secrets=(token,),
@@ -233,11 +232,11 @@ def _explain(refusal: Refusal) -> SyncError | None:
     return None
 
 
-def _too_fast(refusal: Refusal) -> TransientError:
+def _too_fast(refusal: Refusal) -> Throttled:
     """HubSpot often leaves Retry-After out; the name of the policy tells the window."""
     policy = str(refusal.body.get("policyName") or "")
     window = 10.0 if policy.startswith("TEN_SECONDLY") else 1.0
-    return TransientError(
+    return Throttled(
         f"{refusal.label} answers that there were too many requests (429 {policy}); lower"
         " HUBSPOT_REQUESTS_PER_10_SECONDS or HUBSPOT_SEARCHES_PER_SECOND, or try again later.",
         retry_after_seconds=refusal.retry_after_seconds or window,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ingestion.sync.common.errors import QuotaExceeded, SyncError, TransientError
+from ingestion.sync.common.errors import QuotaExceeded, SyncError, Throttled
 from ingestion.sync.common.rate_limit import Rate
 
 # What counts as what; closing a session and asking for the counters count as nothing.
@@ -57,7 +57,7 @@ def over_limit(
     wanted = operation_type or OPERATION_TYPES.get(operation, "")
     used_up = [c for c in counters if c.is_used_up and c.operation_type == wanted]
     if not used_up:
-        return TransientError(
+        return Throttled(
             f"Five9 {operation} is over the domain's limit of {wanted} operations; try again later."
         )
     longest = max(used_up, key=lambda counter: counter.window_seconds)
@@ -66,9 +66,7 @@ def over_limit(
         f" in {longest.window_seconds:g} seconds"
     )
     if longest.window_seconds <= longest_seconds:
-        return TransientError(
-            f"{words}; try again later.", retry_after_seconds=longest.window_seconds
-        )
+        return Throttled(f"{words}; try again later.", retry_after_seconds=longest.window_seconds)
     resets_at = datetime.now(UTC) + timedelta(seconds=longest.window_seconds)
     return QuotaExceeded(
         f"{words}; run it again after {resets_at:%Y-%m-%d %H:%M} UTC.", resets_at=resets_at
