@@ -7,12 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from statistics import fmean
 from typing import Any
 
 from ingestion.conf import crm_environment
-from ingestion.models import SyncHistory, SyncSchedule
+from ingestion.models import SyncSchedule
 from ingestion.services.recurrence import recurrence_of, runs_after
+from ingestion.services.route_costs import Cost, costs_of
 from ingestion.services.routing import ALL
 from ingestion.services.schedule_fields import parameters_of
 from ingestion.services.secrets import mask
@@ -20,19 +20,9 @@ from ingestion.sync.common.errors import CredentialsError
 from ingestion.sync.common.registry import crm_settings, crms
 
 DAY_SECONDS = 86_400
-JUDGED_RUNS = 10
-DONE = (SyncHistory.Status.SUCCESS, SyncHistory.Status.PARTIAL)
 # How a CRM's folder names its limits: CALLRAIL_REQUESTS_PER_HOUR, HUBSPOT_REQUESTS_PER_10_SECONDS.
 QUOTA = re.compile(r".*_REQUESTS_PER_(?P<number>\d+_)?(?P<unit>SECOND|MINUTE|HOUR|DAY)S?")
 UNIT_SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": DAY_SECONDS}
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Means of a route's last complete runs; None while there was none."""
-
-    seconds: float | None = None
-    requests: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +36,7 @@ class Planned:
     gap_seconds: float
     runs_per_day: float
     parameters: Mapping[str, Any]
-    cost: Cost = Cost()
+    cost: Cost
 
     @property
     def route(self) -> str:
@@ -83,7 +73,12 @@ class CrmLoad:
 def plan(schedules: Iterable[SyncSchedule], *, now: datetime | None = None) -> tuple[Planned, ...]:
     """The schedules that are switched on; they need not be stored."""
     at = now or datetime.now(UTC)
-    return tuple(_planned(found, at) for found in schedules if found.enabled)
+    enabled = [found for found in schedules if found.enabled]
+    costs = costs_of((found.crm_source, found.model_name) for found in enabled)
+    return tuple(
+        _planned(found, at, costs.get((found.crm_source, found.model_name), Cost()))
+        for found in enabled
+    )
 
 
 def load(planned: Sequence[Planned]) -> tuple[CrmLoad, ...]:
@@ -110,7 +105,7 @@ def findings(planned: Sequence[Planned], *, max_workers: int) -> tuple[Finding, 
     )
 
 
-def _planned(schedule: SyncSchedule, now: datetime) -> Planned:
+def _planned(schedule: SyncSchedule, now: datetime, cost: Cost) -> Planned:
     recurrence = recurrence_of(schedule)
     gap = recurrence.gap_seconds
     per_day = DAY_SECONDS / gap
@@ -125,22 +120,8 @@ def _planned(schedule: SyncSchedule, now: datetime) -> Planned:
         gap,
         per_day,
         parameters_of(schedule),
-        cost_of(schedule.crm_source, schedule.model_name),
+        cost,
     )
-
-
-def cost_of(crm_source: str, sync_type: str) -> Cost:
-    rows = SyncHistory.objects.filter(crm_source=crm_source, sync_type=sync_type, status__in=DONE)
-    last = list(rows.exclude(end_time=None).order_by("-start_time")[:JUDGED_RUNS])
-    if not last:
-        return Cost()
-    return Cost(fmean(row.duration_seconds or 0 for row in last), fmean(map(requests_of, last)))
-
-
-def requests_of(row: SyncHistory) -> int:
-    """How many requests a run has made, by its own count."""
-    models = row.performance_metrics.get("models") or ()
-    return sum(int(model.get("requests") or 0) for model in models)
 
 
 def _crm_load(name: str, planned: Sequence[Planned]) -> CrmLoad:
@@ -218,11 +199,15 @@ def _too_few_workers(planned: Sequence[Planned], max_workers: int) -> Iterator[F
         )
 
 
+def _fail(count: int) -> str:
+    return "its schedule fails" if count == 1 else f"its {count} schedules fail"
+
+
 def _not_configured(planned: Sequence[Planned]) -> Iterator[Finding]:
     counts = Counter(p.crm_source for p in planned if p.crm_source in crms())
     for crm_source, count in counts.items():
         try:
             crm_settings(crm_source, crm_environment())
         except CredentialsError as missing:
-            said = f"{mask(str(missing))} Until then its {count} schedules fail."
+            said = f"{mask(str(missing))} Until then {_fail(count)}."
             yield Finding("NOT_CONFIGURED", crm_source, said)

@@ -10,7 +10,7 @@ from ingestion.management.pool_cli import options as words
 from ingestion.management.pool_cli.cli import Cli, Options, Verb
 from ingestion.management.pool_cli.failures import WrongUse
 from ingestion.management.pool_cli.lines import printable, stamp
-from ingestion.management.pool_cli.parser import Words
+from ingestion.management.pool_cli.words import Words, add_reason
 from ingestion.models import RuleAct
 from ingestion.models.automation import Level
 from ingestion.services.automation import engine
@@ -31,7 +31,9 @@ def add_subcommands(parser: CommandParser) -> None:
 
 
 def _decision(found: Words, name: str, verb: Verb, help: str) -> None:
-    found.add(name, verb, help).add_argument("act", type=words.whole_number, metavar="ID")
+    word = found.add(name, verb, help)
+    word.add_argument("act", type=words.whole_number, metavar="ID")
+    add_reason(word)
 
 
 def _add_set(found: Words) -> None:
@@ -44,6 +46,7 @@ def _add_set(found: Words) -> None:
     switch.add_argument("--off", dest="enabled", action="store_false", default=None)
     word.add_argument("--cooldown-minutes", type=words.shown_tasks, metavar="N")
     word.add_argument("--hourly-limit", type=words.shown_tasks, metavar="N")
+    add_reason(word)
 
 
 def rules(cli: Cli, options: Options) -> None:
@@ -75,18 +78,25 @@ def acts(cli: Cli, options: Options) -> None:
 
 
 def approve(cli: Cli, options: Options) -> None:
-    _show(cli, [engine.approve(options["act"], cli.pool, actor=cli.actor)])
+    act = engine.approve(options["act"], cli.pool, actor=cli.actor, reason=options["reason"])
+    _show(cli, [act])
 
 
 def dismiss(cli: Cli, options: Options) -> None:
-    _show(cli, [engine.dismiss(options["act"], actor=cli.actor)])
+    _show(cli, [engine.dismiss(options["act"], actor=cli.actor, reason=options["reason"])])
 
 
 def set_(cli: Cli, options: Options) -> None:
     changes = {n: options[n] for n in engine.SETTABLE if options.get(n) is not None}
     if not changes:
         raise WrongUse("Say what to set, e.g. --level ask or --off.")
-    after = engine.set_rule(options["rule"], changes, crm_source=options["crm"], actor=cli.actor)
+    after = engine.set_rule(
+        options["rule"],
+        changes,
+        crm_source=options["crm"],
+        actor=cli.actor,
+        reason=options["reason"],
+    )
     shape = {"schema": 1, "rule": options["rule"], "crm_source": options["crm"], **after.to_dict()}
     if cli.out.as_json:
         cli.out.data(shape)

@@ -17,19 +17,21 @@ from ingestion.services.schedule_load import CrmLoad, Finding
 COLUMNS = ("ID", "Name", "Sync", "Runs", "By", "Next run", "Last run")
 
 
-def show_all(out: Output, found: Sequence[SyncSchedule]) -> None:
-    rows = [row(schedule) for schedule in found]
+def show_all(out: Output, found: Sequence[SyncSchedule], *, crm_source: str = "") -> None:
+    last = schedules.last_runs(found)
+    rows = [row(schedule, last.get(schedule.pk)) for schedule in found]
     if out.draws_tables:
         out.draw(table("Schedules", COLUMNS, rows))
     elif rows:
         out.lines("\t".join(words) for words in rows)
+    elif crm_source:
+        out.talk(f"There is no schedule of {crm_source}; 'list' without --crm shows all.")
     else:
         out.talk("There is no schedule yet; 'load_schedules --set standard' makes some.")
 
 
-def row(schedule: SyncSchedule) -> tuple[str, ...]:
+def row(schedule: SyncSchedule, last: SyncHistory | None) -> tuple[str, ...]:
     preview = schedules.preview_of(schedule, count=1)
-    last = schedule.runs.order_by("-start_time", "-pk").first()
     return (
         str(schedule.pk),
         printable(schedule.name),
@@ -61,8 +63,9 @@ def whole(schedule: SyncSchedule) -> Iterator[str]:
 
 
 def times(next_runs: Iterable[datetime | str]) -> Iterator[str]:
-    yield "next runs:"
-    yield from (f"- {at if isinstance(at, str) else stamp(at)}" for at in next_runs)
+    shown = [f"- {at if isinstance(at, str) else stamp(at)}" for at in next_runs]
+    yield "next runs:" if shown else "next runs: none"
+    yield from shown
 
 
 def run_line(found: SyncHistory) -> str:
@@ -79,6 +82,7 @@ def warn(out: Output, findings: Iterable[Finding]) -> None:
 def load_line(crm: CrmLoad) -> str:
     quota = f" of {crm.quota_per_day:,.0f} allowed" if crm.quota_per_day else ""
     return (
-        f"{crm.crm_source}: {crm.schedules} schedules, {crm.runs_per_day:,.0f} runs a day, "
+        f"{crm.crm_source}: {crm.schedules} schedule{'' if crm.schedules == 1 else 's'}, "
+        f"{crm.runs_per_day:,.0f} runs a day, "
         f"about {crm.requests_per_day:,.0f} requests{quota}"
     )

@@ -13,6 +13,7 @@ from ingestion.management.schedules_cli import lines
 from ingestion.management.schedules_cli.words import fields_of
 from ingestion.models import SyncSchedule
 from ingestion.services import schedules
+from ingestion.services.routing import known_crms
 from ingestion.services.schedule_errors import InvalidSchedule
 
 
@@ -23,15 +24,14 @@ class Findings(CliError):
 
 
 def list_(cli: Cli, options: Options) -> None:
-    found = SyncSchedule.objects.select_related("periodic_task")
-    if options["crm"]:
-        found = found.filter(crm_source=options["crm"])
-    shown = list(found)
+    crm_source = options["crm"].strip().lower()
+    if crm_source and crm_source not in known_crms():
+        raise WrongUse(f"There is no CRM {crm_source!r}; there are {', '.join(known_crms())}.")
+    found = schedules.stored(crm_source)
     if cli.out.as_json:
-        shape = [schedules.to_dict(one) for one in shown]
-        cli.out.data({"schema": 1, "schedules": shape})
+        cli.out.data({"schema": 1, "schedules": schedules.to_dicts(found)})
     else:
-        lines.show_all(cli.out, shown)
+        lines.show_all(cli.out, found, crm_source=crm_source)
 
 
 def show(cli: Cli, options: Options) -> None:

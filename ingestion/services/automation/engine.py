@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ingestion.models.automation import Level, RuleAct, RuleSetting
@@ -71,7 +72,12 @@ def in_force(found: Rule, crm_source: str = "") -> InForce:
 
 
 def set_rule(
-    name: str, changes: Mapping[str, Any], *, crm_source: str = "", actor: str = ""
+    name: str,
+    changes: Mapping[str, Any],
+    *,
+    crm_source: str = "",
+    actor: str = "",
+    reason: str = "",
 ) -> InForce:
     """Set some of ``SETTABLE`` for one CRM or for all. Raises UnknownRule."""
     found = rule(name)
@@ -89,7 +95,7 @@ def set_rule(
             "automation_set",
             actor=actor,
             target=f"rule {name}",
-            reason=crm_source or "all CRMs",
+            reason=f"For {crm_source or 'all CRMs'}{f': {reason}' if reason else '.'}",
             before=before.to_dict(),
             after=after.to_dict(),
         )
@@ -120,15 +126,16 @@ def acts(
     return cursor.page(rows, by="at", cursor=at, limit=limit)
 
 
-def approve(act_id: int, pool: WorkerPoolService, *, actor: str) -> RuleAct:
+def approve(act_id: int, pool: WorkerPoolService, *, actor: str, reason: str = "") -> RuleAct:
     """Do what a rule asked for. Errors: ActNotFound, AlreadyDecided, and those of the deed."""
-    return _carry_out(*_decide(act_id, RuleAct.Outcome.STARTED, actor), pool, by=actor)
+    found, act = _decide(act_id, RuleAct.Outcome.STARTED, actor)
+    return _carry_out(found, act, pool, by=actor, reason=reason)
 
 
-def dismiss(act_id: int, *, actor: str) -> RuleAct:
+def dismiss(act_id: int, *, actor: str, reason: str = "") -> RuleAct:
     """Do not do it. Errors: ActNotFound, AlreadyDecided."""
     _, act = _decide(act_id, RuleAct.Outcome.DISMISSED, actor)
-    audit.record("automation_dismiss", actor=actor, target=f"rule {act.rule}", reason=act.sentence)
+    _note("automation_dismiss", act, actor=actor, reason=reason)
     return act
 
 
@@ -139,19 +146,35 @@ def _enter(found: Rule, about: Recommendation, how: InForce, now: datetime) -> R
         return None
     with transaction.atomic():
         RuleSetting.objects.select_for_update().get_or_create(rule=found.name, crm_source="")
-        since = now - timedelta(minutes=how.cooldown_minutes)
-        noted = RuleAct.objects.filter(rule=found.name, subject=about.subject, at__gt=since)
-        if noted.exists():
+        noted = RuleAct.objects.filter(rule=found.name, subject=about.subject)
+        outcome = _outcome(found, how, now)
+        if _is_known(noted, outcome, how, now):
             return None
-        return RuleAct.objects.create(
+        noted.filter(outcome=RuleAct.Outcome.PROPOSED).update(outcome=RuleAct.Outcome.REPLACED)
+        act = RuleAct.objects.create(
             at=now,
             rule=found.name,
             crm_source=about.crm_source,
             subject=about.subject,
             sentence=mask(about.sentence),
             figures=mask_json(about.figures),
-            outcome=_outcome(found, how, now),
+            outcome=outcome,
         )
+        if outcome == RuleAct.Outcome.LIMITED:
+            by = f"automation ({found.name})"
+            _note("automation_limit", act, actor=by, after={"hourly_limit": how.hourly_limit})
+    return act
+
+
+def _is_known(noted: QuerySet[RuleAct], outcome: str, how: InForce, now: datetime) -> bool:
+    """What the limit stopped has no cooldown: it is done as soon as there is room again, and said
+    once an hour until then."""
+    limited = RuleAct.Outcome.LIMITED
+    since = now - timedelta(minutes=how.cooldown_minutes)
+    if noted.exclude(outcome=limited).filter(at__gt=since).exists():
+        return True
+    is_said = noted.filter(outcome=limited, at__gt=now - timedelta(hours=1)).exists()
+    return outcome == limited and is_said
 
 
 def _outcome(found: Rule, how: InForce, now: datetime) -> str:
@@ -166,7 +189,9 @@ def _outcome(found: Rule, how: InForce, now: datetime) -> str:
     return (RuleAct.Outcome.LIMITED if is_spent else RuleAct.Outcome.STARTED).value
 
 
-def _carry_out(found: Rule, act: RuleAct, pool: WorkerPoolService, *, by: str = "") -> RuleAct:
+def _carry_out(
+    found: Rule, act: RuleAct, pool: WorkerPoolService, *, by: str = "", reason: str = ""
+) -> RuleAct:
     """Do it and say so, whatever comes of it; a refusal by the pool is an outcome too."""
     actor = by or f"automation ({found.name})"
     about = Recommendation(act.crm_source, act.subject, act.sentence, act.figures)
@@ -178,15 +203,32 @@ def _carry_out(found: Rule, act: RuleAct, pool: WorkerPoolService, *, by: str = 
         act.outcome = RuleAct.Outcome.FAILED.value
     act.acted_at, act.actor = timezone.now(), mask(actor)
     act.save()
-    audit.record(
-        "automation",
-        actor=actor,
-        target=f"rule {found.name}",
-        reason=act.sentence,
-        before=act.figures,
-        after={"outcome": act.outcome, **act.result},
-    )
+    after = {"outcome": act.outcome, **act.result}
+    _note("automation", act, actor=actor, reason=reason, after=after)
     return act
+
+
+def _note(
+    action: str,
+    act: RuleAct,
+    *,
+    actor: str,
+    reason: str = "",
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """With what the rule found, in its words and figures, and what a person said to it."""
+    audit.record(
+        action,
+        actor=actor,
+        target=f"rule {act.rule}",
+        reason=_because(act.sentence, reason),
+        before=act.figures,
+        after=after,
+    )
+
+
+def _because(what: str, reason: str) -> str:
+    return f"{what} Decided: {reason}" if reason else what
 
 
 def _decide(act_id: int, outcome: str, actor: str) -> tuple[Rule, RuleAct]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from ingestion.conf import automation_conf, pool_conf
 from ingestion.models import SyncHistory, SyncSchedule
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.services import outside_runs
+from ingestion.services.reruns import parameters_of
 from ingestion.services.worker_pool import WorkerPoolService
 
 REMEMBERED = timedelta(days=14)
@@ -29,6 +31,7 @@ FIELDS = (
     "end_time",
     "records_processed",
     "error_message",
+    "error_class",
     "configuration",
     "performance_metrics",
 )
@@ -46,9 +49,12 @@ class Run:
     ended_at: datetime
     processed: int
     error: str
+    error_class: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     requests: int = 0
     throttled: int = 0
+    # Of the models that it loaded.
+    model_seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def route(self) -> str:
@@ -65,6 +71,13 @@ class Run:
     @property
     def has_failed(self) -> bool:
         return self.status == "failed"
+
+    def failed_with(self, classes: Container[str], *, words: re.Pattern[str]) -> bool:
+        """Whether it failed with an error of these classes. ``words`` of the sentence are looked
+        for only in a run that was recorded before failures were classed."""
+        if not self.has_failed:
+            return False
+        return self.error_class in classes if self.error_class else bool(words.search(self.error))
 
 
 @dataclass(frozen=True)
@@ -135,6 +148,7 @@ def run_of(
     end: datetime,
     processed: int,
     error: str | None,
+    error_class: str,
     configuration: Mapping[str, Any],
     metrics: Mapping[str, Any],
 ) -> Run:
@@ -149,7 +163,19 @@ def run_of(
         end,
         processed,
         error or "",
-        configuration.get("parameters") or {},
+        error_class,
+        parameters_of(configuration),
         requests=sum(int(model.get("requests") or 0) for model in models),
         throttled=sum(int(model.get("throttled") or 0) for model in models),
+        model_seconds={
+            model["model"]: sum((model.get("seconds") or {}).values())
+            for model in loaded_models(metrics)
+        },
     )
+
+
+def loaded_models(metrics: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Of ``performance_metrics``: what tells of each model that was loaded."""
+    for model in metrics.get("models") or ():
+        if "model" in model and not (model.get("error") or model.get("skipped")):
+            yield model

@@ -11,26 +11,34 @@ from datetime import datetime, timedelta
 from statistics import fmean
 from typing import Any
 
-from django.db.models import Max
 from django.utils import timezone
 
 from ingestion.models import AutomationReport, RuleAct, SyncHistory
 from ingestion.services import audit, cursor
 from ingestion.services.automation import engine
+from ingestion.services.automation.dataset_ages import freshness
 from ingestion.services.automation.facts import FIELDS, Run, run_of
+from ingestion.services.automation.queries import queries
 from ingestion.services.automation.rule_errors import ReportNotFound
-from ingestion.services.routing import ALL
+from ingestion.services.automation.waste import wasted
 from ingestion.services.secrets import mask
 
 SHOWN = 10
 SOURCES = {
-    "totals": "SyncHistory with period.start <= end_time < period.end, by status",
-    "routes": "the same rows by crm_source and sync_type; seconds = end_time - start_time",
-    "freshness": "the latest end_time of a success or partial SyncHistory row of each route",
+    "totals": "SyncHistory with period.start <= end_time < period.end, by status; a run that was "
+    "cancelled counts for no rate",
+    "failures": "the failed ones of these rows, by error_class",
+    "hours": "the same rows as totals, by the hour of end_time",
+    "routes": "the same rows by crm_source and sync_type; seconds = end_time - start_time; slowest "
+    "and most_failing are the first ten of them",
+    "freshness": "of each dataset that was ever to be loaded the latest end_time before period.end of "
+    "a success or partial run of it, or of 'all' that loaded it; dry runs do not count",
     "wasted.empty_runs": "the same rows as totals: complete, records_processed = 0",
-    "wasted.overlaps": "pairs of the same rows of one route that ran at the same time",
-    "wasted.redundant_all": "complete runs of 'all' within whose CRM a single model ran as well",
+    "wasted.overlaps": "those of the same rows that began while a run of their route went on",
+    "wasted.redundant_all": "complete runs of 'all' that loaded models which had complete runs of "
+    "their own; only the seconds of these models are counted",
     "rules": "RuleAct with period.start <= at < period.end, by rule and outcome",
+    "recommendations": "the same acts, one by one",
 }
 
 
@@ -55,15 +63,17 @@ def content_of(start: datetime, end: datetime) -> dict[str, Any]:
         "schema": 1,
         "period": {"start": start.isoformat(), "end": end.isoformat()},
         "totals": _totals(runs),
+        "failures": _failures(runs),
         "hours": _hours(runs, start, end),
         "routes": routes,
-        "slowest": _most(routes, "mean_seconds"),
-        "most_failing": _most(routes, "failed"),
-        "freshness": _freshness(end),
-        "wasted": _wasted(runs),
+        "slowest": _slowest(runs),
+        "most_failing": _most_failing(routes),
+        "freshness": freshness(end),
+        "wasted": wasted(runs),
         "rules": _rules(acts),
         "recommendations": [_told(act) for act in acts],
         "sources": SOURCES,
+        "queries": queries(start, end),
     }
 
 
@@ -99,15 +109,34 @@ def to_dict(report: AutomationReport) -> dict[str, Any]:
 
 def headline(report: AutomationReport) -> str:
     """The report in two sentences."""
-    totals, wasted = report.content["totals"], report.content["wasted"]
-    rate = totals["success_rate"]
-    told = "no run ended" if rate is None else f"{totals['runs']} runs ended, {rate:.0%} complete"
-    asked = sum(act["outcome"] == "proposed" for act in report.content["recommendations"])
+    recommendations = report.content["recommendations"]
+    asked = sum(act["outcome"] == "proposed" for act in recommendations)
     return (
-        f"{report.period_start:%Y-%m-%d %H:%M} to {report.period_end:%H:%M} UTC: {told}, "
-        f"{totals['failed']} failed; {wasted['seconds']:.0f} s of work wasted. "
+        f"{report.period_start:%Y-%m-%d %H:%M} UTC to {report.period_end:%Y-%m-%d %H:%M} UTC: "
+        f"{_ended(report.content)}. "
         f"{asked} recommendation{'' if asked == 1 else 's'} of the period waited for a yes."
     )
+
+
+def _ended(content: Mapping[str, Any]) -> str:
+    totals, rate = content["totals"], content["totals"]["success_rate"]
+    if not totals["runs"]:
+        return "no run ended"
+    complete, cancelled = totals["success"] + totals["partial"], totals["cancelled"]
+    counted = " of those that were not cancelled" if cancelled else ""
+    share = "" if rate is None else f" ({rate:.0%}{counted})"
+    others = f", {cancelled} cancelled" if cancelled else ""
+    return (
+        f"{totals['runs']} runs ended, {complete} complete{share}, {totals['failed']} failed{others};"
+        f" of {_spent(totals['seconds'])} of work {_spent(content['wasted']['seconds'])} wasted"
+    )
+
+
+def _spent(seconds: float) -> str:
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _runs(start: datetime, end: datetime) -> list[Run]:
@@ -135,8 +164,15 @@ def _totals(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
+def _failures(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """The most frequent kind first."""
+    counts = Counter(run.error_class for run in runs if run.has_failed)
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [{"error_class": word, "failed": count} for word, count in ordered]
+
+
 def _hours(runs: Iterable[Run], start: datetime, end: datetime) -> list[dict[str, Any]]:
-    """For the plot: complete and failed runs by the hour in which they ended."""
+    """For the plot: runs by the hour in which they ended."""
     hour = start.replace(minute=0, second=0, microsecond=0)
     found: dict[datetime, Counter[str]] = {}
     while hour < end:
@@ -146,16 +182,24 @@ def _hours(runs: Iterable[Run], start: datetime, end: datetime) -> list[dict[str
         kind = "complete" if run.is_complete else run.status
         found[run.ended_at.replace(minute=0, second=0, microsecond=0)][kind] += 1
     return [
-        {"at": at.isoformat(), "complete": counts["complete"], "failed": counts["failed"]}
+        {
+            "at": at.isoformat(),
+            **{kind: counts[kind] for kind in ("complete", "failed", "cancelled")},
+        }
         for at, counts in found.items()
     ]
 
 
 def _routes(runs: Iterable[Run]) -> list[dict[str, Any]]:
-    by_route: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        by_route[run.route].append(run)
+    by_route = _by_route(runs)
     return [_route(route, by_route[route]) for route in sorted(by_route)]
+
+
+def _by_route(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    found: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        found[run.route].append(run)
+    return found
 
 
 def _route(route: str, runs: Sequence[Run]) -> dict[str, Any]:
@@ -172,58 +216,16 @@ def _route(route: str, runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def _most(routes: Iterable[Mapping[str, Any]], figure: str) -> list[dict[str, Any]]:
-    ordered = sorted(routes, key=lambda route: route[figure], reverse=True)
-    return [{"route": r["route"], figure: r[figure]} for r in ordered if r[figure]][:SHOWN]
+def _slowest(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    means = {route: fmean(run.seconds for run in of) for route, of in _by_route(runs).items()}
+    ordered = sorted(means.items(), key=lambda pair: (-pair[1], pair[0]))[:SHOWN]
+    return [{"route": route, "mean_seconds": round(mean, 1)} for route, mean in ordered]
 
 
-def _freshness(end: datetime) -> list[dict[str, Any]]:
-    """The oldest first: when each route was last loaded completely."""
-    complete = SyncHistory.objects.filter(
-        status__in=(SyncHistory.Status.SUCCESS, SyncHistory.Status.PARTIAL), end_time__lt=end
-    )
-    rows = complete.order_by().values_list("crm_source", "sync_type").annotate(Max("end_time"))
-    last = {f"{crm_source}.{sync_type}": at for crm_source, sync_type, at in rows}
-    ordered = sorted(last.items(), key=lambda pair: pair[1])
-    return [
-        {
-            "route": route,
-            "loaded_at": at.isoformat(),
-            "age_seconds": round((end - at).total_seconds()),
-        }
-        for route, at in ordered
-    ]
-
-
-def _wasted(runs: Sequence[Run]) -> dict[str, Any]:
-    """Work that brought nothing, or was done twice."""
-    empty = [run for run in runs if run.is_complete and not run.processed]
-    overlaps, redundant = _overlaps(runs), _redundant(runs)
-    wasted = {run.history_id: run.seconds for run in (*empty, *overlaps, *redundant)}
-    return {
-        "empty_runs": len(empty),
-        "overlaps": len(overlaps),
-        "redundant_all": len(redundant),
-        # A run that is wasted in two ways counts once.
-        "seconds": round(sum(wasted.values()), 1),
-        "by_route": dict(Counter(run.route for run in (*empty, *overlaps, *redundant))),
-    }
-
-
-def _overlaps(runs: Iterable[Run]) -> list[Run]:
-    """Runs that began while the one before of their route still ran."""
-    found, ends = [], dict[str, datetime]()
-    for run in sorted(runs, key=lambda r: r.started_at):
-        if (until := ends.get(run.route)) and run.started_at < until:
-            found.append(run)
-        ends[run.route] = max(run.ended_at, until or run.ended_at)
-    return found
-
-
-def _redundant(runs: Sequence[Run]) -> list[Run]:
-    single = {run.crm_source for run in runs if run.is_complete and run.sync_type != ALL}
-    everything = (run for run in runs if run.is_complete and run.sync_type == ALL)
-    return [run for run in everything if run.crm_source in single]
+def _most_failing(routes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    failing = [route for route in routes if route["failed"]]
+    ordered = sorted(failing, key=lambda route: (-route["failed"], route["route"]))[:SHOWN]
+    return [{"route": route["route"], "failed": route["failed"]} for route in ordered]
 
 
 def _rules(acts: Sequence[RuleAct]) -> list[dict[str, Any]]:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingestion.services.automation.base import Hands, Recommendation, Rule
-from ingestion.services.automation.facts import Facts
+from ingestion.services.automation.facts import Facts, Run
+from ingestion.sync.common.errors import KeptStateWrong
 
+CLASSES = frozenset({KeptStateWrong.error_class})
 KEPT_STATE = re.compile(r"schema|column|watermark|cursor|state of|pending package", re.IGNORECASE)
 FAILURES = 3
 
@@ -25,9 +27,10 @@ class ClearCacheOnErrors(Rule):
     def find(self, facts: Facts) -> Iterator[Recommendation]:
         for route, runs in facts.routes():
             last = runs[:FAILURES]
-            if len(last) < FAILURES or not all(run.has_failed for run in last):
+            if len(last) < FAILURES:
                 continue
-            if all(KEPT_STATE.search(run.error) for run in last) and not _was_full(last[0]):
+            is_of_state = all(run.failed_with(CLASSES, words=KEPT_STATE) for run in last)
+            if is_of_state and not _was_full(last[0]):
                 yield Recommendation(
                     last[0].crm_source,
                     route,
@@ -40,6 +43,6 @@ class ClearCacheOnErrors(Rule):
         return hands.submit(about, {"mode": "full"})
 
 
-def _was_full(run: Any) -> bool:
+def _was_full(run: Run) -> bool:
     """It has not helped."""
     return run.parameters.get("mode") == "full" or bool(run.parameters.get("full"))

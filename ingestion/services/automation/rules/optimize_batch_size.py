@@ -9,7 +9,9 @@ from typing import Any
 from ingestion.services import schedules
 from ingestion.services.automation.base import Hands, Recommendation, Rule
 from ingestion.services.automation.facts import Facts
+from ingestion.sync.common.errors import TimedOut, TooLarge
 
+CLASSES = frozenset({TimedOut.error_class, TooLarge.error_class})
 TIMED_OUT = re.compile(r"timed? ?out|too large|413|504", re.IGNORECASE)
 JUDGED_RUNS, SLOW_RUNS = 5, 2
 USUAL_SIZE, SMALLEST_SIZE = 1000, 50
@@ -23,7 +25,7 @@ class OptimizeBatchSize(Rule):
     def find(self, facts: Facts) -> Iterator[Recommendation]:
         for schedule in facts.schedules:
             runs = facts.runs.get(schedule.route, ())[:JUDGED_RUNS]
-            slow = sum(run.has_failed and bool(TIMED_OUT.search(run.error)) for run in runs)
+            slow = sum(run.failed_with(CLASSES, words=TIMED_OUT) for run in runs)
             size = int(schedule.options.get("batch_size") or USUAL_SIZE)
             smaller = max(size // 2, SMALLEST_SIZE)
             if slow >= SLOW_RUNS and smaller < size:

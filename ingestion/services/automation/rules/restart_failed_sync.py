@@ -8,9 +8,14 @@ from typing import Any
 
 from ingestion.models.automation import Level
 from ingestion.services.automation.base import Hands, Recommendation, Rule
-from ingestion.services.automation.facts import Facts
+from ingestion.services.automation.facts import Facts, Run
+from ingestion.sync.common.errors import LOST, SyncBusy, Throttled, TimedOut, TransientError
 
-# Trying again does not help where somebody has to do something first.
+# What passes by itself, or has nothing to do with the sync.
+PASSING = frozenset(
+    {LOST, *(kind.error_class for kind in (TransientError, Throttled, TimedOut, SyncBusy))}
+)
+# Of runs without a class: trying again does not help where somebody has to do something first.
 LASTING = re.compile(
     r"credential|token|configured|may not read|not allowed|forbidden|40[013]\b|quota|daily limit"
     r"|unknown|refused the (login|connection)|not connected",
@@ -29,7 +34,7 @@ class RestartFailedSync(Rule):
         for route, runs in facts.routes():
             last, before = runs[0], runs[1 : 1 + JUDGED_RUNS]
             is_recent = bool(facts.since([last], minutes=RECENT_MINUTES))
-            if not (is_recent and last.has_failed) or LASTING.search(last.error):
+            if not (is_recent and last.has_failed and _passes(last)):
                 continue
             good = sum(run.is_complete for run in before)
             if good >= GOOD_RUNS:
@@ -43,3 +48,9 @@ class RestartFailedSync(Rule):
 
     def act(self, about: Recommendation, hands: Hands) -> dict[str, Any]:
         return hands.submit(about, about.figures["parameters"])
+
+
+def _passes(run: Run) -> bool:
+    if run.error_class:
+        return run.error_class in PASSING
+    return not LASTING.search(run.error)

@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from ingestion.services.automation.base import Hands, Recommendation, Rule
 from ingestion.services.automation.facts import Facts
+from ingestion.sync.common.errors import CredentialsError
 
+CLASSES = frozenset({CredentialsError.error_class})
 REFUSED = re.compile(
     r"refused the (credentials|login|connection|service account)|\b401\b", re.IGNORECASE
 )
@@ -28,7 +30,7 @@ class RotateCredentials(Rule):
     def find(self, facts: Facts) -> Iterator[Recommendation]:
         for crm_source, runs in facts.of_crm().items():
             recent = facts.since(runs, minutes=RECENT_MINUTES)
-            refused = [r for r in recent if r.has_failed and REFUSED.search(r.error)]
+            refused = [run for run in recent if run.failed_with(CLASSES, words=REFUSED)]
             if len(refused) >= REFUSALS and not any(run.is_complete for run in recent):
                 yield Recommendation(
                     crm_source,

@@ -12,6 +12,7 @@ from typing import Any
 import apprise
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_httpserver import HTTPServer
 
 from data_warehouse.celery import beat_schedule
 from ingestion.management.commands.manage_automation import Command
@@ -35,15 +36,28 @@ def ran(route: str, minutes_before: float, *, seconds: float = 60, **fields: Any
     """A run that ended so long before the end of the period."""
     crm_source, sync_type = route.split(".")
     end = END - timedelta(minutes=minutes_before)
-    usual = {"status": "success", "records_processed": 5}
+    usual = {
+        "status": "success",
+        "records_processed": 5,
+        "performance_metrics": told(seconds, sync_type),
+    }
     SyncHistory.objects.create(
         crm_source=crm_source,
         sync_type=sync_type,
         start_time=end - timedelta(seconds=seconds),
         end_time=end,
-        performance_metrics={"models": [{"requests": 3, "throttled": 1}]},
         **{**usual, **fields},
     )
+
+
+def told(seconds: float, *names: str) -> dict[str, Any]:
+    """What a run keeps of its models, each of which took so long, in two steps."""
+    steps = {"extract": seconds / 2, "load": seconds / 2}
+    return {
+        "models": [
+            {"model": name, "seconds": steps, "requests": 3, "throttled": 1} for name in names
+        ]
+    }
 
 
 @pytest.fixture
@@ -51,7 +65,9 @@ def content(db: None) -> dict[str, Any]:
     ran("hubspot.contacts", 30)
     ran("hubspot.contacts", 29.5)  # began while the one before still ran
     ran("hubspot.deals", 90, status="failed", error_message="HubSpot answered 502")
-    ran("hubspot.all", 100, seconds=600)
+    models = ("contacts", "owners", "products")
+    ran("hubspot.all", 100, seconds=600, performance_metrics=told(200, *models))
+    ran("callrail.all", 50, performance_metrics=told(60, "users"))  # nothing of its own runs
     ran("genius.leads", 200, records_processed=0, seconds=30)
     ran("genius.jobs", 210, status="cancelled")
     ran("callrail.calls", 12 * 60 + 1)  # before the period
@@ -70,16 +86,16 @@ def content(db: None) -> dict[str, Any]:
 
 def test_the_totals(content: dict[str, Any]) -> None:
     assert content["totals"] == {
-        "runs": 6,
-        "success": 4,
+        "runs": 7,
+        "success": 5,
         "partial": 0,
         "failed": 1,
         "cancelled": 1,
-        "success_rate": 0.8,
-        "records": 25,
-        "seconds": 60 + 60 + 60 + 600 + 30 + 60,
-        "requests": 18,
-        "throttled": 6,
+        "success_rate": round(5 / 6, 4),
+        "records": 30,
+        "seconds": 60 + 60 + 60 + 600 + 60 + 30 + 60,
+        "requests": 27,
+        "throttled": 9,
     }
 
 
@@ -93,22 +109,28 @@ def test_the_routes_and_the_worst_of_them(content: dict[str, Any]) -> None:
 
 def test_the_hours_add_up(content: dict[str, Any]) -> None:
     assert len(content["hours"]) == 12
-    assert sum(hour["complete"] for hour in content["hours"]) == 4
-    assert sum(hour["failed"] for hour in content["hours"]) == 1
+    kinds = ("complete", "failed", "cancelled")
+    assert [sum(hour[kind] for hour in content["hours"]) for kind in kinds] == [5, 1, 1]
 
 
 def test_how_old_every_dataset_is(content: dict[str, Any]) -> None:
     ages = {route["route"]: route["age_seconds"] for route in content["freshness"]}
     assert ages["callrail.calls"] == (12 * 60 + 1) * 60
     assert ages["hubspot.contacts"] == 29.5 * 60
-    assert "hubspot.deals" not in ages
-    assert content["freshness"][0]["route"] == "callrail.calls"
+    assert ages["hubspot.owners"] == 100 * 60  # loaded by a run of all
+    assert ages["callrail.users"] == 50 * 60
+    assert [route for route, age in ages.items() if age is None] == ["genius.jobs", "hubspot.deals"]
+    assert not any(route.endswith(".all") for route in ages)
+    loaded = [one["route"] for one in content["freshness"] if one["loaded_at"]]
+    assert loaded[0] == "callrail.calls"
 
 
 def test_what_was_wasted(content: dict[str, Any]) -> None:
     wasted = content["wasted"]
     assert (wasted["empty_runs"], wasted["overlaps"], wasted["redundant_all"]) == (1, 1, 1)
-    assert wasted["seconds"] == 30 + 60 + 600
+    # Of the run of all only the contacts, which had runs of their own.
+    assert wasted["seconds"] == 30 + 60 + 200
+    assert wasted["by_route"] == {"hubspot.contacts": 1, "hubspot.all": 1, "genius.leads": 1}
 
 
 def test_what_the_rules_did(content: dict[str, Any]) -> None:
@@ -120,7 +142,16 @@ def test_what_the_rules_did(content: dict[str, Any]) -> None:
 
 def test_every_part_says_where_it_comes_from(content: dict[str, Any]) -> None:
     named = {source.partition(".")[0] for source in content["sources"]}
-    assert named == {"totals", "routes", "freshness", "wasted", "rules"}
+    counted = content.keys() - {"schema", "period", "sources", "queries"}
+    assert named == counted - {"slowest", "most_failing"}  # the first of the routes
+
+
+def test_a_dry_run_loads_nothing(db: None) -> None:
+    ran("hubspot.deals", 30)
+    ran("hubspot.deals", 10, configuration={"dry_run": True})
+    ran("hubspot.deals", 5, configuration={"parameters": {"dry_run": True}})
+    (deals,) = report.make(now=END).content["freshness"]
+    assert deals["age_seconds"] == 30 * 60
 
 
 def test_an_empty_period_has_no_rate(db: None) -> None:
@@ -167,6 +198,36 @@ def test_a_notice_that_fails_hides_its_address(
     ours = [r.getMessage() for r in caplog.records if r.name.startswith("ingestion")]
     assert ours
     assert not any("nonsense-secret" in line for line in ours)
+
+
+def test_a_notice_arrives_at_a_receiver(
+    httpserver: HTTPServer, settings: Any, content: dict[str, Any]
+) -> None:
+    """Over HTTP, by apprise itself."""
+    httpserver.expect_request("/hook", method="POST").respond_with_data("thanks")
+    settings.AUTOMATION_NOTICE_URLS = [f"json://{httpserver.host}:{httpserver.port}/hook"]
+    made, is_told = reporting.generate()
+    assert is_told is True
+    ((request, _),) = httpserver.log
+    told = request.get_json()
+    assert told["title"] == "Syncs of the data warehouse"
+    assert told["message"].startswith(report.headline(made))
+    assert AuditRecord.objects.get(action="report").after == {"hours": 12, "told": True}
+
+
+def test_a_receiver_that_refuses_is_no_secret_and_no_failure(
+    httpserver: HTTPServer, settings: Any, caplog: pytest.LogCaptureFixture, db: None
+) -> None:
+    httpserver.expect_request("/hook").respond_with_data("no", status=500)
+    place = f"{httpserver.host}:{httpserver.port}/hook"
+    settings.AUTOMATION_NOTICE_URLS = [f"json://ann:secret-word@{place}"]
+    made, is_told = reporting.generate()
+    assert is_told is False
+    assert AutomationReport.objects.get() == made
+    assert AuditRecord.objects.get(action="report").after["told"] is False
+    ours = [r.getMessage() for r in caplog.records if r.name.startswith("ingestion")]
+    assert ours == ["a notice could not be sent to everybody"]
+    assert "secret-word" not in caplog.text
 
 
 # Doors
