@@ -2,9 +2,10 @@
 #
 #   make up                        start the whole system; Ctrl-C stops it
 #   make up ARGS="--port 8123"     with options (see: .venv/bin/python manage.py up --help)
-#   make test                      all tests but those of `make crms`
+#   make test                      all tests but those of the next two
 #   make crms                      every sync command against its CRM's stand-in, on both warehouses,
 #                                  with a table at the end (kept in test-results/crms.txt)
+#   make crowd                     half an hour of all schedules against slow CRMs, in six minutes
 #   make machine                   random histories of every store, for ten minutes
 #   make chaos                     real processes killed at random; SEED= TASKS= FAULTS= ARGS=
 #   make check                     format, lint, types, imports, migrations, generated files
@@ -21,7 +22,7 @@ export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 
-.PHONY: up test crms check requirements clean
+.PHONY: up test crms crowd machine chaos check requirements clean
 .DEFAULT_GOAL := up
 
 up: $(VENV)/.runtime
@@ -32,6 +33,9 @@ test: $(VENV)/.development
 
 crms: $(VENV)/.development
 	$(PY) -m pytest -m crms tests/crms $(ARGS)
+
+crowd: $(VENV)/.development
+	$(PY) -m pytest -m crowd tests/e2e $(ARGS)
 
 MACHINE_SECONDS ?= 600
 

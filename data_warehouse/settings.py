@@ -41,7 +41,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "csp",
-    "ninja",
     "django_celery_beat",
     "ingestion",
 ]
@@ -99,6 +98,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 # Nobody changes anything through pages and API; logging in and out still works.
 READ_ONLY = config.flag("READ_ONLY", False)
+API_REQUESTS_PER_MINUTE = config.whole("API_REQUESTS_PER_MINUTE", 3000, minimum=0)
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -171,44 +171,6 @@ CACHES = {
     }
 }
 
-# --- Celery -----------------------------------------------------------------------------------
-CELERY_BROKER_URL = config.text("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
-CELERY_RESULT_BACKEND = config.text("CELERY_RESULT_BACKEND") or None
-CELERY_TASK_DEFAULT_QUEUE = config.text(
-    "CELERY_TASK_DEFAULT_QUEUE", "dw-production" if IS_PRODUCTION else "dw-local"
-)
-CELERY_TASK_ROUTES = {
-    pattern: {"queue": CELERY_TASK_DEFAULT_QUEUE, "routing_key": CELERY_TASK_DEFAULT_QUEUE}
-    for pattern in ("ingestion.*", "data_warehouse.*")
-}
-CELERY_TASK_ACKS_LATE = False  # the pool holds a task's state, and its claim is fenced
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
-CELERY_TIMEZONE = "UTC"
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_DISABLE_PREFETCH = CELERY_BROKER_URL.startswith(("redis", "rediss"))
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_REDIRECT_STDOUTS = False  # a command's own output is no warning
-CELERY_WORKER_CONCURRENCY = config.whole("CELERY_WORKER_CONCURRENCY", 12, minimum=2)
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {
-        "socket_timeout": 5,
-        "socket_connect_timeout": 1.5,
-        "max_retries": 1,
-        "interval_start": 0,
-        "interval_step": 0.1,
-        "interval_max": 0.2,
-        "visibility_timeout": 3600,
-        "unacked_restore_interval": 10,
-        "unacked_restore_throttle": 1,
-    }
-    if CELERY_BROKER_URL.startswith(("redis", "rediss"))
-    else {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
-)
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-
 # --- The worker pool; units stand in the names, .env.example explains each --------------------
 MAX_SYNC_WORKERS = config.whole("MAX_SYNC_WORKERS", 2, minimum=1, maximum=100)
 WORKER_POOL_STALE_MINUTES = config.number("WORKER_POOL_STALE_MINUTES", 30, minimum=0.01)
@@ -230,6 +192,47 @@ WORKER_POOL_MONITOR_SECONDS = config.number(
 AUTOMATION_MAX_WORKERS = config.whole("AUTOMATION_MAX_WORKERS", 4, minimum=1, maximum=100)
 AUTOMATION_NOTICE_URLS = config.words("AUTOMATION_NOTICE_URLS")
 HISTORY_RETENTION_DAYS = config.number("HISTORY_RETENTION_DAYS", 90, minimum=0)
+
+# --- Celery -----------------------------------------------------------------------------------
+CELERY_BROKER_URL = config.text("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
+CELERY_RESULT_BACKEND = config.text("CELERY_RESULT_BACKEND") or None
+CELERY_TASK_DEFAULT_QUEUE = config.text(
+    "CELERY_TASK_DEFAULT_QUEUE", "dw-production" if IS_PRODUCTION else "dw-local"
+)
+CELERY_TASK_ROUTES = {
+    pattern: {"queue": CELERY_TASK_DEFAULT_QUEUE, "routing_key": CELERY_TASK_DEFAULT_QUEUE}
+    for pattern in ("ingestion.*", "data_warehouse.*")
+}
+CELERY_TASK_ACKS_LATE = False  # the pool holds a task's state, and its claim is fenced
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
+CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = CELERY_BROKER_URL.startswith(("redis", "rediss"))
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False  # a command's own output is no warning
+CELERY_WORKER_CONCURRENCY = config.whole("CELERY_WORKER_CONCURRENCY", 12, minimum=2)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A worker fetches a message for a free process alone and acknowledges it when that begins. What is
+# not acknowledged for so long was fetched by a worker that died: another one gets it.
+UNACKNOWLEDGED_SECONDS = 5 * WORKER_POOL_DISPATCH_SECONDS
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {
+        "socket_timeout": 5,
+        "socket_connect_timeout": 1.5,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0.1,
+        "interval_max": 0.2,
+        "visibility_timeout": UNACKNOWLEDGED_SECONDS,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+    }
+    if CELERY_BROKER_URL.startswith(("redis", "rediss"))
+    else {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
+)
+CELERY_BEAT_SCHEDULER = "data_warehouse.scheduler:WholeDatabaseScheduler"
 
 # --- The warehouse ----------------------------------------------------------------------------
 WAREHOUSE_URL = config.text(

@@ -51,13 +51,18 @@ class WarehouseConf:
 
 @dataclass(frozen=True)
 class SiteConf:
-    """``read_only``: pages and API show everything and change nothing."""
+    """``read_only``: pages and API show everything and change nothing. ``api_requests_per_minute``
+    of one caller, 0: without end."""
 
     read_only: bool
+    api_requests_per_minute: int
 
 
 def site_conf() -> SiteConf:
-    return SiteConf(read_only=settings.READ_ONLY)
+    return SiteConf(
+        read_only=settings.READ_ONLY,
+        api_requests_per_minute=settings.API_REQUESTS_PER_MINUTE,
+    )
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ TURN_SHARE = 0.75
 # Clocks of two hosts may differ by this much.
 CLOCK_SECONDS = 5.0
 LOOKED_AHEAD = 12
+UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 CRON_FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 
 
@@ -68,9 +69,11 @@ class Interval:
 
     @property
     def words(self) -> str:
-        return (
-            f"every {self.period[:-1]}" if self.every == 1 else f"every {self.every} {self.period}"
-        )
+        """In the largest unit that fits: ``every 12 hours``, not ``every 720 minutes``."""
+        seconds = int(self.gap_seconds)
+        fitting = ((unit, seconds // length) for unit, length in UNITS if seconds % length == 0)
+        unit, number = next(fitting)
+        return f"every {unit}" if number == 1 else f"every {number} {unit}s"
 
     @property
     def gap_seconds(self) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from celery import current_app
 from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -35,9 +36,19 @@ class Preview:
         return {"words": self.words, "next_runs": [at.isoformat() for at in self.next_runs]}
 
 
-def stored() -> list[SyncSchedule]:
-    """All of them, by CRM and model."""
-    return list(SyncSchedule.objects.select_related("periodic_task"))
+def stored(crm_source: str = "") -> list[SyncSchedule]:
+    """All of them, or those of a CRM, by CRM and model."""
+    found = SyncSchedule.objects.select_related("periodic_task")
+    return list(found.filter(crm_source=crm_source) if crm_source else found)
+
+
+def last_runs(found: Iterable[SyncSchedule]) -> dict[int, SyncHistory]:
+    """The last run of each that has run, by the schedule's id; one query."""
+    runs = SyncHistory.objects.filter(schedule=OuterRef("pk")).order_by("-start_time", "-pk")
+    wanted = SyncSchedule.objects.filter(pk__in=[one.pk for one in found]).order_by()
+    last = wanted.values_list(Subquery(runs.values("pk")[:1]))
+    rows = SyncHistory.objects.filter(pk__in=last)
+    return {row.schedule_id: row for row in rows if row.schedule_id is not None}
 
 
 def create(fields: Mapping[str, Any], *, actor: str = "", reason: str = "") -> SyncSchedule:
@@ -134,7 +145,16 @@ def preview_of(schedule: SyncSchedule, *, count: int = SHOWN_RUNS) -> Preview:
 
 def to_dict(schedule: SyncSchedule) -> dict[str, Any]:
     """The JSON form: its fields, its times, its last run, who made it."""
-    last = schedule.runs.order_by("-start_time", "-pk").first()
+    return to_dicts([schedule])[0]
+
+
+def to_dicts(found: Sequence[SyncSchedule]) -> list[dict[str, Any]]:
+    """The JSON form of several; so many queries, however many they are."""
+    last = last_runs(found)
+    return [_to_dict(one, last.get(one.pk)) for one in found]
+
+
+def _to_dict(schedule: SyncSchedule, last: SyncHistory | None) -> dict[str, Any]:
     return {
         "id": schedule.pk,
         **to_fields(schedule),

@@ -31,7 +31,7 @@ NEW: dict[str, Any] = {
 
 @page(Right.VIEW)
 def all_schedules(request: HttpRequest) -> HttpResponse:
-    found = [schedules.to_dict(schedule) for schedule in schedules.stored()]
+    found = schedules.to_dicts(schedules.stored())
     context = {"schedules": found, "findings": _findings()}
     return render(request, "ingestion/schedules.html", context)
 

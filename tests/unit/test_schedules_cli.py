@@ -160,3 +160,11 @@ def test_loads_the_standard_set() -> None:
     ran = shell("--execution", "direct", "--every", "2", command=load_schedules)
     assert "38 created" in ran.out
     assert set(SyncSchedule.objects.values_list("execution", "every")) == {("direct", 2)}
+
+
+def test_a_list_of_one_crm_knows_which_there_are() -> None:
+    shell(*LEADS)
+    assert "leads" in shell("list", "--crm", "genius").out
+    assert "no schedule of hubspot" in shell("list", "--crm", "hubspot").err
+    refused = shell("list", "--crm", "bogus")
+    assert (refused.code, "hubspot" in refused.err) == (2, True)
