@@ -43,7 +43,6 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(next_page="login"), name="logout"),
     path("password/", PasswordChangeView.as_view(), name="password_change"),
     path("password/done/", PasswordChangeDoneView.as_view(), name="password_change_done"),
-    path("api/status/", status.pool_status, name="api-status"),
     path("api/docs", page(Right.VIEW)(docs_page), name="api-docs"),
     path("api/", api.urls),
     path("metrics", metrics.metrics, name="metrics"),

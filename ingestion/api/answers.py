@@ -28,7 +28,7 @@ class Error(Schema):
 
 
 # What every door may answer: not allowed, not understood, not now.
-USUAL = (400, 401, 403, 422, 503)
+USUAL = (400, 401, 403, 422, 429, 503)
 
 
 def documented(content: Any, *more: int, status: int = 200) -> dict[int, Any]:

@@ -9,7 +9,7 @@ from ninja import Path, Router, Schema
 from pydantic import Field
 
 from ingestion.api.answers import documented
-from ingestion.api.given import LARGEST_ID, Cursor, Given, Key, Limit, Name, done
+from ingestion.api.given import LARGEST_ID, Cursor, Given, Key, Limit, Name, Why, done
 from ingestion.api.security import caller, needs
 from ingestion.models.automation import Level
 from ingestion.services.access import Right
@@ -33,7 +33,7 @@ class Page(Schema):
     next_cursor: str | None
 
 
-class Setting(Given):
+class Setting(Why):
     """For one CRM, or for all of them. What is left out stays."""
 
     crm_source: Name = ""
@@ -60,9 +60,14 @@ def set_rule(request: HttpRequest, rule: RuleName, given: Setting, key: Key = No
     """Switch a rule, or say how far it may go."""
 
     def do() -> Content:
-        changes = given.model_dump(exclude_unset=True, exclude={"crm_source"})
-        actor = caller(request).name
-        after = engine.set_rule(rule, changes, crm_source=given.crm_source, actor=actor)
+        changes = given.model_dump(exclude_unset=True, exclude={"crm_source", "reason"})
+        after = engine.set_rule(
+            rule,
+            changes,
+            crm_source=given.crm_source,
+            actor=caller(request).name,
+            reason=given.reason,
+        )
         return {"rule": rule, "crm_source": given.crm_source, **after.to_dict()}
 
     return done(request, key, do)
@@ -81,14 +86,26 @@ def acts(
     return {"items": [engine.to_dict(act) for act in found], "next_cursor": following}
 
 
+@router.post("/automation/run", response=documented(Content, 409), auth=SCHEDULE)
+def run_rules(request: HttpRequest, given: Given, key: Key = None) -> HttpResponse:
+    """Let the rules judge now, and act where they may; what they found this time."""
+
+    def do() -> Content:
+        found = engine.run_rules(get_worker_pool())
+        return {"acts": [engine.to_dict(act) for act in found]}
+
+    return done(request, key, do)
+
+
 @router.post(
     "/automation/acts/{act_id}/approve", response=documented(Content, 404, 409), auth=SCHEDULE
 )
-def approve(request: HttpRequest, act_id: Id, given: Given, key: Key = None) -> HttpResponse:
+def approve(request: HttpRequest, act_id: Id, given: Why, key: Key = None) -> HttpResponse:
     """Do what a rule asked for; ``outcome`` tells what became of it."""
 
     def do() -> Content:
-        act = engine.approve(act_id, get_worker_pool(), actor=caller(request).name)
+        actor = caller(request).name
+        act = engine.approve(act_id, get_worker_pool(), actor=actor, reason=given.reason)
         return {"act": engine.to_dict(act)}
 
     return done(request, key, do)
@@ -97,11 +114,12 @@ def approve(request: HttpRequest, act_id: Id, given: Given, key: Key = None) -> 
 @router.post(
     "/automation/acts/{act_id}/dismiss", response=documented(Content, 404, 409), auth=SCHEDULE
 )
-def dismiss(request: HttpRequest, act_id: Id, given: Given, key: Key = None) -> HttpResponse:
+def dismiss(request: HttpRequest, act_id: Id, given: Why, key: Key = None) -> HttpResponse:
     """Do not do what a rule asked for."""
 
     def do() -> Content:
-        return {"act": engine.to_dict(engine.dismiss(act_id, actor=caller(request).name))}
+        act = engine.dismiss(act_id, actor=caller(request).name, reason=given.reason)
+        return {"act": engine.to_dict(act)}
 
     return done(request, key, do)
 

@@ -1,4 +1,4 @@
-"""The same deed on all tasks that a filter finds, as the caller saw them."""
+"""The same deed on all tasks that a filter finds or that are named, as the caller saw them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ingestion.api.answers import documented
-from ingestion.api.given import Given, Key, Name, Priority, Why, done
+from ingestion.api.given import Given, Key, Name, Priority, Why, done, storable
 from ingestion.api.security import caller, needs
 from ingestion.services import task_list
 from ingestion.services.access import Right
@@ -20,19 +20,24 @@ router = Router(tags=["bulk"], auth=needs(Right.OPERATE))
 SAMPLE = 10
 # The doors of single tasks have the same words.
 ACTIONS = {"priority": "prioritize", "front": "move_to_front"}
+MOST_NAMED = 500
+OneId = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(storable)]
 
 
 class Filter(Given):
-    """What is left out is not asked; without anything all open tasks are meant."""
+    """What is left out is not asked; without anything all open tasks are meant. ``ids``: these
+    tasks alone, as long as they are open."""
 
     crm_source: Name | None = None
     sync_type: Name | None = None
     status: Literal["queued", "delayed", "held", "running"] | None = None
     older_than_seconds: Annotated[float, Field(ge=0, le=1e9)] | None = None
     requested_by: Name | None = None
+    ids: Annotated[list[OneId], Field(max_length=MOST_NAMED)] | None = None
 
     def chosen(self) -> TaskFilter:
-        return TaskFilter(**self.dict())
+        ids = None if self.ids is None else tuple(self.ids)
+        return TaskFilter(**{**self.dict(), "ids": ids})
 
 
 class Preview(Why):
@@ -50,7 +55,8 @@ class Bulk(Preview):
 
 
 class Found(Schema):
-    """``sample`` are the first of them."""
+    """``count`` are those that the action changes: what runs is only cancelled. ``sample`` are the
+    first of them."""
 
     count: int
     digest: str
@@ -68,8 +74,9 @@ class Done(Schema):
 def preview(request: HttpRequest, given: Preview) -> dict[str, Any]:
     """How many tasks match; changes nothing."""
     found = get_worker_pool().select(given.filter.chosen())
-    sample = [task_list.shown(task) for task in found.tasks[:SAMPLE]]
-    return {"count": found.count, "digest": found.digest, "sample": sample}
+    meant = found.meant_by(ACTIONS.get(given.action, given.action))
+    sample = [task_list.shown(task) for task in meant[:SAMPLE]]
+    return {"count": len(meant), "digest": found.digest, "sample": sample}
 
 
 @router.post("/bulk", response=documented(Done, 409))

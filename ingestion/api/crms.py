@@ -46,7 +46,7 @@ def one_crm(request: HttpRequest, crm_source: CrmName) -> Content:
 
 @router.post(
     "/crms/{crm_source}/check",
-    response=documented(Content, 404, 429),
+    response=documented(Content, 404),
     auth=needs(Right.OPERATE),
 )
 def check(request: HttpRequest, crm_source: CrmName, given: Why) -> Content:

@@ -25,7 +25,7 @@ Content = dict[str, Any]
 def dashboard(
     request: HttpRequest,
     queue_offset: Annotated[int, Query(ge=0, le=MOST_OFFSET)] = 0,
-    queue_limit: Annotated[int, Query(ge=0, le=100)] = 50,
+    queue_limit: Annotated[int, Query(ge=0, le=100)] = 25,
 ) -> HttpResponse:
     """The pool at this moment: slots, queue, workers, last results. At most a second old and at
     most 64 KB; 304 while nothing happens."""

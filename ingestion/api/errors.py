@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from django.db import DatabaseError, DataError
+from django.db import DatabaseError, DataError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -39,6 +40,7 @@ SENTENCES = {
     500: "Something broke here; the log tells what.",
     503: "The service cannot be used now; try again.",
 }
+LEDGER_AWAY = "The database of the ledger cannot be used now."
 MOST_FIELDS = 10
 
 
@@ -47,6 +49,8 @@ class Refused(Exception):
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = ""
+
+    retry_after_seconds: int | None = None
 
     def __init__(self, message: str, *, present: Any = None) -> None:
         super().__init__(message)
@@ -83,6 +87,16 @@ class Busy(Refused):
     status, code = 429, "BUSY"
 
 
+class TooMany(Refused):
+    """This caller asks too often."""
+
+    status, code = 429, "TOO_MANY_REQUESTS"
+
+    def __init__(self, *, wait_seconds: float) -> None:
+        self.retry_after_seconds = max(1, math.ceil(wait_seconds))
+        super().__init__(f"Too many requests; try again in {self.retry_after_seconds} s.")
+
+
 def body(
     code: str, message: str, *, present: Any = None, fields: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
@@ -117,7 +131,10 @@ def status_of(problem: PoolError) -> int:
 
 
 def _refused(request: HttpRequest, problem: Refused) -> HttpResponse:
-    return answer(problem.status, problem.code, str(problem), present=problem.present)
+    told = answer(problem.status, problem.code, str(problem), present=problem.present)
+    if problem.retry_after_seconds is not None:
+        told["Retry-After"] = str(problem.retry_after_seconds)
+    return told
 
 
 def _pool_error(request: HttpRequest, problem: PoolError) -> HttpResponse:
@@ -138,8 +155,8 @@ def _data_error(request: HttpRequest, problem: DataError) -> HttpResponse:
     return answer(422, "INVALID_INPUT", "A value is too large or has characters no database takes.")
 
 
-def _database_error(request: HttpRequest, problem: DatabaseError) -> HttpResponse:
-    return answer(503, "LEDGER_UNAVAILABLE", "The ledger's database cannot be used now.")
+def _database_error(request: HttpRequest, problem: Exception) -> HttpResponse:
+    return answer(503, "LEDGER_UNAVAILABLE", LEDGER_AWAY)
 
 
 def _invalid(request: HttpRequest, problem: ValidationError) -> HttpResponse:
@@ -169,6 +186,7 @@ HANDLERS: Mapping[type[Exception], Callable[..., HttpResponse]] = {
     PoolError: _pool_error,
     DataError: _data_error,
     DatabaseError: _database_error,
+    InterfaceError: _database_error,
     ValidationError: _invalid,
     HttpError: _http_error,
     AuthenticationError: _not_logged_in,

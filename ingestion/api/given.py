@@ -20,7 +20,7 @@ LARGEST_ID = 2**63 - 1
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """Databases take neither NUL nor half of a character."""
     text = json.dumps(value, ensure_ascii=False)
     if "\\u0000" in text or "\x00" in text:
@@ -38,11 +38,11 @@ def _sensible(when: datetime) -> datetime:
     return when.astimezone(UTC)
 
 
-Text = Annotated[str, AfterValidator(_storable)]
-Name = Annotated[str, StringConstraints(max_length=100), AfterValidator(_storable)]
-Reason = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(storable)]
+Name = Annotated[str, StringConstraints(max_length=100), AfterValidator(storable)]
+Reason = Annotated[str, StringConstraints(max_length=2000), AfterValidator(storable)]
 Moment = Annotated[AwareDatetime, AfterValidator(_sensible)]
-Parameters = Annotated[dict[str, Any], AfterValidator(_storable)]
+Parameters = Annotated[dict[str, Any], AfterValidator(storable)]
 Priority = Annotated[int, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX, strict=True)]
 Revision = Annotated[int, Field(ge=0, le=LARGEST_ID, strict=True)]
 Limit = Annotated[int, Query(ge=1, le=200)]

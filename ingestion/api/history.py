@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router, Schema
+from pydantic import Field
 
 from ingestion.api.answers import documented
 from ingestion.api.errors import NotFound
-from ingestion.api.given import Cursor, HistoryId, Key, Limit, Moment, Name, Text, Why, done
+from ingestion.api.given import (
+    LARGEST_ID,
+    Cursor,
+    HistoryId,
+    Key,
+    Limit,
+    Moment,
+    Name,
+    Text,
+    Why,
+    done,
+)
 from ingestion.api.security import caller, needs
 from ingestion.services import history as runs
 from ingestion.services import reruns
@@ -28,6 +40,22 @@ class RunList(Schema):
 
     items: list[Content]
     next_cursor: str | None
+
+
+class Retry(Why):
+    """``ids`` of runs that have ended."""
+
+    ids: Annotated[
+        list[Annotated[int, Field(ge=1, le=LARGEST_ID, strict=True)]],
+        Field(min_length=1, max_length=200),
+    ]
+
+
+class Again(Schema):
+    """``submitted`` are ids of new tasks; for ``merged`` runs a waiting task does."""
+
+    submitted: list[str]
+    merged: int
 
 
 class Wanted(Schema):
@@ -70,6 +98,21 @@ def history_csv(request: HttpRequest, wanted: Query[Wanted]) -> StreamingHttpRes
     answer = StreamingHttpResponse(runs.csv_lines(wanted.search()), content_type="text/csv")
     answer["Content-Disposition"] = 'attachment; filename="history.csv"'
     return answer
+
+
+@router.post(
+    "/history/retry", response=documented(Again, 404, 409, status=201), auth=needs(Right.OPERATE)
+)
+def retry_runs(request: HttpRequest, given: Retry, key: Key = None) -> HttpResponse:
+    """Submit once more what several runs were; what was asked by two of them, once. None is
+    submitted unless all have ended."""
+
+    def do() -> Content:
+        actor = caller(request).name
+        made = reruns.of_runs(get_worker_pool(), given.ids, actor=actor, reason=given.reason)
+        return made.to_dict()
+
+    return done(request, key, do, status=201)
 
 
 @router.get("/history/{history_id}", response=documented(Content, 404), auth=VIEW)

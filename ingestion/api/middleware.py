@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -29,8 +29,10 @@ class ApiErrorsMiddleware:
 
     def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
         """The session stands in the database: without it nobody can even be told who they are."""
-        if request.path_info.startswith(PREFIX) and isinstance(problem, DatabaseError):
-            return errors.answer(503, "LEDGER_UNAVAILABLE")
+        if request.path_info.startswith(PREFIX) and isinstance(
+            problem, DatabaseError | InterfaceError
+        ):
+            return errors.answer(503, "LEDGER_UNAVAILABLE", errors.LEDGER_AWAY)
         return None
 
 

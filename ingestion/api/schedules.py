@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Query, Router
+from ninja import Path, Query, Router, Schema
 from pydantic import Field, StringConstraints
 
 from ingestion.api.answers import documented
@@ -87,11 +87,25 @@ class Unsaved(Given):
     count: Annotated[int, Field(ge=1, le=50, strict=True)] = service.SHOWN_RUNS
 
 
+class Import(Given):
+    """``schedules`` as an export has them; ``dry_run`` stores nothing."""
+
+    schedules: Annotated[list[Parameters], Field(max_length=1000)]
+    dry_run: bool = False
+
+
+class Imported(Schema):
+    """How many there were of each."""
+
+    created: int
+    changed: int
+    unchanged: int
+
+
 @router.get("/schedules", response=documented(Content), auth=VIEW)
 def schedules(request: HttpRequest, crm_source: Name = "") -> Content:
     """All schedules with their next times and last runs, by CRM and model."""
-    found = [one for one in service.stored() if crm_source in ("", one.crm_source)]
-    return {"schedules": [service.to_dict(one) for one in found]}
+    return {"schedules": service.to_dicts(service.stored(crm_source))}
 
 
 @router.post("/schedules", response=documented(Content, 409, status=201), auth=SCHEDULE)
@@ -116,6 +130,23 @@ def preview(request: HttpRequest, given: Unsaved) -> Content:
 def findings(request: HttpRequest) -> Content:
     """Which schedules overlap, pass a CRM's quota or cannot keep up."""
     return {"findings": [found.to_dict() for found in service.judge()]}
+
+
+@router.get("/schedules/export", response=documented(Content), auth=VIEW)
+def export(request: HttpRequest) -> Content:
+    """All schedules as `import` takes them, here or in another installation."""
+    return service.export_all()
+
+
+@router.post("/schedules/import", response=documented(Imported, 409), auth=SCHEDULE)
+def import_(request: HttpRequest, given: Import, key: Key = None) -> HttpResponse:
+    """Make those with new names, change those that are there; all or none."""
+
+    def do() -> Content:
+        actor = caller(request).name
+        return {**service.import_all(given.schedules, dry_run=given.dry_run, actor=actor)}
+
+    return done(request, key, do)
 
 
 @router.get("/schedules/{schedule_id}", response=documented(Content, 404), auth=VIEW)

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
-from ingestion.api.errors import CsrfFailed, NotAllowed
-from ingestion.services import api_tokens
+from ingestion.api.errors import CsrfFailed, NotAllowed, TooMany
+from ingestion.services import api_tokens, request_rates
 from ingestion.services.access import Right, may
 
 
@@ -29,17 +29,19 @@ class TokenAuth(HttpBearer):
     """``Authorization: Bearer dw_...``"""
 
     def __init__(self, right: Right) -> None:
-        self._right = right
+        self.right = right
         super().__init__()
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
         found = api_tokens.find(token)
         if found is None:
             return None
+        key = f"token:{found.pk}"
+        _count(key)
         rights = frozenset(api_tokens.SCOPES[found.scope])
-        if self._right not in rights:
+        if self.right not in rights:
             raise NotAllowed(f"The scope {found.scope!r} of this token does not allow this.")
-        return Caller(f"token {found.name}", f"token:{found.pk}", "token", rights)
+        return Caller(f"token {found.name}", key, "token", rights)
 
 
 class SessionAuth(APIKeyCookie):
@@ -59,11 +61,18 @@ class SessionAuth(APIKeyCookie):
         return self.authenticate(request, None)
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Caller:
-        user = request.user
+        user, key = request.user, f"user:{request.user.pk}"
+        _count(key)
         rights = frozenset(right for right in Right if may(user, right))
         if self._right not in rights:
             raise NotAllowed("Your account lacks the permission for this.")
-        return Caller(f"{user.get_username()} (web)", f"user:{user.pk}", "user", rights)
+        return Caller(f"{user.get_username()} (web)", key, "user", rights)
+
+
+def _count(key: str) -> None:
+    """Raises TooMany."""
+    if wait := request_rates.seconds_to_wait(key):
+        raise TooMany(wait_seconds=wait)
 
 
 def needs(right: Right) -> list[Any]:

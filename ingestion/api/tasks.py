@@ -93,11 +93,13 @@ def tasks(
     status: Literal["running", "queued", "delayed", "held"] | None = None,
     crm_source: Name = "",
     sync_type: Name = "",
+    requested_by: Name = "",
+    older_than_seconds: Annotated[float | None, Query(ge=0, le=1e9)] = None,
     cursor: Annotated[str, Query(max_length=100)] = "",
     limit: Limit = 50,
 ) -> dict[str, Any]:
     """Tasks that run, then those that wait in the order in which they will start."""
-    wanted = task_list.Wanted(status or "", crm_source, sync_type)
+    wanted = task_list.Wanted(status or "", crm_source, sync_type, requested_by, older_than_seconds)
     return task_list.page(get_worker_pool(), wanted, cursor=cursor, limit=limit).to_dict()
 
 

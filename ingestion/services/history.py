@@ -31,6 +31,7 @@ CSV_COLUMNS = (
     "end_time",
     "duration_seconds",
     *(f"records_{count}" for count in COUNTS),
+    "error_class",
     "error_message",
 )
 # What a spreadsheet takes for a formula.
@@ -41,7 +42,8 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Search:
-    """What to look for; empty fields say nothing. ``text`` is a part of an error, or a task's id."""
+    """What to look for; empty fields say nothing. ``text`` is a part of an error, its class, or a
+    task's id."""
 
     crm_source: str = ""
     sync_type: str = ""
@@ -63,8 +65,8 @@ class Search:
         return found.filter(self._says()) if self.text else found
 
     def _says(self) -> Q:
-        is_id = Q(worker_pool_task_id=self.text[:36])
-        return is_id | Q(error_message__icontains=self.text) | Q(sync_type__icontains=self.text)
+        is_exact = Q(worker_pool_task_id=self.text[:36]) | Q(error_class=self.text[:30])
+        return is_exact | Q(error_message__icontains=self.text) | Q(sync_type__icontains=self.text)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def result(row: SyncHistory) -> Result:
         "end_time": row.end_time.isoformat() if row.end_time else None,
         "duration_seconds": row.duration_seconds,
         **{f"records_{count}": getattr(row, f"records_{count}") for count in COUNTS},
+        "error_class": row.error_class or None,
         "error_message": cut(mask(row.error_message), LONGEST_ERROR) if row.error_message else None,
     }
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ingestion.models import SyncHistory
 from ingestion.pool.errors import PoolError, TaskNotFound
+from ingestion.pool.overlap import OnOverlap
 from ingestion.services.parameters import KNOWN
+from ingestion.services.submission import Submitted
 from ingestion.services.worker_pool import WorkerPoolService
 
 
@@ -28,23 +32,65 @@ def of_run(pool: WorkerPoolService, history_id: int, *, actor: str, reason: str 
     return _again(pool, row, actor=actor, reason=reason)
 
 
+@dataclass(frozen=True)
+class Reruns:
+    """``submitted`` are new tasks; ``merged`` says how many runs a waiting task stands for."""
+
+    submitted: tuple[str, ...]
+    merged: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"submitted": list(self.submitted), "merged": self.merged}
+
+
+def of_runs(
+    pool: WorkerPoolService, history_ids: Sequence[int], *, actor: str, reason: str = ""
+) -> Reruns:
+    """The same for several runs; what was asked twice is done once. Raises TaskNotFound, NotEnded
+    before anything is submitted."""
+    found = SyncHistory.objects.in_bulk(history_ids)
+    rows = [_ended(found.get(history_id)) for history_id in dict.fromkeys(history_ids)]
+    made = [
+        _submitted(pool, row, actor=actor, reason=reason, on_overlap=OnOverlap.COALESCE)
+        for row in rows
+    ]
+    new = tuple(one.task_id for one in made if one.absorbed_by is None)
+    return Reruns(new, len(made) - len(new))
+
+
 def _again(pool: WorkerPoolService, row: SyncHistory | None, *, actor: str, reason: str) -> str:
+    return _submitted(pool, _ended(row), actor=actor, reason=reason).task_id
+
+
+def _ended(row: SyncHistory | None) -> SyncHistory:
     if row is None:
         raise TaskNotFound("The history knows no such run.")
     if row.status in SyncHistory.OPEN_STATUSES:
         raise NotEnded(f"The run has not ended, it is {row.status}; there is nothing to retry.")
+    return row
+
+
+def _submitted(
+    pool: WorkerPoolService,
+    row: SyncHistory,
+    *,
+    actor: str,
+    reason: str,
+    on_overlap: OnOverlap = OnOverlap.ALLOW,
+) -> Submitted:
     asked = row.configuration
-    return pool.submit_task(
+    return pool.submit(
         row.crm_source,
         asked.get("asked") or row.sync_type,
         parameters_of(asked),
-        priority=asked.get("priority", 0),
+        asked.get("priority", 0),
         requested_by=actor,
         reason=reason or f"retry of run {row.pk}",
+        on_overlap=on_overlap,
     )
 
 
-def parameters_of(configuration: dict[str, Any]) -> dict[str, Any]:
+def parameters_of(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """A run of the command line keeps them beside everything else."""
     found = configuration.get("parameters")
     if isinstance(found, dict):

@@ -7,10 +7,12 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from ingestion.pool.errors import PoolUnavailable
 from ingestion.services import audit as records
 from ingestion.services.access import Right
 from ingestion.services.cursor import InvalidCursor
-from ingestion.services.settings_overview import settings_overview
+from ingestion.services.settings_overview import Override, overrides, settings_overview
+from ingestion.services.worker_pool import get_worker_pool
 from ingestion.views.access import page
 from ingestion.views.filters import AuditFilter
 
@@ -48,4 +50,15 @@ def _search(form: AuditFilter) -> records.Search:
 
 @page(Right.VIEW)
 def settings(request: HttpRequest) -> HttpResponse:
-    return render(request, "ingestion/settings.html", {"groups": settings_overview()})
+    found = _overrides()
+    by_setting = {one.setting: one for one in found or () if one.setting}
+    context = {"groups": settings_overview(), "overrides": found, "by_setting": by_setting}
+    return render(request, "ingestion/settings.html", context)
+
+
+def _overrides() -> list[Override] | None:
+    """None while the pool is out of reach: nobody knows them then."""
+    try:
+        return overrides(get_worker_pool().controls())
+    except PoolUnavailable:
+        return None

@@ -1,4 +1,4 @@
-"""The pool's state for programs, and whether the system lives and can work."""
+"""Whether the system lives and can work."""
 
 from __future__ import annotations
 
@@ -6,21 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from ingestion.pool.errors import PoolUnavailable
-from ingestion.services.access import Right
 from ingestion.services.readiness import readiness
-from ingestion.services.worker_pool import get_worker_pool
-from ingestion.views.access import data
-from ingestion.views.answers import unavailable
-
-
-@data(Right.VIEW)
-def pool_status(request: HttpRequest) -> HttpResponse:
-    """``PoolSnapshot.to_dict``; 503 when the pool is out of reach."""
-    try:
-        return JsonResponse(get_worker_pool().snapshot().to_dict())
-    except PoolUnavailable as problem:
-        return unavailable(problem)
 
 
 @never_cache

@@ -4,7 +4,6 @@ that the document does not tell of."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 import schemathesis
@@ -16,24 +15,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from data_warehouse.wsgi import application
-from ingestion.api import crms as crms_door
 from ingestion.api.app import api
-from ingestion.services import api_tokens, celery_view, table_rows
+from ingestion.services import api_tokens
 from ingestion.services.worker_pool import WorkerPoolService
-from tests.unit.people import forget_answers
-from tests.unit.pool_shell import answers, pool_in_memory
 
 EXAMPLES = 6
-
-
-@pytest.fixture
-def pool(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerPoolService]:
-    forget_answers()
-    monkeypatch.setattr(celery_view, "in_hand", dict)
-    monkeypatch.setattr(crms_door, "check_crms", answers([]))
-    monkeypatch.setattr(table_rows, "rows_of", answers({}))
-    with pool_in_memory() as service:
-        yield service
 
 
 @pytest.fixture
