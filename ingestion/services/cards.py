@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+from ingestion.pool.task import WorkerTask, plain
+from ingestion.pool.waits import Explanation, Reason
 from ingestion.services.usual_times import Usual
 
 LONGEST_TEXT = 200
 LONGEST_PARAMETERS = 120
 MOST_PROGRESS = 8
+MOST_HOLDERS = 5
 SHOWN = (
     "id",
     "crm_source",
@@ -33,29 +37,26 @@ OF_HELD = ("held_at", "held_by", "held_reason")
 Card = dict[str, Any]
 
 
-def waiting(task: Mapping[str, Any], *, position: int | None) -> Card:
-    """Of a task as ``WorkerTask.to_dict`` tells it, with ``position`` and ``wait`` where known."""
+def waiting(task: WorkerTask, found: Explanation | None, *, position: int | None = None) -> Card:
+    """Its ``position`` and ``wait`` where they are known."""
     return {
         **_common(task),
-        **{name: cut(task[name]) for name in OF_HELD if task.get(name)},
-        "position": task.get("position", position),
-        "wait": _short(_wait(task.get("wait"))),
+        **(_told(task, OF_HELD) if task.is_held else {}),
+        "position": position if found is None else found.position,
+        "wait": _wait(found) if found else None,
     }
 
 
-def running(task: Mapping[str, Any], usual: Usual | None) -> Card:
+def running(task: WorkerTask, usual: Usual | None) -> Card:
     """``rows_per_second`` and ``expected_end`` are None while they cannot be known."""
-    started_at = task.get("started_at")
-    rows = task["progress"].get("total_rows")
+    rows = task.progress.get("total_rows")
     return {
         **_common(task),
-        **{name: cut(task.get(name)) for name in OF_RUNNING},
-        "progress": _progress(task["progress"]),
+        **_told(task, OF_RUNNING),
+        "progress": _progress(task.progress),
         "rows": rows if isinstance(rows, int) else None,
-        "rows_per_second": _rate(rows, started_at, task.get("last_heartbeat")),
-        "expected_end": usual.end_of(datetime.fromisoformat(started_at))
-        if usual and started_at
-        else None,
+        "rows_per_second": _rate(rows, task.started_at, task.last_heartbeat),
+        "expected_end": usual.end_of(task.started_at) if usual and task.started_at else None,
     }
 
 
@@ -66,13 +67,17 @@ def cut(value: Any, longest: int = LONGEST_TEXT) -> Any:
     return value
 
 
-def _common(task: Mapping[str, Any]) -> Card:
-    parameters = task["parameters"]
+def _common(task: WorkerTask) -> Card:
+    parameters = task.parameters
     return {
-        **{name: cut(task.get(name)) for name in SHOWN},
-        "route": f"{task['crm_source']}.{task['sync_type']}",
+        **_told(task, SHOWN),
+        "route": task.route,
         "parameters_text": cut(_written(parameters), LONGEST_PARAMETERS) if parameters else "",
     }
+
+
+def _told(task: WorkerTask, names: Sequence[str]) -> Card:
+    return {name: cut(plain(getattr(task, name))) for name in names}
 
 
 def _written(value: Any) -> str:
@@ -91,27 +96,22 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float)
 
 
-def _rate(rows: Any, started_at: str | None, moved_at: str | None) -> float | None:
+def _rate(rows: Any, started_at: datetime | None, moved_at: datetime | None) -> float | None:
     """Up to the last report, so that the number stands still between two reports."""
     if not isinstance(rows, int) or not started_at or not moved_at:
         return None
-    ran = datetime.fromisoformat(moved_at) - datetime.fromisoformat(started_at)
-    return round(rows / ran.total_seconds(), 1) if ran.total_seconds() > 0 else None
+    seconds = (moved_at - started_at).total_seconds()
+    return round(rows / seconds, 1) if seconds > 0 else None
 
 
-def _wait(found: Mapping[str, Any] | None) -> Card | None:
-    """The reason and the start in one; of the holders their ids alone."""
-    if found is None:
-        return None
-    reason = found["reason"]
-    holders = [holder["id"] for holder in reason["holders"]]
-    return {**reason, "holders": holders, "start": found["start"]}
+def _wait(found: Explanation) -> Card:
+    """The reason and the start in one."""
+    start = found.start.to_dict() if found.start else None
+    return {**_reason(found.reason), "start": start}
 
 
-def _short(value: Any) -> Any:
-    """What an explanation says, with its texts and lists kept short."""
-    if isinstance(value, Mapping):
-        return {name: _short(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_short(item) for item in value[:5]]
-    return cut(value)
+@lru_cache(maxsize=64)
+def _reason(reason: Reason) -> Card:
+    """Of the holders their ids alone, and of many the first ones."""
+    told = {name: cut(value) for name, value in reason.to_dict().items()}
+    return {**told, "holders": [cut(holder.id) for holder in reason.holders[:MOST_HOLDERS]]}

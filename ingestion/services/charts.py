@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ingestion.models import AuditRecord, SyncHistory
 from ingestion.services.cards import cut
-from ingestion.services.shared_answers import Answer, SharedAnswers, answer
+from ingestion.services.shared_answers import Answer, SharedAnswers, answer, as_json
 
 KEPT_SECONDS = 5.0
 MOST_RUNS = 20_000
@@ -83,7 +83,7 @@ def _made(name: str) -> Answer:
         "events": events(since=now - timedelta(seconds=span.seconds)),
     }
     whole = {"schema": 1, "taken_at": now.isoformat(), **content}
-    return answer(whole, steady=content, taken_at=now)
+    return answer(as_json(whole), steady=content, taken_at=now)
 
 
 def _runs(*, since: datetime) -> list[Run]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from ingestion.conf import pool_conf
 from ingestion.models import SyncHistory
 from ingestion.pool.snapshot import PoolSnapshot
+from ingestion.pool.task import WorkerTask
 from ingestion.services import cards, health, history
 from ingestion.services.access import is_read_only
-from ingestion.services.shared_answers import Answer, SharedAnswers, answer
+from ingestion.services.shared_answers import Answer, SharedAnswers, answer, as_json
 from ingestion.services.usual_times import usual
 from ingestion.services.worker_pool import WorkerPoolService
 
@@ -33,6 +34,9 @@ MOST_WAIT_MINUTES = 60.0
 STEADY_SECONDS = 30
 
 NUMBERS = re.compile(r"\d+")
+
+# When this process began to answer; the system itself is hardly older where that is new.
+BEGAN = time.monotonic()
 
 shared = SharedAnswers(KEPT_SECONDS)
 
@@ -51,54 +55,57 @@ def _made(pool: WorkerPoolService, offset: int, limit: int) -> Answer:
     is_near = offset + limit <= MOST_EXPLAINED
     snapshot = pool.snapshot(queue_limit=offset + limit if is_near else limit)
     content = _content(pool, snapshot, offset, limit)
-    fitted = _fitted(content)
-    return answer(fitted, steady=_steady(fitted), taken_at=snapshot.taken_at)
+    body = _fitted(content)
+    return answer(body, steady=_steady(content), taken_at=snapshot.taken_at)
 
 
 def _content(
     pool: WorkerPoolService, snapshot: PoolSnapshot, offset: int, limit: int
 ) -> dict[str, Any]:
-    whole = snapshot.to_dict()
+    figures = snapshot.figures()
     return {
-        **whole,
-        **_lists(whole, _page(pool, whole, offset, limit), offset),
-        "queue_page": {"offset": offset, "limit": limit, "total": whole["queued_count"]},
+        **figures,
+        **_lists(snapshot, _page(pool, snapshot, offset, limit), offset),
+        "queue_page": {"offset": offset, "limit": limit, "total": snapshot.queued_count},
         "state_reason": reason_of(snapshot),
         "read_only": is_read_only(),
-        "workers": whole["workers"][:MOST_WORKERS],
-        "direct": whole["direct"][:MOST_ASIDE],
+        "workers": figures["workers"][:MOST_WORKERS],
+        "direct": figures["direct"][:MOST_ASIDE],
         "set_aside": {},
-        "set_aside_count": len(whole["set_aside"]),
-        "problems": _problems(snapshot),
+        "set_aside_count": len(snapshot.set_aside),
+        **_told(snapshot),
         "results": history.last_results(MOST_RESULTS),
         "last_24h": last_day(),
     }
 
 
 def _page(
-    pool: WorkerPoolService, whole: Mapping[str, Any], offset: int, limit: int
-) -> list[Mapping[str, Any]]:
+    pool: WorkerPoolService, snapshot: PoolSnapshot, offset: int, limit: int
+) -> Sequence[WorkerTask]:
     """Ready tasks alone: those that wait for a time stand after them."""
-    limit = min(limit, max(0, whole["queued_count"] - offset))
-    if limit and offset + limit > len(whole["queued"]):
-        return [task.to_dict() for task in pool.get_queued_tasks(offset=offset, limit=limit)]
-    return list(whole["queued"][offset : offset + limit])
+    limit = min(limit, max(0, snapshot.queued_count - offset))
+    if limit and offset + limit > len(snapshot.queued):
+        return pool.get_queued_tasks(offset=offset, limit=limit)
+    return snapshot.queued[offset : offset + limit]
 
 
 def _lists(
-    whole: Mapping[str, Any], queued: list[Mapping[str, Any]], offset: int
-) -> dict[str, Any]:
+    snapshot: PoolSnapshot, queued: Sequence[WorkerTask], offset: int
+) -> dict[str, list[cards.Card]]:
+    waits = snapshot.waits
+    aside = {"delayed": snapshot.delayed, "held": snapshot.held}
     return {
         "active": [
-            cards.running(task, usual(task["crm_source"], task["sync_type"]))
-            for task in whole["active"][:MOST_ACTIVE]
+            cards.running(task, usual(task.crm_source, task.sync_type))
+            for task in snapshot.active[:MOST_ACTIVE]
         ],
         "queued": [
-            cards.waiting(task, position=offset + n) for n, task in enumerate(queued, start=1)
+            cards.waiting(task, waits.get(task.id), position=offset + n)
+            for n, task in enumerate(queued, start=1)
         ],
         **{
-            name: [cards.waiting(task, position=None) for task in whole.get(name, ())[:MOST_ASIDE]]
-            for name in ("delayed", "held")
+            name: [cards.waiting(task, waits.get(task.id)) for task in tasks[:MOST_ASIDE]]
+            for name, tasks in aside.items()
         },
     }
 
@@ -119,50 +126,52 @@ def reason_of(snapshot: PoolSnapshot) -> str:
     return sentences.get(snapshot.state, "")
 
 
-def _problems(snapshot: PoolSnapshot) -> list[str]:
-    found = health.problems(
-        snapshot,
-        monitor_seconds=pool_conf().monitor_seconds,
-        max_wait_minutes=MOST_WAIT_MINUTES,
-    )
-    return [cards.cut(sentence, 300) for sentence in found]
+def _told(snapshot: PoolSnapshot) -> dict[str, list[str]]:
+    """``problems`` want somebody, ``notes`` only time."""
+    clocks = {
+        "monitor_seconds": pool_conf().monitor_seconds,
+        "up_seconds": time.monotonic() - BEGAN,
+    }
+    found = health.problems(snapshot, max_wait_minutes=MOST_WAIT_MINUTES, **clocks)
+    return {
+        "problems": [cards.cut(sentence, 300) for sentence in found],
+        "notes": list(health.notes(snapshot, **clocks)),
+    }
 
 
 def last_day() -> dict[str, Any]:
     """How the runs of the last 24 hours ended; ``success_rate`` in percent, cancelled ones aside."""
     since = timezone.now() - timedelta(hours=24)
-    rows = SyncHistory.objects.filter(end_time__gte=since).order_by().values_list("status")
-    counts = {str(status): 0 for status in history.ENDED} | dict(rows.annotate(n=Count("pk")))
+    # Grouped by the status, databases read every row that waits; these read the last day alone.
+    each = {str(status): Count("pk", filter=Q(status=status)) for status in history.ENDED}
+    counts = SyncHistory.objects.filter(end_time__gte=since).aggregate(**each)
     right = counts["success"] + counts["partial"]
     tried = right + counts["failed"]
     rate = round(100 * right / tried, 1) if tried else None
-    return {**{str(status): counts[status] for status in history.ENDED}, "success_rate": rate}
+    return {**counts, "success_rate": rate}
 
 
-def _fitted(content: dict[str, Any]) -> dict[str, Any]:
-    """Cut lists, the longest first, until the whole is small enough. The counts stay whole."""
+def _fitted(content: dict[str, Any]) -> bytes:
+    """As it is sent, after lists were cut, the longest first, until the whole is small enough. The
+    counts stay whole."""
     content["is_cut"] = False
-    while _size(content) > LARGEST_BYTES:
+    while len(body := as_json(content)) > LARGEST_BYTES:
         longest = max(
             ("active", "direct", "queued", "delayed", "held", "results"),
-            key=lambda n: _size(content[n]),
+            key=lambda n: len(as_json(content[n])),
         )
         if not content[longest]:
             break
         content[longest] = content[longest][: len(content[longest]) * 3 // 4]
         content["is_cut"] = True
-    return content
-
-
-def _size(value: Any) -> int:
-    return len(
-        json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
-    )
+    return body
 
 
 def _steady(content: Mapping[str, Any]) -> dict[str, Any]:
     """Without the clocks: what stays equal while nothing happens."""
-    told = {name: value for name, value in content.items() if name not in ("taken_at", "monitor")}
+    told = {name: value for name, value in content.items() if name != "taken_at"}
+    for part in ("monitor", "beat"):
+        told[part] = {**content[part], "age_seconds": None}
     told["workers"] = [{**worker, "last_seen_at": None} for worker in content["workers"]]
     for name in ("queued", "delayed", "held"):
         told[name] = [_steady_card(card) for card in content[name]]

@@ -7,7 +7,7 @@ nothing when something else matches by now, and on each task only as it was sele
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +28,8 @@ BATCH = 500
 CANCEL, PRIORITIZE = "cancel", "prioritize"
 ORDERS = {"hold": order.hold, "release": order.release, "move_to_front": order.to_front}
 ACTIONS = (*ORDERS, PRIORITIZE, CANCEL)
+# Whether it is the held ones that are changed, or those that are not held.
+CHANGES_HELD = {"hold": False, "release": True}
 PLACES = ("queued", "delayed", "held", "running")
 
 
@@ -35,6 +37,7 @@ PLACES = ("queued", "delayed", "held", "running")
 class TaskFilter:
     """What is None is not asked. ``status`` is where an open task stands: ``queued`` in its CRM's
     queue, ``delayed``, ``held`` or ``running``. ``older_than_seconds`` counts from its submission.
+    ``ids``: these tasks alone, as long as they are open.
     """
 
     crm_source: str | None = None
@@ -42,6 +45,7 @@ class TaskFilter:
     status: str | None = None
     older_than_seconds: float | None = None
     requested_by: str | None = None
+    ids: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.status is not None and self.status not in PLACES:
@@ -64,7 +68,11 @@ class TaskFilter:
 
     def to_dict(self) -> dict[str, Any]:
         """What is asked."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(self).items()
+            if value is not None
+        }
 
 
 def place_of(task: WorkerTask, *, now: datetime) -> str:
@@ -85,6 +93,16 @@ class Selection:
     @property
     def count(self) -> int:
         return len(self.tasks)
+
+    def meant_by(self, action: str) -> tuple[WorkerTask, ...]:
+        """Those that an action changes: what runs is only cancelled, and what is held already is
+        not held again."""
+        if action == CANCEL:
+            return self.tasks
+        waiting = (task for task in self.tasks if task.status == TaskStatus.QUEUED)
+        if action in CHANGES_HELD:
+            return tuple(task for task in waiting if task.is_held == CHANGES_HELD[action])
+        return tuple(waiting)
 
     @property
     def revisions(self) -> dict[str, int]:
@@ -116,9 +134,11 @@ class Selecting(Ordering):
     """Errors: Conflict when the digest no longer fits, InvalidSubmission, InvalidPriority."""
 
     def select(self, chosen: TaskFilter) -> Selection:
-        """Those that match now. Reads the queue page by page; changes nothing."""
+        """Those that match now. Reads the queue page by page, of named tasks these alone; changes
+        nothing."""
         now = self._store.snapshot(queue_limit=0).taken_at
-        return Selection(tuple(t for t in self._open_tasks() if chosen.matches(t, now=now)))
+        tasks = self._open_tasks() if chosen.ids is None else self._named(chosen.ids)
+        return Selection(tuple(task for task in tasks if chosen.matches(task, now=now)))
 
     def bulk(
         self,
@@ -149,6 +169,12 @@ class Selecting(Ordering):
         self._advance()
         return done
 
+    def _named(self, ids: Iterable[str]) -> Iterator[WorkerTask]:
+        for task_id in dict.fromkeys(ids):
+            task = self._store.get(task_id)
+            if task is not None and not task.status.is_final:
+                yield task
+
     def _open_tasks(self) -> Iterator[WorkerTask]:
         """Each once: one that moves while the pages are read may come twice."""
         seen = set()
@@ -164,7 +190,7 @@ class Selecting(Ordering):
             offset += BATCH
 
     def _change_each(self, wanted: Order, selection: Selection) -> BulkDone:
-        waiting = [task for task in selection.tasks if task.status == TaskStatus.QUEUED]
+        waiting = list(selection.meant_by(wanted.action))
         if wanted.action == "move_to_front":
             waiting.reverse()  # who is moved last stands first
         done, late = 0, list[str]()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 register = template.Library()
 
 TREND_WIDTH, TREND_HEIGHT = 90, 18
+# As services write a time within a sentence.
+STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC\b")
 
 
 @register.filter
@@ -26,6 +29,41 @@ def moment(when: datetime | str | None) -> SafeString | str:
     return format_html(
         '<time datetime="{}">{} UTC</time>', at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}"
     )
+
+
+@register.filter
+def instant(value: Any) -> SafeString | str:
+    """What may be a time with its zone, as ISO 8601: a watermark; else as it is."""
+    try:
+        is_time = datetime.fromisoformat(str(value)).tzinfo is not None
+    except ValueError:
+        is_time = False
+    return moment(str(value)) if is_time else str(value or "–")
+
+
+@register.filter
+def moments(sentence: str | None) -> SafeString:
+    """A sentence with its times marked, so that the page's script writes them in the reader's zone."""
+    return format_html_join("", "{}", ((part,) for part in _parts(sentence or "")))
+
+
+def _parts(sentence: str) -> Iterator[str]:
+    """Texts and times in turns."""
+    end = 0
+    for found in STAMP.finditer(sentence):
+        yield sentence[end : found.start()]
+        yield _stamped(found)
+        end = found.end()
+    yield sentence[end:]
+
+
+def _stamped(found: re.Match[str]) -> str:
+    """What looks like a time and is none stays as it is."""
+    try:
+        at = datetime.fromisoformat(f"{found[1]}+00:00")
+    except ValueError:
+        return found[0]
+    return format_html('<time datetime="{}" data-zoned>{}</time>', at.isoformat(), found[0])
 
 
 @register.filter
@@ -57,6 +95,12 @@ def pretty(value: Any) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def item(mapping: Mapping[str, Any], name: str) -> Any:
+    """What a mapping holds under a name that a template has in a variable; None without one."""
+    return mapping.get(name)
 
 
 @register.filter

@@ -1,5 +1,6 @@
 // A button with data-method and data-path does its deed after a dialog has said what will happen.
 import { call, given, newKey } from "./api.js";
+import { localSentence } from "./times.js";
 
 const dialog = document.getElementById("confirm");
 const part = (name) => dialog.querySelector(`[data-part="${name}"]`);
@@ -8,16 +9,17 @@ let deed = null;
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-method]");
-  if (button) open(button.dataset);
+  if (button) open(button.dataset, button.classList.contains("danger"));
 });
 
-function open({ method, path, body, title, says, done, then, asksWhy }) {
+function open({ method, path, body, title, says, done, then, asksWhy }, isDanger) {
   deed = { method, path, done, then, body: body ? JSON.parse(body) : {}, key: newKey() };
   dialog.querySelector("label").hidden = asksWhy === "no";
   document.getElementById("confirm-title").textContent = title;
-  part("says").textContent = says;
+  part("says").textContent = localSentence(says);
   part("problem").hidden = true;
   part("go").disabled = false;
+  part("go").classList.toggle("danger", isDanger);
   dialog.querySelector("form").reset();
   dialog.showModal();
 }

@@ -17,6 +17,7 @@ export class Poller {
     this.timer = null;
     this.isAsking = false;
     this.asksAgain = false;
+    this.askedToWait = 0;
   }
 
   start() {
@@ -55,6 +56,7 @@ export class Poller {
     try {
       await this.ask();
       this.failures = 0;
+      this.askedToWait = 0;
     } catch (problem) {
       this.failures += 1;
       this.onLook({ ok: false, failures: this.failures, problem });
@@ -77,7 +79,8 @@ export class Poller {
     const patience = 2 ** Math.min(this.failures, 4);
     const idle = this.unchanged >= UNCHANGED_UNTIL_IDLE ? IDLE_FACTOR : 1;
     const wanted = Math.max(this.seconds * idle, 4 * Math.min(tookSeconds, ANSWER_SECONDS / 4));
-    return this.failures ? Math.min(wanted * patience, Math.max(MOST_SECONDS, this.seconds)) : wanted;
+    const delay = this.failures ? Math.min(wanted * patience, Math.max(MOST_SECONDS, this.seconds)) : wanted;
+    return Math.max(delay, this.askedToWait);
   }
 
   async ask() {
@@ -85,6 +88,7 @@ export class Poller {
     if (address !== this.address) this.etag = null;
     this.address = address;
     const response = await this.response(address);
+    this.askedToWait = Number(response.headers.get("Retry-After")) || 0;
     if (response.status === 401) return goToLogin();
     if (response.status === 304) {
       this.unchanged += 1;

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,30 +10,19 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from ingestion.services.embedded_redis import NoRedisServer
 from tests.conftest import cannot_have
+from tests.e2e.browser import FLAGS, program
 from tests.e2e.live import PASSWORD, USER, Live, live_system
 from tests.e2e.watch import Watch
-
-FLAGS = (
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    # Whatever a page wants from elsewhere fails, and is seen to.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    program = (
-        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    )
-    if not program:
+    found = program()
+    if not found:
         cannot_have("Chromium", "there is no program of that name; apt-get install chromium")
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+            browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
         except Error as problem:
             cannot_have("Chromium", problem)
         yield browser
@@ -53,8 +40,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.fixture(scope="package")
 def login(live: Live, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return logged_in(live, chromium, tmp_path_factory.mktemp("login"))
+
+
+def logged_in(live: Live, chromium: Browser, folder: Path) -> Path:
     """The cookies of somebody who has logged in through the form."""
-    kept = tmp_path_factory.mktemp("login") / "state.json"
+    kept = folder / "state.json"
     context = chromium.new_context()
     page = context.new_page()
     page.goto(f"{live.url}/")
@@ -75,6 +66,11 @@ def watch() -> Watch:
 @pytest.fixture
 def page(live: Live, chromium: Browser, login: Path, watch: Watch) -> Iterator[Page]:
     """Somebody's page; what goes wrong in it, or leaves the origin, fails the test."""
+    yield from page_of(live, chromium, login, watch)
+
+
+def page_of(live: Live, chromium: Browser, login: Path, watch: Watch) -> Iterator[Page]:
+    """The same of any system."""
     context = chromium.new_context(storage_state=login, base_url=live.url, reduced_motion="reduce")
     found = context.new_page()
     watch.look_at(found, live.url)

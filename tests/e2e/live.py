@@ -14,12 +14,14 @@ from ingestion.services import embedded_redis
 from tests.integration.system import ROOT, System, wait_for
 
 USER, PASSWORD = "operator", "correct horse battery"
+OPERATOR, VIEWER, NOBODY = USER, "viewer", "nobody"
 
 
 class Live(System):
     """Its pages answer at ``url``. Redis loses everything when it is killed."""
 
     web: subprocess.Popen[bytes] | None = None
+    beats: tuple[subprocess.Popen[bytes], ...] = ()
     web_port = 0
 
     @property
@@ -56,12 +58,38 @@ class Live(System):
         except (urllib.error.URLError, OSError):
             return False
 
+    def play(self, *words: str) -> None:
+        """Bring one of the scenes of ``tests.e2e.scene`` about."""
+        scene = [sys.executable, "-m", "tests.e2e.scene", *words]
+        subprocess.run(scene, cwd=ROOT, env=self._env, check=True)
+
     def kill_web(self) -> None:
         """gunicorn's arbiter and its worker, which ends when it has no arbiter."""
         assert self.web is not None
         self.web.kill()
         self.web.wait(timeout=30)
         wait_for(lambda: not self._answers(), what="the end of the web server")
+
+    def start_beat(self) -> None:
+        """One more of them."""
+        log = (self.folder / "beat.log").open("ab")
+        words = ("-m", "celery", "-A", "data_warehouse", "beat", "-l", "INFO", "--pidfile=")
+        beat = subprocess.Popen(
+            [sys.executable, *words], cwd=ROOT, env=self._env, stdout=log, stderr=log
+        )
+        log.close()
+        self.beats = (*self.beats, beat)
+
+    def manage(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """What ``manage.py`` says in this system."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
 
     def kill_redis(self) -> None:
         self.redis.process.kill()
@@ -73,6 +101,9 @@ class Live(System):
         )
 
     def stop(self) -> None:
+        for beat in self.beats:
+            beat.terminate()
+            beat.wait(timeout=30)
         if self.web is not None:
             self.web.terminate()
             self.web.wait(timeout=30)
@@ -81,10 +112,16 @@ class Live(System):
 
 
 @contextmanager
-def live_system(folder: Path, **environment: str) -> Iterator[Live]:
+def live_system(
+    folder: Path, *, result_database: int | None = None, **environment: str
+) -> Iterator[Live]:
+    """``result_database``: where Celery keeps results, which it does not without one."""
     data = folder / "redis"
     data.mkdir(parents=True)
-    system = Live(folder, embedded_redis.start(data, durable=False), environment)
+    redis = embedded_redis.start(data, durable=False)
+    if result_database is not None:
+        environment["CELERY_RESULT_BACKEND"] = redis.url(result_database)
+    system = Live(folder, redis, environment)
     try:
         system.prepare()
         system.call("add_operator", USER, PASSWORD)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.live import Live
+from tests.e2e.operating import LONG, confirm, empty_again, press, row, waiting
 from tests.e2e.watch import Watch
 from tests.integration.system import wait_for
 
@@ -16,19 +18,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
 
 expect.set_options(timeout=30_000)
 
-# Steps of a tenth of a second: longer than a test looks.
-LONG = 6000
-
 
 @pytest.fixture(autouse=True)
 def two_run_and_three_wait(live: Live) -> Iterator[None]:
     for label in range(1, 6):
         live.submit(label, steps=LONG)
     yield
-    live.call("resume", actor="tests", reason="")
-    live.call("set_max_workers", 2, actor="tests", reason="")
-    live.call("cancel_all")
-    wait_for(lambda: not live.call("get_stats")["active_count"], what="an empty pool")
+    empty_again(live)
 
 
 @pytest.fixture
@@ -36,28 +32,6 @@ def board(page: Page) -> Page:
     page.goto("/")
     expect(page.locator("#queue tbody tr")).to_have_count(3)
     return page
-
-
-def waiting(page: Page) -> list[str]:
-    """Their ids, in the order of the page."""
-    rows = page.locator("#queue tbody tr[data-task]").all()
-    return [row.get_attribute("data-task") or "" for row in rows]
-
-
-def row(page: Page, task_id: str) -> Locator:
-    return page.locator(f'tr[data-task="{task_id}"]')
-
-
-def press(page: Page, task_id: str, name: str) -> Locator:
-    """A row's button; the dialog that it opens."""
-    row(page, task_id).get_by_role("button", name=name).click()
-    return page.get_by_role("dialog")
-
-
-def confirm(dialog: Locator, name: str, *, reason: str = "asked by a test") -> None:
-    dialog.get_by_label("Why").fill(reason)
-    dialog.get_by_role("button", name=name, exact=True).click()
-    expect(dialog).to_be_hidden()
 
 
 def task(live: Live, task_id: str) -> dict[str, Any]:
@@ -123,6 +97,52 @@ def test_pause_and_resume(board: Page, live: Live) -> None:
     expect(board.locator("#pool-state")).not_to_have_text("Paused")
 
 
+def test_one_crm_is_paused_and_resumed(board: Page, live: Live) -> None:
+    board.get_by_role("button", name="Pause", exact=True).click()
+    dialog = board.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="For").select_option("five9")
+    expect(dialog).to_contain_text("No queued sync of five9 starts")
+    confirm(dialog, "Pause", reason="new password")
+    told = board.locator("p.notice", has_text="five9 is paused by operator")
+    expect(told).to_contain_text("new password")
+    expect(row(board, waiting(board)[0])).to_contain_text("five9 is paused")
+    expect(board.locator("#pool-state")).not_to_have_text("Paused")
+
+    ended = board.locator("section:has(#active-title) tr[data-task]").first
+    live.call("cancel_task", ended.get_attribute("data-task"))
+    expect(board.get_by_text("1 of 2", exact=True)).to_be_visible()
+    expect(board.locator("#queue tbody tr")).to_have_count(3)
+
+    follower = waiting(board)[0]
+    board.get_by_role("button", name="Resume five9").click()
+    confirm(board.get_by_role("dialog"), "Resume")
+    expect(told).to_be_hidden()
+    expect(row(board, follower)).to_contain_text("rows")
+
+
+def test_a_double_click_does_a_deed_once(board: Page, live: Live) -> None:
+    sent: list[str] = []
+    board.on("request", lambda r: sent.append(r.url) if r.method == "POST" else None)
+    gone = waiting(board)[0]
+    dialog = press(board, gone, "Cancel")
+    dialog.get_by_role("button", name="Cancel the sync").dblclick()
+    expect(dialog).to_be_hidden()
+    expect(row(board, gone)).to_have_count(0)
+    assert len(sent) == 1
+    assert live.call("audited", gone).count("cancel") == 1
+
+
+def test_hostile_texts_stay_texts(board: Page, live: Live) -> None:
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    held = live.submit(7, steps=LONG, requested_by=evil, reason=evil)
+    live.call("hold_task", held, actor=evil, reason=evil)
+    live.call("pause", "hubspot", actor=evil, reason=evil)
+    expect(board.locator("#held")).to_contain_text("<img src=x")
+    expect(board.locator("p.notice", has_text="hubspot is paused")).to_contain_text("<script>")
+    assert board.locator('img[src="x"]').count() == 0
+    assert board.locator("script:not([src]):not([type='application/json'])").count() == 0
+
+
 def test_a_higher_limit_starts_what_waits(board: Page, live: Live) -> None:
     follower = waiting(board)[0]
     board.get_by_role("button", name="Limits").click()
@@ -148,31 +168,29 @@ def test_a_limit_of_one_crm_is_shown_and_taken_away(board: Page, live: Live) -> 
     expect(told).to_be_hidden()
 
 
-def test_clear_names_the_count_and_empties_the_queue(board: Page, live: Live) -> None:
-    board.get_by_role("button", name="Process the queue").click()
-    dialog = board.get_by_role("dialog")
-    dialog.get_by_role("button", name="Process the queue").click()
-    expect(board.get_by_text("0 started.")).to_be_visible()
+def test_the_queue_is_processed_when_something_was_missed(board: Page, live: Live) -> None:
+    follower = waiting(board)[0]
+    # A worker that looks for free slots itself would be faster.
+    live.signal_worker(signal.SIGSTOP)
+    try:
+        live.call("raise_limit_and_start_nothing", 3)
+        expect(board.get_by_text("2 of 3", exact=True)).to_be_visible()
+        board.get_by_role("button", name="Process the queue").click()
+        board.get_by_role("dialog").get_by_role("button", name="Process the queue").click()
+        expect(board.get_by_text("1 started.")).to_be_visible()
+        expect(board.get_by_text("3 of 3", exact=True)).to_be_visible()
+    finally:
+        live.signal_worker(signal.SIGCONT)
+    expect(row(board, follower)).to_contain_text("rows")
 
+
+def test_clear_names_the_count_and_empties_the_queue(board: Page, live: Live) -> None:
+    dialog = board.get_by_role("dialog")
     board.get_by_role("button", name="Clear the queue").click()
     expect(dialog).to_contain_text("All 3 waiting syncs are cancelled")
     confirm(dialog, "Cancel all waiting syncs")
     expect(board.locator("#queue")).to_have_count(0)
     assert live.call("get_stats")["queued_count"] == 0
-
-
-def test_a_double_click_submits_once(board: Page, live: Live) -> None:
-    before = live.call("rows")
-    board.get_by_role("button", name="Submit a sync").first.click()
-    dialog = board.get_by_role("dialog")
-    dialog.get_by_role("combobox", name="CRM").select_option("callrail")
-    dialog.get_by_role("combobox", name="What").select_option("calls")
-    dialog.get_by_label("Priority").fill("-5")
-    expect(dialog.get_by_role("status")).to_contain_text("It would wait.")
-    dialog.get_by_role("button", name="Submit").dblclick()
-    expect(dialog).to_be_hidden()
-    expect(board.locator("#queue")).to_contain_text("callrail.calls")
-    assert live.call("rows") == before + 1
 
 
 def test_a_failed_sync_is_run_again(board: Page, live: Live) -> None:

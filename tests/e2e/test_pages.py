@@ -6,10 +6,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.e2e.live import Live
+from tests.e2e.looks import findings, is_too_wide, settle
 from tests.e2e.watch import Watch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
@@ -39,17 +39,6 @@ def report(page: Page, run: int) -> str:
     return urlsplit(page.url).path
 
 
-def findings(page: Page) -> list[str]:
-    return [f"{v['id']}: {v['nodes'][0]['html']}" for v in Axe().run(page).response["violations"]]
-
-
-def settle(page: Page, path: str) -> None:
-    page.goto(path)
-    if path == "/":
-        expect(page.locator("#pool-state")).to_be_visible()
-        expect(page.locator(".chart canvas").first).to_be_visible()
-
-
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_every_page_is_accessible_and_whole(
     page: Page, run: int, report: str, scheme: Literal["light", "dark"], width: int
@@ -61,7 +50,7 @@ def test_every_page_is_accessible_and_whole(
         settle(page, path)
         if wrong := findings(page):
             found[path] = wrong
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        if is_too_wide(page):
             found[f"{path} is too wide"] = width
     assert found == {}
 

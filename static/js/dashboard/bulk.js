@@ -1,7 +1,9 @@
-// The same deed on all tasks that a filter finds: first the count, then the deed on exactly those.
+// The same deed on all tasks that a filter finds, or on the marked ones: first the count, then the
+// deed on exactly those.
 import { call, given, newKey } from "../api.js";
 
-const EMPTY = { action: "cancel", crm_source: "", sync_type: "", status: "queued", minutes: "", requested_by: "", priority: 10, reason: "" };
+const EMPTY = { action: "cancel", crm_source: "", sync_type: "", status: "queued", minutes: "", requested_by: "", ids: null, priority: 10, reason: "" };
+const VERBS = { cancel: "will be cancelled", hold: "will be held", release: "will be released", front: "will move to the front" };
 
 export const bulk = {
   many: { ...EMPTY },
@@ -11,7 +13,16 @@ export const bulk = {
   bulkKey: "",
 
   openBulk() {
-    this.many = { ...EMPTY };
+    this.showBulk(null);
+  },
+
+  openPicked() {
+    this.showBulk(this.pickedIds());
+    this.previewBulk();
+  },
+
+  showBulk(ids) {
+    this.many = { ...EMPTY, ids };
     this.found = null;
     this.bulkProblem = "";
     this.isBulkBusy = false;
@@ -22,43 +33,68 @@ export const bulk = {
     this.$refs.bulk.close();
   },
 
+  isNamed() {
+    return this.many.ids !== null;
+  },
+
+  bulkTitle() {
+    return this.isNamed() ? "Change the selected" : "Change many";
+  },
+
   bulkTypes() {
     return this.options.crms[this.many.crm_source]?.sync_types ?? [];
   },
 
-  /** A changed filter makes what was found worthless. */
-  forgetFound() {
+  /** What was found stays true of another reason and priority; of anything else it does not. */
+  bulkChanged(event) {
+    if ("keepsFound" in event.target.dataset) return;
     this.found = null;
     this.bulkProblem = "";
+    if (this.isNamed()) this.previewBulk();
   },
 
   bulkBody() {
-    const { action, crm_source, sync_type, status, minutes, requested_by, priority, reason } = this.many;
-    const older = minutes ? 60 * Number(minutes) : undefined;
-    const filter = given({ crm_source, sync_type, status, requested_by, older_than_seconds: older });
+    const { action, ids, priority, reason } = this.many;
+    const filter = this.isNamed() ? { ids } : this.bulkFilter();
     return given({ action, filter, reason, priority: action === "priority" ? Number(priority) : undefined });
   },
 
+  bulkFilter() {
+    const { crm_source, sync_type, status, minutes, requested_by } = this.many;
+    const older = minutes ? 60 * Number(minutes) : undefined;
+    return given({ crm_source, sync_type, status, requested_by, older_than_seconds: older });
+  },
+
   bulkSays() {
-    const verbs = { cancel: "will be cancelled", hold: "will be held", release: "will be released", priority: `get priority ${this.many.priority}`, front: "move to the front" };
-    if (!this.found) return "Count first: nothing is changed by that.";
-    return `${this.found.count} ${this.found.count === 1 ? "task" : "tasks"} ${verbs[this.many.action]}.`;
+    const { action, ids, priority } = this.many;
+    if (!this.found) return this.isNamed() ? "Counting…" : "Count first: nothing is changed by that.";
+    const { count } = this.found;
+    const verb = VERBS[action] ?? `will get priority ${priority}`;
+    const tasks = `${count} ${count === 1 ? "task" : "tasks"}`;
+    if (!this.isNamed() || count === ids.length) return `${tasks} ${verb}.`;
+    return `${tasks} of the ${ids.length} selected ${verb}. Of the others this cannot be done: they have started or ended, or it is so already.`;
   },
 
   async previewBulk() {
-    await this.bulkCall(async () => {
-      this.found = await call("POST", "/api/bulk/preview", { body: this.bulkBody() });
-      this.bulkKey = newKey();
-    });
+    await this.bulkCall(() => this.countBulk());
+  },
+
+  async countBulk() {
+    const { action } = this.many;
+    const found = await call("POST", "/api/bulk/preview", { body: this.bulkBody() });
+    if (action !== this.many.action) return this.countBulk();
+    this.found = found;
+    this.bulkKey = newKey();
   },
 
   async doBulk() {
     await this.bulkCall(async () => {
       const body = { ...this.bulkBody(), digest: this.found.digest };
       const answer = await call("POST", "/api/bulk", { body, key: this.bulkKey });
-      const conflicts = Array.isArray(answer.conflicts) ? answer.conflicts.length : answer.conflicts;
+      if (this.isNamed()) this.picked = {};
       this.closeBulk();
-      this.toast(`${answer.done} done.${conflicts ? ` ${conflicts} had changed meanwhile and were left alone.` : ""}`);
+      const late = answer.conflicts.length;
+      this.toast(`${answer.done} done.${late ? ` ${late} had changed meanwhile and were left alone.` : ""}`);
       this.lookNow();
     });
   },
@@ -70,10 +106,26 @@ export const bulk = {
     try {
       await deed();
     } catch (problem) {
-      this.bulkProblem = problem.status === 409 ? "What the filter finds has changed; count again." : problem.message;
-      if (problem.status === 409) this.found = null;
+      await this.bulkRefused(problem);
     } finally {
       this.isBulkBusy = false;
+    }
+  },
+
+  async bulkRefused(problem) {
+    this.bulkProblem = problem.message;
+    if (problem.status !== 409) return;
+    this.found = null;
+    if (!this.isNamed()) this.bulkProblem = "What the filter finds has changed; count again.";
+    else await this.countAgain();
+  },
+
+  async countAgain() {
+    try {
+      await this.countBulk();
+      this.bulkProblem = "Something of this has changed meanwhile; nothing was done. This is how it stands now.";
+    } catch (problem) {
+      this.bulkProblem = problem.message;
     }
   },
 };

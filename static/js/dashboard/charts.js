@@ -1,5 +1,6 @@
 // Three charts over one axis of time: throughput, wait, run time.
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
+import { SPANS, WHOLE, showLegend } from "../axes.js";
 import { colour } from "../colours.js";
 import { shortSpan, shortTime, spanText } from "../times.js";
 
@@ -44,9 +45,10 @@ function plotOptions(chart, data, width) {
   return {
     width,
     height: HEIGHT,
+    hooks: { setLegend: [showLegend] },
     cursor: { drag: { x: false, y: false } },
     scales: { x: { range: [epoch(data.from), epoch(data.to)] }, y: { range: (_, low, high) => [0, Math.max(1, high ?? 1) * 1.08] } },
-    axes: [{ ...axis, values: (_, ticks) => ticks.map(shortTime), space: 105 }, { ...axis, size: 48, values, incrs: chart.seconds ? undefined : [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] }],
+    axes: [{ ...axis, values: (_, ticks) => ticks.map(shortTime), space: 105 }, { ...axis, size: 48, values, incrs: chart.seconds ? SPANS : WHOLE }],
     series: [{ value: (_, at) => (at === null ? "–" : shortTime(at)) }, ...chart.series.map(([key, name]) => series(chart, key, colour(name), value))],
   };
 }

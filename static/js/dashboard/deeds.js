@@ -8,6 +8,12 @@ const seen = (target, form, more = {}) =>
 const whose = (target) => (target.crm_source ? `${target.crm_source}` : "the pool");
 const until = (form) => (form.minutes ? new Date(Date.now() + 60000 * Number(form.minutes)).toISOString() : undefined);
 
+
+function limitNow({ crm_source: crm, limit }) {
+  if (!crm) return limit === 1 ? "One sync may run at once." : `${limit} syncs may run at once.`;
+  return limit ? `${crm} may run ${limit} at once; an empty number takes its limit away.` : `${crm} has no limit of its own.`;
+}
+
 export const DEEDS = {
   cancel: {
     title: (t) => `Cancel ${t.route}`,
@@ -70,8 +76,7 @@ export const DEEDS = {
   },
   limit: {
     title: () => "Limits",
-    says: (t) =>
-      `${t.max_workers} syncs may run at once. A lower limit ends nothing that runs; a higher one starts queued syncs at once. For one CRM, an empty number removes its limit.`,
+    says: (t) => `${limitNow(t)} A lower limit ends nothing that runs; a higher one starts queued syncs at once.`,
     word: "Set the limit", fields: ["crm", "max_workers", "minutes", "reason"],
     request: (t, form) => [
       "PUT", form.crm ? `/api/limits/${encodeURIComponent(form.crm)}` : "/api/limits",

@@ -2,6 +2,10 @@
 import { call, newKey } from "../api.js";
 import { DEEDS } from "./deeds.js";
 
+// Where the focus was when the dialog opened, and the heading above it.
+let opener = null;
+let heading = null;
+
 export const dialog = {
   deed: null,
   target: {},
@@ -20,7 +24,18 @@ export const dialog = {
     this.isBusy = false;
     this.problem = "";
     this.key = newKey();
+    opener = document.activeElement;
+    heading = opener.closest("section")?.querySelector("h2[tabindex]");
     this.$refs.deed.showModal();
+    // The fields of this deed are shown a moment later.
+    this.$nextTick(() => this.$refs.deed.querySelector("label:not([style*='none']) :is(select, input)")?.focus());
+  },
+
+  /** A deed may take its own row away, and the focus with it: then it goes to the heading. */
+  keepFocus() {
+    if (!opener || opener.isConnected || this.$refs.deed.open) return;
+    if (document.activeElement === document.body) heading?.focus();
+    opener = heading = null;
   },
 
   closeDeed() {
@@ -32,7 +47,13 @@ export const dialog = {
   },
 
   deedSays() {
-    return this.deed ? DEEDS[this.deed].says({ ...this.target, crm_source: this.form.crm }) : "";
+    if (!this.deed) return "";
+    return DEEDS[this.deed].says({ ...this.target, crm_source: this.form.crm, limit: this.limitOf(this.form.crm) });
+  },
+
+  /** Another CRM has another limit; an empty number says that it has none. */
+  crmChosenForDeed() {
+    this.form.max_workers = this.limitOf(this.form.crm) ?? "";
   },
 
   deedWord() {

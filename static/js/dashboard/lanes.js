@@ -3,7 +3,8 @@ import { clockText, shortTime, spanText } from "../times.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LEAST_WIDTH = 640;
-const LEFT = 190;
+const [LEFT, NARROW_LEFT] = [190, 120];
+const LETTER = 7.3;
 const LANE = 20;
 const TOP = 26;
 const MOST_LANES = 30;
@@ -14,13 +15,22 @@ export function drawLanes(holder, data) {
   const from = new Date(data.from).getTime() / 1000;
   const to = new Date(data.to).getTime() / 1000;
   const width = Math.max(LEAST_WIDTH, holder.clientWidth);
-  const scale = (at) => LEFT + ((Math.min(Math.max(at, from), to) - from) / (to - from)) * (width - LEFT - 10);
+  const left = holder.clientWidth < LEAST_WIDTH ? NARROW_LEFT : LEFT;
+  const scale = (at) => left + ((Math.min(Math.max(at, from), to) - from) / (to - from)) * (width - left - 10);
   const lanes = data.lanes.slice(0, MOST_LANES);
   const bottom = TOP + Math.max(1, lanes.length) * LANE;
   const svg = make("svg", { width, height: bottom + 8, "aria-hidden": "true", focusable: "false" });
-  svg.append(...ticks(from, to, scale, bottom), ...lanes.flatMap((lane, index) => laneOf(lane, index, scale, to)));
+  svg.append(...ticks(from, to, scale, bottom), ...lanes.flatMap((lane, index) => laneOf(lane, index, scale, { to, left })));
   svg.append(...data.events.filter((event) => inRange(event, from, to)).flatMap((event) => markOf(event, scale, bottom)));
   holder.replaceChildren(svg);
+  showTheLatest(holder);
+}
+
+/** What happened last stands at the right; later the reader decides what is seen. */
+function showTheLatest(holder) {
+  if (!holder.clientWidth || "isPlaced" in holder.dataset) return;
+  holder.scrollLeft = holder.scrollWidth;
+  holder.dataset.isPlaced = "";
 }
 
 function ticks(from, to, scale, bottom) {
@@ -34,9 +44,10 @@ function ticks(from, to, scale, bottom) {
   });
 }
 
-function laneOf(lane, index, scale, to) {
+function laneOf(lane, index, scale, { to, left }) {
   const y = TOP + index * LANE;
-  return [make("text", { x: 0, y: y + 13 }, lane.route.length > 26 ? `${lane.route.slice(0, 25)}…` : lane.route), ...lane.runs.map((run) => runOf(lane, run, y, scale, to))];
+  const letters = Math.floor(left / LETTER);
+  return [make("text", { x: 0, y: y + 13 }, lane.route.length > letters ? `${lane.route.slice(0, letters - 1)}…` : lane.route), ...lane.runs.map((run) => runOf(lane, run, y, scale, to))];
 }
 
 function runOf(lane, [id, status, start, end], y, scale, to) {

@@ -3,8 +3,11 @@ import Alpine from "../../vendor/alpinejs-csp/alpine.esm.min.js";
 import { Poller } from "../poller.js";
 import { bulk } from "./bulk.js";
 import { Charts } from "./charts.js";
+import { controls } from "./controls.js";
 import { dialog } from "./dialog.js";
+import { health } from "./health.js";
 import { drawLanes } from "./lanes.js";
+import { picking } from "./picking.js";
 import { submit } from "./submit.js";
 import { toasts } from "./toasts.js";
 import { view } from "./view.js";
@@ -54,9 +57,11 @@ const updates = {
   show(data) {
     const before = this.pool?.state;
     this.pool = data;
-    if (before !== data.state) this.announcement = `The pool is ${data.state}. ${data.state_reason ?? ""}`;
-    document.title = `${this.stateWord()} ${this.runningText(data)} – Worker pool`;
-    document.getElementById("favicon").href = options.favicons[data.state] ?? options.favicons.unknown;
+    if (before !== data.state) this.announcement = `The pool is ${data.state}. ${this.local(data.state_reason)}`;
+    this.dropGone();
+    this.$nextTick(() => this.keepFocus());
+    // What would become of a submission has changed with the pool.
+    if (this.$refs.submit?.open) this.askForecast();
     // The last page may have gone.
     if (this.offset && this.offset >= data.queued_count) this.toPage(Math.max(0, this.offset - QUEUE_PAGE));
   },
@@ -69,8 +74,16 @@ const updates = {
       this.lost = "";
     } else {
       // A first failure may be a hiccup; the second is told.
-      this.lost = look.failures > 1 ? look.problem.message : "";
+      this.lost = look.failures > 1 ? lossText(look.problem) : "";
     }
+    this.showInTab();
+  },
+
+  /** The state in the tab's title and picture; a state that is not known is not told. */
+  showInTab() {
+    const isKnown = this.pool && !this.lost;
+    document.title = isKnown ? `${this.stateWord()} ${this.runningText(this.pool)} – Worker pool` : "No news – Worker pool";
+    document.getElementById("favicon").href = (isKnown && options.favicons[this.pool.state]) || options.favicons.unknown;
   },
 
   showCharts(data) {
@@ -134,10 +147,15 @@ const updates = {
   },
 };
 
+/** What keeps the news away; an answer that says no tells why. */
+function lossText(problem) {
+  return problem.status ? `No news. ${problem.message}` : "Connection lost. The server does not answer.";
+}
+
 function savedInterval() {
   const saved = Number(localStorage.getItem("refresh-seconds") ?? INTERVALS[0]);
   return INTERVALS.includes(saved) ? saved : INTERVALS[0];
 }
 
-Alpine.data("dashboard", () => ({ ...updates, ...view, ...toasts, ...dialog, ...submit, ...bulk }));
+Alpine.data("dashboard", () => ({ ...updates, ...view, ...controls, ...health, ...toasts, ...dialog, ...submit, ...bulk, ...picking }));
 Alpine.start();

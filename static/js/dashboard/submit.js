@@ -1,5 +1,6 @@
 // The dialog that submits a sync, with a live word on when it would start.
 import { call, given, newKey } from "../api.js";
+import { localSentence, rangeText } from "../times.js";
 
 const FORECAST_AFTER_MS = 300;
 
@@ -67,10 +68,15 @@ export const submit = {
     const asked = (this.asked = query.toString());
     try {
       const answer = await call("GET", `/api/forecast?${query}`);
-      if (asked === this.asked) this.forecast = answer.sentence;
+      if (asked === this.asked) this.forecast = this.forecastText(answer);
     } catch (problem) {
       if (asked === this.asked) this.forecast = problem.message;
     }
+  },
+
+  forecastText({ sentence, start, reason }) {
+    const said = localSentence(sentence);
+    return !start || reason.code === "next" ? said : `${said} It would start ${rangeText(start, Date.now())}.`;
   },
 
   async doSubmit() {

@@ -1,5 +1,5 @@
 // How the pool's numbers are put into words. Everything is shown as text, never as markup.
-import { clockText, fullText, secondsBetween, spanText } from "../times.js";
+import { clockText, fullText, localSentence, rangeText, secondsBetween, spanText } from "../times.js";
 
 const WORDS = {
   available: "Available", busy: "Busy", overloaded: "Overloaded",
@@ -7,15 +7,23 @@ const WORDS = {
 };
 const number = new Intl.NumberFormat();
 
+/** "Every slot is taken (2 of 2): five9.contacts since …" in its two parts, the second often empty. */
+function waitParts(task) {
+  const [, short, details] = (task.wait?.sentence ?? "").match(/^(.*?)(?:: (.*))?$/s);
+  return [short, details ?? ""];
+}
+
 export const view = {
   clock: (iso) => clockText(iso),
   full: (iso) => fullText(iso),
   span: (seconds) => spanText(seconds),
   count: (value) => (value === null || value === undefined ? "" : number.format(value)),
+  local: (sentence) => localSentence(sentence),
   word: (text) => (text ? text.charAt(0).toUpperCase() + text.slice(1) : ""),
 
+  /** While no news comes, nobody knows. */
   stateWord() {
-    return WORDS[this.pool?.state] ?? "Unknown";
+    return (!this.lost && WORDS[this.pool?.state]) || "Unknown";
   },
 
   stateClass() {
@@ -33,7 +41,7 @@ export const view = {
 
   lostText() {
     const age = this.seenAt ? `The data is ${spanText((this.now - this.seenAt) / 1000)} old.` : "There is no data yet.";
-    return `Connection lost. ${age} ${this.lost} Trying again by itself.`;
+    return `${this.lost} ${age} Trying again by itself.`;
   },
 
   updatedText() {
@@ -65,7 +73,7 @@ export const view = {
   },
 
   endText(task) {
-    return task.expected_end ? this.rangeText(task.expected_end) : "not known yet";
+    return task.expected_end ? rangeText(task.expected_end, this.now) : "not known yet";
   },
 
   /** How far a running task is by its expected end, 0 to 100; null when nothing is known. */
@@ -75,22 +83,17 @@ export const view = {
     return whole > 0 ? Math.min(99, Math.round((100 * this.since(task.started_at)) / whole)) : null;
   },
 
-  /** "in 2 min", "in 2 – 5 min", "any moment", of a range of times. */
-  rangeText(range) {
-    const from = secondsBetween(new Date(this.now), range.earliest);
-    const to = secondsBetween(new Date(this.now), range.latest);
-    if (to <= 1) return "any moment";
-    const late = spanText(to);
-    return from > 1 && spanText(from) !== late ? `in ${spanText(from)} to ${late}` : `within ${late}`;
-  },
-
   startText(task) {
-    return task.wait?.start ? this.rangeText(task.wait.start) : "not known yet";
+    return task.wait?.start ? rangeText(task.wait.start, this.now) : "not known yet";
   },
 
-  /** The reason in short; the whole sentence, which names the holders, is the title. */
+  /** The reason up to its details; behind them stand who holds the slots, and since when. */
   waitText(task) {
-    return (task.wait?.sentence ?? "").split(/: |; /)[0];
+    return localSentence(waitParts(task)[0]);
+  },
+
+  waitDetails(task) {
+    return localSentence(waitParts(task)[1]);
   },
 
   directRoute: (run) => `${run.crm_source}.${run.sync_type}`,
@@ -106,7 +109,14 @@ export const view = {
   },
 
   attemptText(task) {
-    return task.max_attempts > 1 || task.attempt > 1 ? `${task.attempt} of ${task.max_attempts}` : `${task.attempt || 1}`;
+    return `attempt ${task.attempt || 1} of ${Math.max(task.max_attempts, task.attempt)}`;
+  },
+
+  isRetried: (task) => task.max_attempts > 1 || task.attempt > 1,
+
+  /** Whether the reason of the state tells what the numbers beside it do not. */
+  saysMore() {
+    return Boolean(this.pool.state_reason) && !["available", "busy", "overloaded"].includes(this.pool.state);
   },
 
   oldestText() {
@@ -116,6 +126,10 @@ export const view = {
   successText() {
     const rate = this.pool.last_24h?.success_rate;
     return rate === null || rate === undefined ? "–" : `${Math.round(rate)} %`;
+  },
+
+  failedText() {
+    return `${this.count(this.pool.last_24h?.failed ?? 0)} failed in 24 hours; to the failed runs`;
   },
 
   runHref: (id) => `${document.body.dataset.history ?? "/history/"}${id}/`,
@@ -147,29 +161,6 @@ export const view = {
 
   isStopping: (task) => Boolean(task.cancel_requested_at),
   isHeld: (task) => Boolean(task.held_at),
-
-  poolPause() {
-    return this.pool.controls?.pause ?? null;
-  },
-
-  crmPause(crm) {
-    return this.pool.controls?.crm_pauses?.[crm] ?? null;
-  },
-
-  pausedCrms() {
-    return Object.keys(this.pool.controls?.crm_pauses ?? {});
-  },
-
-  limitedCrms() {
-    return Object.entries(this.pool.controls?.crm_limits ?? {}).map(([crm, control]) => ({ crm, ...control }));
-  },
-
-  controlText(control) {
-    if (!control) return "";
-    const until = control.expires_at ? ` until ${clockText(control.expires_at)}` : "";
-    const why = control.reason ? `: ${control.reason}` : "";
-    return `by ${control.set_by || "nobody known"} at ${clockText(control.set_at)}${until}${why}`;
-  },
 
   freshCrms() {
     const groups = new Map();

@@ -1,0 +1,42 @@
+"""What the tests of the dashboard's deeds have in common."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.live import Live
+from tests.integration.system import wait_for
+
+# Steps of a tenth of a second: longer than a test looks.
+LONG = 6000
+
+
+def waiting(page: Page) -> list[str]:
+    """Their ids, in the order of the page."""
+    rows = page.locator("#queue tbody tr[data-task]").all()
+    return [row.get_attribute("data-task") or "" for row in rows]
+
+
+def row(page: Page, task_id: str) -> Locator:
+    return page.locator(f'tr[data-task="{task_id}"]')
+
+
+def press(page: Page, task_id: str, name: str) -> Locator:
+    """A row's button; the dialog that it opens."""
+    row(page, task_id).get_by_role("button", name=name).click()
+    return page.get_by_role("dialog")
+
+
+def confirm(dialog: Locator, name: str, *, reason: str = "asked by a test") -> None:
+    dialog.get_by_label("Why").fill(reason)
+    dialog.get_by_role("button", name=name, exact=True).click()
+    expect(dialog).to_be_hidden()
+
+
+def empty_again(live: Live) -> None:
+    """Nothing is paused, limited, waiting or running."""
+    for crm in (None, "five9", "hubspot"):
+        live.call("resume", crm, actor="tests", reason="")
+    live.call("set_max_workers", 2, actor="tests", reason="")
+    live.call("cancel_all")
+    wait_for(lambda: not live.call("get_stats")["active_count"], what="an empty pool")

@@ -1,0 +1,229 @@
+"""Every page of a busy system, full of long and hostile texts: accessible, whole, in local times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from ingestion.services.embedded_redis import NoRedisServer
+from tests.conftest import cannot_have
+from tests.e2e.dialogs import DIALOGS, at_page
+from tests.e2e.live import NOBODY, OPERATOR, PASSWORD, VIEWER, Live, live_system
+from tests.e2e.looks import PAGES, findings, is_too_wide, settle
+from tests.e2e.watch import Watch
+
+pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
+
+expect.set_options(timeout=30_000)
+
+Scheme = Literal["light", "dark"]
+LOOKS: tuple[tuple[Scheme, int], ...] = (("light", 1280), ("dark", 390))
+# The log is a file's own lines; it says that its times are in UTC.
+SENTENCES = "[...document.querySelectorAll('main *:not(pre)')].map(e => e.childNodes).flatMap(n => [...n]).filter(n => n.nodeType === 3 && !n.parentElement.closest('pre')).map(n => n.data)"
+STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC")
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """Four syncs run and three wait, after a week of runs."""
+    try:
+        with live_system(tmp_path_factory.mktemp("busy")) as system:
+            system.play("past")
+            system.play("queue", "3")
+            yield system
+    except NoRedisServer as problem:
+        cannot_have("A Redis server", problem)
+
+
+class People:
+    """Opens pages as somebody; what goes wrong in any of them fails the test."""
+
+    def __init__(self, busy: Live, chromium: Browser, folder: Path) -> None:
+        self.busy, self.chromium, self.folder = busy, chromium, folder
+        self.watch = Watch()
+
+    def page(self, who: str, *, scheme: Scheme = "light", width: int = 1280) -> Page:
+        """Somebody's page; nobody is logged in where ``who`` is empty."""
+        context = self.chromium.new_context(
+            storage_state=self._session(who) if who else None,
+            base_url=self.busy.url,
+            color_scheme=scheme,
+            viewport=ViewportSize(width=width, height=900),
+            reduced_motion="reduce",
+            timezone_id="Asia/Kolkata",
+        )
+        found = context.new_page()
+        self.watch.look_at(found, self.busy.url)
+        return found
+
+    def _session(self, who: str) -> Path:
+        kept = self.folder / f"{who}.json"
+        if not kept.exists():
+            page = self.page("")
+            page.goto("/login/")
+            page.get_by_label("User name").fill(who)
+            page.get_by_label("Password").fill(PASSWORD)
+            page.get_by_role("button", name="Log in").click()
+            expect(page.get_by_label("Password")).to_have_count(0)
+            page.context.storage_state(path=kept)
+            page.context.close()
+        return kept
+
+
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sessions")
+
+
+@pytest.fixture
+def people(busy: Live, chromium: Browser, sessions: Path) -> Iterator[People]:
+    found = People(busy, chromium, sessions)
+    yield found
+    for context in chromium.contexts:
+        context.close()
+    found.watch.check()
+
+
+def wrong_with(page: Page) -> list[str]:
+    """Of the page as it stands."""
+    found = findings(page)
+    if is_too_wide(page):
+        found.append("it is too wide")
+    found += [text for text in page.evaluate(SENTENCES) if STAMP.search(text)]
+    return found
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_every_page_is_accessible_whole_and_in_local_time(
+    people: People, scheme: Scheme, width: int
+) -> None:
+    people.watch.expects_failed_requests = True  # one page is not there
+    page = people.page(OPERATOR, scheme=scheme, width=width)
+    found: dict[str, object] = {}
+    for path in (*PAGES.values(), "/history/1/", "/history/421/", "/history/422/"):
+        settle(page, path)
+        if wrong := wrong_with(page):
+            found[path] = wrong
+    assert found == {}
+
+
+@pytest.mark.parametrize(("who", "path"), [(VIEWER, "/"), (NOBODY, "/"), ("", "/login/")])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_those_who_may_less_see_a_whole_page_too(
+    people: People, who: str, path: str, scheme: Scheme
+) -> None:
+    people.watch.expects_failed_requests = who == NOBODY
+    page = people.page(who, scheme=scheme)
+    page.goto(path)
+    expect(page.get_by_role("heading").first).to_be_attached()
+    if who == VIEWER:
+        expect(page.locator("#pool-state")).to_be_visible()
+        expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    assert wrong_with(page) == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_every_dialog_is_accessible_and_whole(people: People, scheme: Scheme, width: int) -> None:
+    page = people.page(OPERATOR, scheme=scheme, width=width)
+    found: dict[str, object] = {}
+    for name, opener in DIALOGS.items():
+        at_page(page, opener)
+        dialog = opener.open(page)
+        box = dialog.locator("article").bounding_box()
+        assert box is not None
+        if wrong := wrong_with(page) + ["it is cut off"] * (box["x"] < 0 or box["y"] < 0):
+            found[name] = wrong
+        page.keyboard.press("Escape")
+    assert found == {}
+
+
+def test_every_dialog_is_used_by_keyboard_alone(people: People) -> None:
+    page = people.page(OPERATOR)
+    for opener in DIALOGS.values():
+        at_page(page, opener)
+        opener.find(page).focus()
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        assert focus_stays_in_the_dialog(page), opener
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        expect(opener.find(page)).to_be_focused()
+
+
+def focus_stays_in_the_dialog(page: Page) -> bool:
+    """Through more steps than it has fields; behind the last one the browser itself has it."""
+    inside = "document.activeElement === document.body || !!document.activeElement.closest('dialog[open]')"
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        if not page.evaluate(inside):
+            return False
+    return True
+
+
+def test_focus_stays_near_when_a_deed_takes_its_row_away(people: People, busy: Live) -> None:
+    page = people.page(OPERATOR)
+    settle(page, "/")
+    gone = busy.submit(77, steps=600, priority=-900)
+    row = page.locator(f'tr[data-task="{gone}"]')
+    row.get_by_role("button", name="Cancel").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the sync").press("Enter")
+    expect(row).to_have_count(0)
+    expect(page.locator("#queue-title")).to_be_focused()
+
+
+def test_a_reason_tells_who_holds_the_slots_without_a_mouse(people: People) -> None:
+    page = people.page(OPERATOR)
+    settle(page, "/")
+    why = page.locator("#queue details.more").first
+    expect(why.locator("summary")).to_contain_text("Every slot is taken (4 of 4)")
+    why.locator("summary").press("Enter")
+    expect(why).to_contain_text("five9.contacts since")
+
+
+def run_page(busy: Live, task_id: str) -> str:
+    return f"/history/{busy.call('row', task_id)['id']}/"
+
+
+def test_the_page_of_a_waiting_run_says_why_and_follows_it(people: People, busy: Live) -> None:
+    task_id = busy.submit(78, priority=-900)
+    page = people.page(OPERATOR)
+    page.goto(run_page(busy, task_id))
+    now = page.locator("#now")
+    expect(now).to_contain_text("Every slot is taken (4 of 4)")
+    expect(now).to_contain_text("of the queue")
+    assert not STAMP.search(now.inner_text())
+
+    busy.call("cancel_task", task_id)
+
+    expect(now).to_have_count(0)
+    expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
+
+
+def test_a_run_is_cancelled_on_its_page(people: People, busy: Live) -> None:
+    task_id = busy.submit(79, priority=-900)
+    page = people.page(OPERATOR)
+    page.goto(run_page(busy, task_id))
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog").get_by_label("Why").fill("asked by a test")
+    page.get_by_role("dialog").get_by_role("button", name="Do it").click()
+    expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
+    assert busy.task(task_id)["status"] == "cancelled"
+
+
+def test_the_page_of_a_running_sync_counts_its_rows(people: People, busy: Live) -> None:
+    task_id = busy.call("get_active_tasks")[0]["id"]
+    page = people.page(OPERATOR)
+    page.goto(run_page(busy, task_id))
+    expect(page.locator("#now").get_by_text("rows so far")).to_be_visible()
+    page.get_by_label("Update by itself").uncheck()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(6000)  # longer than between two looks
+    assert asked == []
