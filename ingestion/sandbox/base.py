@@ -22,6 +22,19 @@ class SandboxConf:
     rows: int = 200
 
 
+@dataclass(frozen=True)
+class Budget:
+    """A limit that the CRM keeps, and what it has seen: at most ``requests`` (0: no limit) within
+    any ``window_seconds``; ``fullest``: how many the fullest window held; ``refused``: how many
+    requests were too many. ``counts``: of what, where it is not of all requests."""
+
+    requests: int
+    window_seconds: float
+    fullest: int
+    refused: int
+    counts: str = ""
+
+
 def began_on(conf: SandboxConf) -> datetime:
     """The day on which this data was first made, UTC; kept, so that a restart makes the same data.
 
@@ -56,6 +69,10 @@ class Sandbox(ABC):
     @abstractmethod
     def counts(self) -> dict[str, int]:
         """Records by model that a full read sees."""
+
+    def budgets(self) -> Iterable[Budget]:
+        """The limits that it keeps, with what they have met since it was started."""
+        return ()
 
     def suffer(self, faults: frozenset[str]) -> None:
         """Have these of ``own_faults`` from now on, and no others: what was broken is mended."""

@@ -6,6 +6,7 @@ import hmac
 import http.client
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,7 +77,14 @@ class ControlApp:
         urls, counts = crm_urls(self._server_url, self._sandboxes), self._sandboxes.counts()
         return {
             "settings": crm_settings(self._server_url, self._sandboxes),
-            "crms": {name: {"url": urls[name], "counts": counts[name]} for name in urls},
+            "crms": {
+                name: {
+                    "url": urls[name],
+                    "counts": counts[name],
+                    "budgets": [asdict(one) for one in self._sandboxes.by_name[name].budgets()],
+                }
+                for name in urls
+            },
             "faults": [str(fault) for fault in self._faults.in_force],
         }
 

@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 
-from ingestion.sandbox.base import Sandbox, WsgiApp
+from ingestion.sandbox.base import Budget, Sandbox, WsgiApp
 
 # True while a request is handled as one too many: each stand-in refuses it in its CRM's own form.
 is_storm: ContextVar[bool] = ContextVar("is_storm", default=False)
@@ -66,6 +66,9 @@ class RequestRate:
     requests: int
     window_seconds: float
     clock: Callable[[], float] = time.monotonic
+    counts: str = ""
+    fullest: int = field(default=0, init=False)
+    refused: int = field(default=0, init=False)
     _taken: deque[float] = field(default_factory=deque)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -78,9 +81,14 @@ class RequestRate:
             while self._taken and self._taken[0] <= now - self.window_seconds:
                 self._taken.popleft()
             if self.requests and len(self._taken) >= self.requests:
+                self.refused += 1
                 return False
             self._taken.append(now)
+            self.fullest = max(self.fullest, len(self._taken))
             return True
+
+    def budget(self) -> Budget:
+        return Budget(self.requests, self.window_seconds, self.fullest, self.refused, self.counts)
 
     @property
     def left(self) -> int:
@@ -132,6 +140,9 @@ class WebSandbox(Sandbox):
         except HTTPException:
             response = self.not_found(request)
         return response(environ, start_response)  # type: ignore[no-any-return]
+
+    def budgets(self) -> Iterable[Budget]:
+        return [rate.budget() for rate in self.rates]
 
     def over_rate(self) -> bool:
         """Counts the request against every rate; True where one of them is used up."""

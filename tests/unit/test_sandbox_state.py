@@ -313,8 +313,8 @@ def test_status_as_json_is_complete(
         "pid": os.getpid(),
         "settings": server.settings,
         "crms": {
-            "table": {"url": None, "counts": {"numbers": 5}},
-            "toy": {"url": f"{server.url}/toy", "counts": {"numbers": 5}},
+            "table": {"url": None, "counts": {"numbers": 5}, "budgets": []},
+            "toy": {"url": f"{server.url}/toy", "counts": {"numbers": 5}, "budgets": []},
         },
         "faults": [],
         "data_dir": str(tmp_path),

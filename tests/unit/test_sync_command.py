@@ -200,10 +200,11 @@ def test_an_interrupted_run_is_cancelled(source: FakeSource, stop: BaseException
 
 
 def test_sigterm_ends_a_run_as_an_interrupt_does(source: FakeSource) -> None:
+    before = signal.getsignal(signal.SIGTERM)
     source.on_page = lambda model, number: os.kill(os.getpid(), signal.SIGTERM)
     assert exit_code(Leads(), "--quiet") == 130
     assert only_row().status == "cancelled"
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @pytest.mark.parametrize(

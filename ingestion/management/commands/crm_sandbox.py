@@ -41,6 +41,12 @@ def _fault(text: str) -> Fault:
         raise ArgumentTypeError(str(problem)) from None
 
 
+def _met(budget: dict[str, Any]) -> str:
+    most = f"at most {budget['fullest']} of {budget['requests'] or 'any number of'} "
+    what = f"{budget['counts'] or 'requests'} in {budget['window_seconds']:g} s"
+    return f"{most}{what}, {budget['refused']} refused"
+
+
 class Command(BaseCommand):
     help = "Serve stand-ins of the CRMs, change their data, or say where they are."
     requires_system_checks: list[str] = []
@@ -120,6 +126,8 @@ class Command(BaseCommand):
             self.stdout.write(f"faults: {', '.join(now['faults'])}")
         for name, crm in now["crms"].items():
             self.stdout.write(f"  {name}: {sum(crm['counts'].values())} records")
+            for budget in crm["budgets"]:
+                self.stdout.write(f"    {_met(budget)}")
 
     def _settings(self, data_dir: Path, options: dict[str, Any]) -> None:
         found = control.settings(data_dir)

@@ -219,6 +219,8 @@ def worker_line(worker: WorkerInfo, at: datetime) -> str:
 
 
 def workers_online(snapshot: PoolSnapshot) -> str:
+    if not snapshot.workers and snapshot.degraded:
+        return "none heard yet since the pool is degraded; each reports every ten seconds"
     if not snapshot.workers:
         return "none seen yet; start one with 'celery -A data_warehouse worker'"
     online = sum(worker.is_online for worker in snapshot.workers)
@@ -227,7 +229,9 @@ def workers_online(snapshot: PoolSnapshot) -> str:
 
 def monitor_age(snapshot: PoolSnapshot) -> str:
     age = snapshot.monitor_age_seconds
-    return "has not run yet" if age is None else f"last round {duration(age)} ago"
+    if age is not None:
+        return f"last round {duration(age)} ago"
+    return "no round since the pool is degraded" if snapshot.degraded else "has not run yet"
 
 
 def beat_age(snapshot: PoolSnapshot) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ingestion.sandbox.base import Budget
 from ingestion.sandbox.five9.wire import SoapFault
 from ingestion.sandbox.web import DAY_SECONDS, is_storm
 
@@ -23,16 +25,27 @@ class OperationLimits:
 
     limits: Mapping[int, Mapping[str, int]] = field(default_factory=lambda: dict(RELAXED))
     clock: Callable[[], float] = time.monotonic
+    _met: dict[tuple[int, str], Counter[str]] = field(default_factory=dict)
     _times: dict[str, list[float]] = field(default_factory=dict)
 
     def count(self, kind: str) -> None:
         """Raises SoapFault for an operation over a limit; it does not count then."""
-        for _, counted, limit, value in self.states():
-            if counted == kind and value >= limit:
+        mine = [(seconds, *rest) for seconds, of, *rest in self.states() if of == kind]
+        for seconds, limit, value in mine:
+            met = self._met.setdefault((seconds, kind), Counter())
+            if value >= limit:
+                met["refused"] += 1
                 told = {"limit": str(limit), "operationType": kind}
                 message = f"Operations limit exceeded for {kind}"
                 raise SoapFault("OperationsLimitExceededFault", message, told)
+            met["fullest"] = max(met["fullest"], value + 1)
         self._times.setdefault(kind, []).append(self.clock())
+
+    def budgets(self) -> Iterator[Budget]:
+        for seconds, limits in self.limits.items():
+            for kind, limit in limits.items():
+                met = self._met.get((seconds, kind), Counter())
+                yield Budget(limit, seconds, met["fullest"], met["refused"], kind)
 
     def states(self) -> Iterator[tuple[int, str, int, int]]:
         """Seconds of the window, kind, limit, value."""

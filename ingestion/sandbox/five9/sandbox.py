@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from werkzeug import Request, Response
 from werkzeug.routing import Map, Rule
 
-from ingestion.sandbox.base import SandboxConf
+from ingestion.sandbox.base import Budget, SandboxConf
 from ingestion.sandbox.five9.domain import FIELDS, LISTS, ZONE, Domain, StoredContact
 from ingestion.sandbox.five9.limits import OperationLimits
 from ingestion.sandbox.five9.wire import (
@@ -84,6 +85,10 @@ class Five9Sandbox(WebSandbox):
             "FIVE9_PASSWORD": PASSWORD,
             "FIVE9_TIME_ZONE": ZONE.key,
         }
+
+    def budgets(self) -> Iterable[Budget]:
+        with self._turn:
+            return list(self.limits.budgets())
 
     def counts(self) -> dict[str, int]:
         return {"contacts": len(self.domain.contacts)}

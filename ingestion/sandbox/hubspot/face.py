@@ -83,7 +83,7 @@ class HubspotSandbox(WebSandbox):
     def __init__(self, conf: SandboxConf, *, custom_properties: int = 0) -> None:
         super().__init__(conf)
         self.burst = RequestRate(190, 10)
-        self.search = RequestRate(5, 1)
+        self.search = RequestRate(5, 1, counts="searches")
         self.daily = RequestRate(625_000, 86_400)
         self.retry_after_ms: int | None = None
         self.missing: Literal["error", "absent"] = "error"
@@ -97,9 +97,11 @@ class HubspotSandbox(WebSandbox):
         self._story = Story(self._portal, conf.seed, conf.rows, self._extra)
         self._story.begin()
 
+        self.rates = (self.burst, self.search, self.daily)
+
     def relax(self) -> HubspotSandbox:
         """No limits: for tests and benchmarks of something else."""
-        for rate in (self.burst, self.search, self.daily):
+        for rate in self.rates:
             rate.requests = 0
         return self
 
