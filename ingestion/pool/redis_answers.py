@@ -25,7 +25,10 @@ def text(value: Any) -> str:
 
 def mapping(flat: Sequence[Any]) -> dict[str, str]:
     """A flat list of names and values in turn."""
-    return {text(flat[i]): text(flat[i + 1]) for i in range(0, len(flat), 2)}
+    texts = [
+        part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part) for part in flat
+    ]
+    return dict(zip(texts[::2], texts[1::2], strict=True))
 
 
 def task(flat: Sequence[Any]) -> WorkerTask:

@@ -150,6 +150,16 @@ class PoolSnapshot:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: snake_case, ISO 8601 UTC, seconds as numbers."""
         return {
+            **self.figures(),
+            "active": [t.to_dict() for t in self.active],
+            "queued": self._waiting(self.queued),
+            "delayed": self._waiting(self.delayed),
+            "held": self._waiting(self.held),
+        }
+
+    def figures(self) -> dict[str, Any]:
+        """The JSON form without its lists of tasks."""
+        return {
             "schema": 1,
             "taken_at": self.taken_at.isoformat(),
             "state": self.state,
@@ -171,11 +181,7 @@ class PoolSnapshot:
             "available_workers": self.available_workers,
             "utilization": self.utilization,
             "oldest_queued_at": _iso(self.oldest_queued_at),
-            "active": [t.to_dict() for t in self.active],
             "direct": [run.to_dict() for run in self.direct],
-            "queued": self._waiting(self.queued),
-            "delayed": self._waiting(self.delayed),
-            "held": self._waiting(self.held),
             "workers": [
                 {
                     "name": w.name,

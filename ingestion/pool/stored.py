@@ -19,6 +19,7 @@ from ingestion.pool.task import (
     WorkerTask,
 )
 
+WHOLE_FIELDS = INT_FIELDS | OPTIONAL_INT_FIELDS
 REQUIRED = ("id", "task_name", "crm_source", "sync_type", "status", "queued_at")
 
 
@@ -59,6 +60,6 @@ def _from_text(name: str, text: str) -> Any:
         return from_us(int(text))
     if name in DICT_FIELDS:
         return json.loads(text)
-    if name in INT_FIELDS | OPTIONAL_INT_FIELDS:
+    if name in WHOLE_FIELDS:
         return int(text)
     return text

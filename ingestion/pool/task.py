@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -123,7 +123,7 @@ class WorkerTask:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-compatible: times as ISO 8601 with zone, the status as its string."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
@@ -131,7 +131,7 @@ class WorkerTask:
 
         Raises UnreadableTask when a required field is missing or a value cannot be understood.
         """
-        known = {f.name for f in fields(cls)}
+        known = cls.__dataclass_fields__
         named = {OLD_NAMES.get(name, name): value for name, value in stored.items()}
         if not named.get("queued_at"):
             named.pop("queued_at", None)
@@ -160,7 +160,8 @@ OPTIONAL_INT_FIELDS = frozenset({"sync_history_id", "front_score"})
 DICT_FIELDS = frozenset({"parameters", "progress", "result"})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """As JSON takes it."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     return value.value if isinstance(value, TaskStatus) else value

@@ -7,7 +7,7 @@ snapshot shows, and those before them, are looked at.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -17,9 +17,13 @@ from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.store import queue_score
 from ingestion.pool.task import WorkerTask
 from ingestion.pool.waits import Explanation, Reason, ReasonCode, StartRange
-from ingestion.services.run_times import RunTimes
-from ingestion.services.start_times import Limits, Runs, Scene, Span, Waits, spans
-from ingestion.services.wait_reasons import reason
+from ingestion.services.recent_spans import RecentSpans, Spans
+from ingestion.services.run_times import Learned, RunTimes
+from ingestion.services.start_times import NOW, Limits, Runs, Scene, Span, Waits, spans
+from ingestion.services.wait_reasons import Reasons
+
+Route = tuple[str, str]
+RunsLearned = Mapping[Route, Learned]
 
 NAMED_SOURCES = 3
 # Starts that depend on a person, a worker or a server cannot be foretold.
@@ -35,6 +39,7 @@ class Explainer:
         self._run_times = run_times
         self._aging_seconds = aging_seconds
         self._default_max_workers = default_max_workers
+        self._recent = RecentSpans()
 
     def explained(self, snapshot: PoolSnapshot) -> PoolSnapshot:
         """With ``waits`` for every task that it shows waiting."""
@@ -52,15 +57,36 @@ class Explainer:
     def _all(self, snapshot: PoolSnapshot) -> Iterator[Explanation]:
         places = {task.id: place for place, task in enumerate(snapshot.queued, start=1)}
         line = self._line(snapshot)
-        limits = list(_limits(snapshot, self._default_max_workers))
-        found = spans(_scene(snapshot, line, limits), self._run_times.of)
-        sources = self._sources(snapshot.active, line)
+        learned = self._learned(snapshot.active, line)
+        found = self._spans(snapshot, line, learned)
+        sources, reasons = _sources(snapshot.active, line, learned), Reasons(snapshot)
         for task, span, based_on in zip(line, found, sources, strict=True):
-            why = reason(snapshot, task, starts_now=span == Span(0, 0))
+            why = reasons.of(task, starts_now=span == NOW)
             start = _start(snapshot.taken_at, why, span, based_on)
             yield Explanation(task, places.get(task.id), why, start)
         for task in snapshot.held:
-            yield Explanation(task, None, reason(snapshot, task, starts_now=False), None)
+            yield Explanation(task, None, reasons.of(task, starts_now=False), None)
+
+    def _learned(self, active: Iterable[WorkerTask], line: Iterable[WorkerTask]) -> RunsLearned:
+        routes = {_route(task) for task in (*active, *line)}
+        return {route: self._run_times.of(*route) for route in routes}
+
+    def _spans(
+        self, snapshot: PoolSnapshot, line: Sequence[WorkerTask], learned: RunsLearned
+    ) -> Spans:
+        """To play the queue is dear: as long as it looks the same, it is not played again."""
+        limits = list(_limits(snapshot, self._default_max_workers))
+        seen = (
+            [(task.id, task.attempt) for task in snapshot.active],
+            [(task.id, task.not_before) for task in line],
+            [(limit.slots, limit.per_crm) for limit in limits],
+            [control.expires_at for control in _controls(snapshot)],
+            learned,
+        )
+        scene = _scene(snapshot, line, limits)
+        return self._recent.of(
+            seen, snapshot.taken_at, lambda: spans(scene, lambda *route: learned[route])
+        )
 
     def _line(self, snapshot: PoolSnapshot) -> Sequence[WorkerTask]:
         """The queue in its order, each delayed task where it will stand when its time has come."""
@@ -79,15 +105,20 @@ class Explainer:
         order_us = to_us(task.queued_at)
         return queue_score(order_us, priority=task.priority, aging_seconds=self._aging_seconds)
 
-    def _sources(self, active: Iterable[WorkerTask], line: Iterable[WorkerTask]) -> Iterator[str]:
-        """What the start of each task in the line was learned from: those that run or stand
-        before it."""
-        learned: dict[str, None] = {}
-        for task in active:
-            learned.setdefault(self._run_times.of(task.crm_source, task.sync_type).based_on)
-        for task in line:
-            yield _listed(list(learned))
-            learned.setdefault(self._run_times.of(task.crm_source, task.sync_type).based_on)
+
+def _route(task: WorkerTask) -> Route:
+    return (task.crm_source, task.sync_type)
+
+
+def _sources(
+    active: Iterable[WorkerTask], line: Iterable[WorkerTask], learned: RunsLearned
+) -> Iterator[str]:
+    """What the start of each task in the line was learned from: those that run or stand before
+    it."""
+    seen = {learned[_route(task)].based_on: None for task in active}
+    for task in line:
+        yield _listed(list(seen))
+        seen.setdefault(learned[_route(task)].based_on)
 
 
 def _listed(sources: Sequence[str]) -> str:

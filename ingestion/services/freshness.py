@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from ingestion.models import SyncHistory
 from ingestion.services.routing import ALL
-from ingestion.services.shared_answers import Answer, SharedAnswers, answer
+from ingestion.services.shared_answers import Answer, SharedAnswers, answer, as_json
 from ingestion.sync.common.registry import crms
 
 KEPT_SECONDS = 10.0
@@ -109,7 +109,7 @@ def _made() -> Answer:
         counts[dataset["freshness"]] += 1
     content = {"counts": counts, "datasets": found}
     whole = {"schema": 1, "taken_at": now.isoformat(), **content}
-    return answer(whole, steady=content, taken_at=now)
+    return answer(as_json(whole), steady=content, taken_at=now)
 
 
 def datasets(crm_source: str | None = None) -> Iterator[Dataset]:

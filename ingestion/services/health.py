@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -14,22 +15,44 @@ BEAT_NOTE_SECONDS = 180.0
 
 
 def problems(
-    snapshot: PoolSnapshot, *, monitor_seconds: float, max_wait_minutes: float
+    snapshot: PoolSnapshot,
+    *,
+    monitor_seconds: float,
+    max_wait_minutes: float,
+    up_seconds: float = math.inf,
 ) -> Iterator[str]:
-    """What keeps tasks from being run and repaired, each as one sentence with its cure."""
+    """What keeps tasks from being run and repaired, each as one sentence with its cure.
+    ``up_seconds``: for how long the system can have run; nothing is overdue that had no time yet."""
     if snapshot.degraded:
         yield _degraded(snapshot)
     if not any(worker.is_online for worker in snapshot.workers):
         yield "No Celery worker is online; start one with 'celery -A data_warehouse worker'."
-    if (age := snapshot.monitor_age_seconds) is None or age > MISSED_ROUNDS * monitor_seconds:
+    if _awaits_monitor(snapshot, monitor_seconds) and up_seconds > MISSED_ROUNDS * monitor_seconds:
+        age = snapshot.monitor_age_seconds
         yield f"The monitor is overdue ({_last_round(age)}); see whether beat is running."
-    yield from _beat(snapshot, monitor_seconds)
+    yield from _beat(snapshot, monitor_seconds, up_seconds)
     yield from _waiting(snapshot, monitor_seconds, max_wait_minutes)
     if snapshot.set_aside:
         yield (
             f"{_counted(len(snapshot.set_aside), 'entry', 'entries')} could not be read and set "
             "aside; see 'status --verbose', then 'doctor --repair'."
         )
+
+
+def notes(snapshot: PoolSnapshot, *, monitor_seconds: float, up_seconds: float) -> Iterator[str]:
+    """What only takes its time, while the system is new."""
+    if not _awaits_monitor(snapshot, monitor_seconds):
+        return
+    if up_seconds <= monitor_seconds:
+        minutes = math.ceil((monitor_seconds - up_seconds) / 60) or 1
+        yield f"The system has just started: the monitor's first round is due within {minutes} min."
+    elif up_seconds <= MISSED_ROUNDS * monitor_seconds:
+        yield "The system has just started: the monitor's first round is due any moment."
+
+
+def _awaits_monitor(snapshot: PoolSnapshot, monitor_seconds: float) -> bool:
+    age = snapshot.monitor_age_seconds
+    return age is None or age > MISSED_ROUNDS * monitor_seconds
 
 
 def _degraded(snapshot: PoolSnapshot) -> str:
@@ -42,9 +65,9 @@ def _last_round(age: float | None) -> str:
     return "it has not run yet" if age is None else f"its last round was {age:.0f} s ago"
 
 
-def _beat(snapshot: PoolSnapshot, monitor_seconds: float) -> Iterator[str]:
-    age = snapshot.beat_age_seconds
-    if age is not None and age > MISSED_ROUNDS * monitor_seconds + BEAT_NOTE_SECONDS:
+def _beat(snapshot: PoolSnapshot, monitor_seconds: float, up_seconds: float) -> Iterator[str]:
+    age, patience = snapshot.beat_age_seconds, MISSED_ROUNDS * monitor_seconds + BEAT_NOTE_SECONDS
+    if age is not None and min(age, up_seconds) > patience:
         yield (
             f"Beat is dead: its last tick was {age / 60:.0f} minutes ago, and no schedule starts; "
             "start one with 'celery -A data_warehouse beat'."

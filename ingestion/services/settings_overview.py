@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ingestion.conf import SettingValue, setting_values
+from ingestion.pool.controls import Control, PoolControls
 from ingestion.services.secrets import MASK, is_secret_name, mask
 from ingestion.sync.common.registry import crms
 from ingestion.sync.common.source import Crm
 
 SYSTEM = "System"
+LIMIT_SETTING = "MAX_SYNC_WORKERS"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,40 @@ class Group:
 
     def to_dict(self) -> dict[str, Any]:
         return {"title": self.title, "settings": [asdict(shown) for shown in self.settings]}
+
+
+@dataclass(frozen=True)
+class Override:
+    """What an operator has set while the system ran. ``setting`` names what it stands before, if
+    that is a setting; ``behind`` is what holds without it."""
+
+    what: str
+    value: str
+    control: Control
+    behind: str
+    setting: str = ""
+
+
+def overrides(controls: PoolControls) -> list[Override]:
+    """What is stronger than the settings: the pool's first, then by CRM."""
+    return [*_limits(controls), *_pauses(controls)]
+
+
+def _limits(controls: PoolControls) -> Iterator[Override]:
+    if limit := controls.max_workers:
+        (configured,) = (found for found in setting_values() if found.name == LIMIT_SETTING)
+        behind = str(controls.behind.get("", f"{configured.value} ({configured.source})"))
+        yield Override("Syncs at once", str(limit.value), limit, behind, LIMIT_SETTING)
+    for crm, limit in controls.crm_limits.items():
+        behind = str(controls.behind.get(crm, "no limit of its own"))
+        yield Override(f"Syncs of {crm} at once", str(limit.value), limit, behind)
+
+
+def _pauses(controls: PoolControls) -> Iterator[Override]:
+    if pause := controls.pause:
+        yield Override("The whole pool", "paused", pause, "not paused")
+    for crm, pause in controls.crm_pauses.items():
+        yield Override(crm, "paused", pause, "not paused")
 
 
 def settings_overview() -> list[Group]:

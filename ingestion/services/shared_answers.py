@@ -27,13 +27,14 @@ class Answer:
     taken_at: datetime
 
 
-def answer(content: Mapping[str, Any], *, steady: Mapping[str, Any], taken_at: datetime) -> Answer:
+def answer(body: bytes, *, steady: Mapping[str, Any], taken_at: datetime) -> Answer:
     """``steady`` is the content without what changes by itself as time goes by."""
-    digest = hashlib.sha256(_json(steady)).hexdigest()[:32]
-    return Answer(_json(content), f'"{digest}"', taken_at)
+    digest = hashlib.sha256(as_json(steady)).hexdigest()[:32]
+    return Answer(body, f'"{digest}"', taken_at)
 
 
-def _json(content: Mapping[str, Any]) -> bytes:
+def as_json(content: Any) -> bytes:
+    """As it is sent."""
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 

@@ -71,13 +71,16 @@ class Span:
     latest_seconds: float
 
 
+NOW = Span(0, 0)
+
+
 def spans(scene: Scene, learn: Learn) -> list[Span | None]:
     """One for every waiting task; None where the start cannot be known, or will never be."""
     tasks: list[Runs | Waits] = [*scene.running, *scene.waiting]
     routes = {(task.crm_source, task.sync_type) for task in tasks}
     learned = {route: learn(*route) for route in routes}
     if not all(found.is_known for found in learned.values()):
-        return [Span(0, 0) if start == 0 else None for start in _at_once(scene)]
+        return [NOW if start == 0 else None for start in _at_once(scene)]
     random = Random(SEED)
     plays = [_play(scene, learned, random) for _ in range(_plays(len(scene.waiting)))]
     return [_span(sorted(starts)) for starts in zip(*plays, strict=True)]
@@ -111,18 +114,21 @@ def _play(
     scene: Scene, learned: Mapping[tuple[str, str], Learned], random: Random
 ) -> Sequence[float]:
     # Few runs say little of all runs to come: a whole play may be slower or faster than they were.
-    likely = {route: _moved(found, random) for route, found in learned.items()}
-    running = [
-        _left(likely[task.crm_source, task.sync_type], task.elapsed_seconds, random)
-        for task in scene.running
-    ]
-    waiting = [random.choice(likely[task.crm_source, task.sync_type]) for task in scene.waiting]
+    factors = {route: _factor(found, random) for route, found in learned.items()}
+    running = []
+    for task in scene.running:
+        route = (task.crm_source, task.sync_type)
+        likely = [seconds * factors[route] for seconds in learned[route].seconds]
+        running.append(_left(likely, task.elapsed_seconds, random))
+    waiting = []
+    for waits in scene.waiting:
+        route = (waits.crm_source, waits.sync_type)
+        waiting.append(random.choice(learned[route].seconds) * factors[route])
     return Play(scene, Durations(running, waiting)).starts()
 
 
-def _moved(learned: Learned, random: Random) -> Sequence[float]:
-    factor = math.exp(random.gauss(0, 1 / math.sqrt(len(learned.seconds))))
-    return [seconds * factor for seconds in learned.seconds]
+def _factor(learned: Learned, random: Random) -> float:
+    return math.exp(random.gauss(0, 1 / math.sqrt(len(learned.seconds))))
 
 
 def _left(likely: Sequence[float], elapsed_seconds: float, random: Random) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ingestion.pool.task import TaskStatus, WorkerTask
+from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.cursor import InvalidCursor
 from ingestion.services.secrets import mask_json
 from ingestion.services.worker_pool import WorkerPoolService
@@ -18,18 +18,26 @@ BATCH, MOST_LOOKED_AT = 500, 10_000
 @dataclass(frozen=True)
 class Wanted:
     """Which tasks; empty fields say nothing. ``status``: running, queued, delayed,
-    held."""
+    held. ``older_than_seconds`` counts from the submission."""
 
     status: str = ""
     crm_source: str = ""
     sync_type: str = ""
+    requested_by: str = ""
+    older_than_seconds: float | None = None
 
     def fits(self, task: WorkerTask) -> bool:
         return (
             self.status in ("", word_of(task))
             and self.crm_source in ("", task.crm_source)
             and self.sync_type in ("", task.sync_type)
+            and self.requested_by in ("", task.requested_by)
+            and self._is_old_enough(task)
         )
+
+    def _is_old_enough(self, task: WorkerTask) -> bool:
+        least = self.older_than_seconds
+        return least is None or (utc_now() - task.queued_at).total_seconds() >= least
 
 
 @dataclass(frozen=True)

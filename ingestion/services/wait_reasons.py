@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache, partial
 
 from ingestion.pool.controls import Control
 from ingestion.pool.snapshot import PoolSnapshot
@@ -14,13 +15,20 @@ NAMED_HOLDERS = 3
 SHORT_ID = 8
 
 
-def reason(snapshot: PoolSnapshot, task: WorkerTask, *, starts_now: bool) -> Reason:
-    """``starts_now``: a slot is free for it, and nobody before it in the line will take it."""
-    if task.held_at is not None:
-        return _held(task)
-    if task.not_before is not None and task.not_before > snapshot.taken_at:
-        return _not_before(task)
-    return line_reason(snapshot, task.crm_source, starts_now=starts_now)
+class Reasons:
+    """Of one snapshot. Those who stand in the line of a CRM wait for the same."""
+
+    def __init__(self, snapshot: PoolSnapshot) -> None:
+        self._taken_at = snapshot.taken_at
+        self._in_line = cache(partial(line_reason, snapshot))
+
+    def of(self, task: WorkerTask, *, starts_now: bool) -> Reason:
+        """``starts_now``: a slot is free for it, and nobody before it in the line will take it."""
+        if task.held_at is not None:
+            return _held(task)
+        if task.not_before is not None and task.not_before > self._taken_at:
+            return _not_before(task)
+        return self._in_line(task.crm_source, starts_now=starts_now)
 
 
 def line_reason(snapshot: PoolSnapshot, crm_source: str, *, starts_now: bool = False) -> Reason:

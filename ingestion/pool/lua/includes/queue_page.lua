@@ -7,16 +7,26 @@ local function ready_queues()
   return queues
 end
 
+-- An entry of what was read of a queue: id and score in turn; nothing behind its end.
+local function entry_at(queue, flat, place)
+  local id, text = flat[place], flat[place + 1]
+  return id and {id = id, score = tonumber(text), text = text, queue = queue, flat = flat, place = place}
+end
+
+-- The queues are merged, the first of all first: what lies behind the page is never looked at.
 local function entries_from(queues, score, at_most)
-  local found = {}
+  local heads, found = {}, {}
   for _, queue in ipairs(queues) do
     local flat = redis.call(
       'ZRANGEBYSCORE', queue, score, '+inf', 'WITHSCORES', 'LIMIT', 0, at_most)
-    for i = 1, #flat, 2 do
-      found[#found + 1] = {id = flat[i], score = tonumber(flat[i + 1]), text = flat[i + 1]}
-    end
+    heads[queue] = entry_at(queue, flat, 1)
   end
-  table.sort(found, comes_first)
+  while #found < at_most do
+    local first = best_of(heads)
+    if not first then break end
+    found[#found + 1] = first
+    heads[first.queue] = entry_at(first.queue, first.flat, first.place + 2)
+  end
   return found
 end
 
