@@ -20,10 +20,11 @@ from django.db import connection  # noqa: E402
 from ingestion.models import AuditRecord, SyncHistory  # noqa: E402
 from ingestion.pool.keys import PoolKeys  # noqa: E402
 from ingestion.services import connections  # noqa: E402
-from ingestion.services.routing import task_name  # noqa: E402
+from ingestion.services.routing import ROUTES, task_name  # noqa: E402
 from ingestion.services.worker_pool import get_worker_pool  # noqa: E402
 
 ENDINGS = ("complete", "fail", "cancel")
+SYNCS = frozenset(task_name(*route) for route in ROUTES)
 
 
 def publish(crm_source: str, sync_type: str, task_id: str, attempt: int, copies: int) -> None:
@@ -83,9 +84,13 @@ def messages() -> dict[str, int]:
 
 
 def busy() -> int | None:
-    """What Celery's workers say that they run; None when nobody answered."""
+    """How many syncs Celery's workers say that they run; None when nobody answered. Rounds of the
+    monitor come and go all the time."""
     answer = current_app.control.inspect(timeout=3).active()
-    return None if answer is None else sum(map(len, answer.values()))
+    if answer is None:
+        return None
+    names = [task["name"] for tasks in answer.values() for task in tasks]
+    return sum(name in SYNCS for name in names)
 
 
 VERBS = {

@@ -82,7 +82,7 @@ def leaks(facts: Facts) -> Iterator[str]:
         if size:
             yield f"{size} left in {name}"
     if facts.busy:
-        yield f"Celery still runs {facts.busy} tasks"
+        yield f"Celery still runs {facts.busy} syncs"
 
 
 def too_many_at_once(facts: Facts) -> Iterator[str]:

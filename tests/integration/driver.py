@@ -6,7 +6,9 @@ Reads one JSON list ``[verb, args, kwargs]`` a line, answers ``{"ok": ...}`` or 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from datetime import datetime, timedelta
 from typing import Any
 
 import django
@@ -14,12 +16,15 @@ import django
 django.setup()
 
 from celery import current_app  # noqa: E402
+from django.conf import settings  # noqa: E402
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 from ingestion.models import AuditRecord, SyncHistory  # noqa: E402
 from ingestion.pool.task import WorkerTask  # noqa: E402
-from ingestion.services import dispatch  # noqa: E402
+from ingestion.services import dispatch, schedules  # noqa: E402
+from ingestion.services.standard_schedules import STANDARD, fields_of  # noqa: E402
 from ingestion.services.worker_pool import get_worker_pool  # noqa: E402
 
 
@@ -51,6 +56,16 @@ def delay(name: str, parameters: dict[str, Any]) -> None:
     current_app.send_task(name, kwargs=parameters)
 
 
+def take_a_message_and_die() -> int:
+    """What a worker leaves behind that is killed before it acknowledges; the exit code."""
+    child = os.fork()
+    if child == 0:
+        with current_app.connection_for_read() as link:
+            found = link.default_channel.basic_get(settings.CELERY_TASK_DEFAULT_QUEUE)
+            os._exit(0 if found else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 def registered() -> list[str]:
     answer = current_app.control.inspect(timeout=5).registered() or {}
     return sorted({name.split()[0] for names in answer.values() for name in names})
@@ -62,6 +77,58 @@ def shut_down_workers() -> None:
 
 def add_operator(name: str, password: str) -> None:
     get_user_model().objects.create_superuser(name, "", password)
+
+
+def add_schedule(fields: dict[str, Any]) -> int:
+    return int(schedules.create(fields, actor="tests").pk)
+
+
+def schedule(schedule_id: int) -> dict[str, Any]:
+    return schedules.to_dict(schedules.get(schedule_id))
+
+
+def switch_off(schedule_id: int) -> None:
+    schedules.set_enabled(schedule_id, False, actor="tests")
+
+
+def delete_schedule(schedule_id: int) -> None:
+    schedules.delete(schedule_id, actor="tests")
+
+
+def load_crowd(every_seconds: int) -> None:
+    """The standard set, each so often."""
+    for fields in fields_of(STANDARD, execution="pool", every_minutes=1):
+        schedules.create({**fields, "every": every_seconds, "period": "seconds"})
+
+
+def all_rows() -> list[dict[str, Any]]:
+    names = ("crm_source", "sync_type", "status", "start_time", "end_time")
+    rows = SyncHistory.objects.values(*names)
+    return [{name: _plain_moment(value) for name, value in row.items()} for row in rows]
+
+
+def _plain_moment(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def past_runs(crm_source: str, sync_type: str, number: int, seconds: float) -> None:
+    """Runs that ended well, each after so long."""
+    end = timezone.now()
+    SyncHistory.objects.bulk_create(
+        SyncHistory(
+            crm_source=crm_source,
+            sync_type=sync_type,
+            status=SyncHistory.Status.SUCCESS,
+            start_time=end - timedelta(seconds=seconds),
+            end_time=end,
+        )
+        for _ in range(number)
+    )
+
+
+def raise_limit_and_start_nothing(number: int) -> None:
+    """As if whoever raised it had died before the next step."""
+    get_worker_pool()._store.set_limit(number, by="tests")
 
 
 def submit_and_roll_back() -> str:
@@ -81,10 +148,19 @@ OWN = {
         findings,
         send_again,
         delay,
+        take_a_message_and_die,
         registered,
         shut_down_workers,
         submit_and_roll_back,
         add_operator,
+        add_schedule,
+        load_crowd,
+        all_rows,
+        schedule,
+        switch_off,
+        delete_schedule,
+        past_runs,
+        raise_limit_and_start_nothing,
     )
 }
 

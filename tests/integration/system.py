@@ -24,13 +24,15 @@ LEASE_SECONDS = 8
 Found = TypeVar("Found")
 
 
-def wait_for(look: Callable[[], Found], *, what: str, seconds: float = WAIT_SECONDS) -> Found:
-    """The first true answer of ``look``; fails after ``seconds``."""
+def wait_for(
+    look: Callable[[], Found], *, what: str, seconds: float = WAIT_SECONDS, every: float = 0.05
+) -> Found:
+    """The first true answer of ``look``, asked ``every`` so many seconds; fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := look():
             return found
-        time.sleep(0.05)
+        time.sleep(every)
     raise AssertionError(f"waited {seconds:g} s for {what}")
 
 

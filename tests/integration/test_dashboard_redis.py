@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from redis import Redis
 
+from ingestion.models import SyncHistory
 from ingestion.pool.keys import PoolKeys
 from ingestion.pool.redis_store import RedisPoolStore
 from ingestion.pool.store import PoolPolicy
@@ -59,6 +63,60 @@ def test_fifty_readers_cost_what_one_costs(client: Redis, pool: WorkerPoolServic
     commands(client, pool, readers=1)  # the script is known from here on
     alone = commands(client, pool, readers=1)
     assert commands(client, pool, readers=50) == alone
+
+
+def test_a_full_queue_is_read_as_far_as_the_page_goes(
+    client: Redis, pool: WorkerPoolService
+) -> None:
+    """Commands and bytes, whatever stands behind the page, in ten queues."""
+    for n in range(400):
+        crm = f"crm{n % 10}"
+        pool._store.submit(WorkerTask(f"id {n:05}", "t", crm, "deals", {"max_records": 100}))
+    commands(client, pool, readers=1)
+    asked = commands(client, pool, readers=1)
+    sent = bytes_sent(client, pool)
+    assert asked < 25 + 3 * 10 + 40
+    for n in range(400, 4400):
+        crm = f"crm{n % 10}"
+        pool._store.submit(WorkerTask(f"id {n:05}", "t", crm, "deals", {"max_records": 100}))
+    assert commands(client, pool, readers=1) == asked
+    assert bytes_sent(client, pool) <= sent + 100  # numbers with more digits
+    assert len(dashboard.live(pool, queue_offset=0, queue_limit=100).body) <= 64 * 1024
+
+
+def bytes_sent(client: Redis, pool: WorkerPoolService) -> int:
+    """What Redis answers for one look."""
+    dashboard.shared.forget()
+    before = client.info("stats")["total_net_output_bytes"]
+    middle = client.info("stats")["total_net_output_bytes"]
+    dashboard.live(pool, queue_offset=0, queue_limit=25)
+    after = client.info("stats")["total_net_output_bytes"]
+    return int(after - middle) - int(middle - before)
+
+
+def test_no_query_reads_the_whole_history(pool: WorkerPoolService) -> None:
+    """Each finds its rows by an index: tasks that wait have a row too."""
+    now = timezone.now()
+    SyncHistory.objects.bulk_create(
+        [
+            *(SyncHistory(crm_source="five9", sync_type="contacts", status="queued",
+                          worker_pool_task_id=str(n)) for n in range(500)),
+            *(SyncHistory(crm_source="five9", sync_type="contacts", status="success",
+                          start_time=now, end_time=now) for n in range(20)),
+        ]
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    dashboard.shared.forget()
+    with CaptureQueriesContext(connection) as queries:
+        dashboard.live(pool, queue_offset=0, queue_limit=25)
+    asked = [q["sql"] for q in queries.captured_queries if q["sql"].startswith("SELECT")]
+    assert len(asked) >= 3
+    for query in asked:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query}")
+            plan = [str(step[-1]) for step in cursor.fetchall()]
+        assert not [step for step in plan if step.startswith("SCAN")], (plan, query)
 
 
 def test_a_longer_queue_costs_no_more(client: Redis, pool: WorkerPoolService) -> None:

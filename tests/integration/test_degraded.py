@@ -6,11 +6,9 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -22,7 +20,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from ingestion.models import AuditRecord, PoolReferee, SyncHistory
-from ingestion.pool.errors import AlreadyConfirmed, AlreadyFinished, LeaseLost
+from ingestion.pool.errors import AlreadyConfirmed, AlreadyFinished
 from ingestion.pool.task import TaskStatus, utc_now
 from ingestion.services import referee_changes, who_decides
 from ingestion.services.worker_pool import use_worker_pool
@@ -302,93 +300,6 @@ class TestTheWayBack:
         wait_for(lambda: not bench.is_degraded(), what="the way back to Redis")
 
 
-class TestTwoReferees:
-    """One process reaches Redis, the other does not."""
-
-    @pytest.fixture
-    def cut_off(self, bench: RefereeBench) -> RefereeBench:
-        """Another process, to which Redis is away."""
-        other = replace(bench, server=replace(bench.server, port=_nobodys_port(), running=None))
-        other.pool = other.another_process()
-        return other
-
-    def test_who_reaches_redis_follows(self, bench: RefereeBench, cut_off: RefereeBench) -> None:
-        bench.submit()
-        assert cut_off.is_degraded()
-        wait_for(bench.is_degraded, what="the other process to follow")
-        assert len(bench.pool.get_active_tasks()) == 1
-
-    def test_nothing_starts_until_everybody_knows(
-        self, bench: RefereeBench, cut_off: RefereeBench, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(referee_changes, "QUIET_SECONDS", 600)
-        bench.submit()
-        cut_off.submit()
-        assert cut_off.is_degraded()
-        assert cut_off.pool.process_queue() == 0
-        assert cut_off.pool.snapshot().effective_limit == 0
-        assert len(cut_off.pool.get_queued_tasks()) == 1
-
-    def test_a_process_that_slept_through_it_starts_nothing(
-        self, bench: RefereeBench, cut_off: RefereeBench, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """It claims in Redis after the ledger has taken over; the message comes to nothing."""
-        bench.pool.set_max_workers(1)
-        first = bench.submit()
-        second = bench.submit()
-        monkeypatch.setattr(who_decides, "LOOK_SECONDS", 600)
-        bench.store._decides.forget()
-        bench.pool.snapshot()
-        assert cut_off.is_degraded()
-        bench.redis.hset(bench.keys.config, "control:max_workers", '{"value": "2"}')
-        assert [t.id for t in bench.store.claim(token="asleep")] == [second]
-        assert bench.row(second).pool_status == "queued"
-        with pytest.raises(LeaseLost):
-            bench.confirm(second)
-        assert [t.id for t in cut_off.pool.get_active_tasks()] == [first]
-        assert bench.row(second).status == "queued"
-
-    def test_a_confirmation_in_redis_counts_only_with_the_ledger(
-        self, bench: RefereeBench, cut_off: RefereeBench, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Between its claim and its confirmation the ledger has taken over."""
-        task_id = bench.submit()
-        monkeypatch.setattr(who_decides, "LOOK_SECONDS", 600)
-        bench.store._decides.forget()
-        bench.pool.snapshot()
-        assert cut_off.is_degraded()
-        task = bench.pool.confirm_task(task_id, attempt=1, worker="w1", token="t1")
-        assert task.worker == "w1"
-        assert bench.store.epoch is None
-        with pytest.raises(AlreadyConfirmed):
-            cut_off.pool.confirm_task(task_id, attempt=1, worker="w2", token="t2")
-
-    def test_a_finish_of_the_other_side_is_not_lost(
-        self, bench: RefereeBench, cut_off: RefereeBench, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        task_id = bench.submit()
-        bench.confirm(task_id)
-        monkeypatch.setattr(who_decides, "LOOK_SECONDS", 600)
-        bench.store._decides.forget()
-        bench.pool.snapshot()
-        assert cut_off.is_degraded()
-        assert bench.finish(task_id).status == TaskStatus.COMPLETED
-        assert bench.row(task_id).status == "success"
-        assert cut_off.pool.get_active_tasks() == []
-        assert cut_off.task(task_id).status == TaskStatus.COMPLETED
-
-    def test_a_submission_of_the_other_side_is_not_lost(
-        self, bench: RefereeBench, cut_off: RefereeBench, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        bench.submit()
-        monkeypatch.setattr(who_decides, "LOOK_SECONDS", 600)
-        bench.store._decides.forget()
-        bench.pool.snapshot()
-        assert cut_off.is_degraded()
-        task_id = bench.submit()
-        assert cut_off.pool.get_task_status(task_id) is not None
-
-
 class TestBoundedWaits:
     @pytest.fixture(autouse=True)
     def _usual_stay(self, bench: RefereeBench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,10 +357,3 @@ def replace_row(row: SyncHistory, number: int) -> SyncHistory:
     row.worker_pool_task_id = f"copy-{number}"
     row.queued_us += number
     return SyncHistory(**{f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields})
-
-
-def _nobodys_port() -> int:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port: int = closed.getsockname()[1]
-        return port

@@ -9,7 +9,7 @@ from redis import Redis
 
 from ingestion.services.embedded_redis import EmbeddedRedis
 from ingestion.services.rate_limits import SharedRateLimiter
-from ingestion.sync.common.rate_limit import Rate
+from ingestion.sync.common.rate_limit import LONGEST_MARGIN_SECONDS, Rate
 
 pytestmark = pytest.mark.redis
 
@@ -29,8 +29,9 @@ def test_no_window_holds_more_places_than_the_rate_allows(redis_server: Embedded
     limiters = [limiter(redis_server) for _ in range(4)]
     with ThreadPoolExecutor(4) as together:
         waits = sorted(together.map(lambda n: limiters[n % 4].reserve(RATE), range(40)))
-    windows = [sum(1 for w in waits if 1000 * (k - 1) < w <= 1000 * k) for k in range(4)]
-    assert windows == [10, 10, 10, 10]
+    assert waits[:10] == [0] * 10
+    apart = {round(later - sooner) for sooner, later in zip(waits, waits[10:], strict=False)}
+    assert apart == {RATE.window_seconds + LONGEST_MARGIN_SECONDS}
 
 
 def test_takes_no_place_beyond_the_patience(redis_server: EmbeddedRedis) -> None:
@@ -39,9 +40,9 @@ def test_takes_no_place_beyond_the_patience(redis_server: EmbeddedRedis) -> None
     for _ in range(10):
         assert one.reserve(hasty) == 0
     waits = [one.reserve(hasty) for _ in range(5)]
-    assert all(300 < wait <= 1000 for wait in waits)
+    assert all(300 < wait <= RATE.spaced_seconds for wait in waits)
     # Nobody took a place: whoever is patient gets the first free one.
-    assert one.reserve(RATE) <= 1000
+    assert one.reserve(RATE) <= RATE.spaced_seconds
 
 
 def test_rates_of_different_names_do_not_share(redis_server: EmbeddedRedis) -> None:

@@ -99,6 +99,17 @@ def test_a_message_that_comes_twice_runs_once(system: System, label: int) -> Non
     assert len(system.runs(label)) == 1
 
 
+def test_a_message_that_its_worker_never_began_comes_back(system: System) -> None:
+    system.kill_worker()
+    system.call("delay", "ingestion.tasks.worker_pool_monitor", {})
+    assert system.call("take_a_message_and_die") == 0
+    assert system.call("get_stats")["monitor"]["last_round_at"] is None
+    system.start_worker()
+    wait_for(
+        lambda: system.call("get_stats")["monitor"]["last_round_at"], what="the monitor's round"
+    )
+
+
 def test_progress_can_be_seen_while_it_runs(system: System, label: int) -> None:
     task_id = system.submit(label, steps=LONG)
     progress = wait_for(lambda: system.task(task_id)["progress"], what="progress")

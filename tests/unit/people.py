@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from ingestion.services import api_tokens, charts, dashboard, freshness
+from ingestion.services import api_tokens, charts, dashboard, freshness, request_rates
 from ingestion.services.run_times import run_times
 
 PASSWORD = "correct horse battery"
@@ -35,3 +35,4 @@ def forget_answers() -> None:
     for shared in (dashboard.shared, charts.shared, freshness.shared):
         shared.forget()
     run_times.forget()
+    request_rates.forget()

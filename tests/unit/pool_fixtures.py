@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ingestion.conf import PoolConf
+from ingestion.models import AuditRecord, SyncHistory
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.memory_store import MemoryPoolStore
-from ingestion.pool.store import PoolPolicy
-from ingestion.pool.task import WorkerTask, utc_now
+from ingestion.pool.store import Outcome, PoolPolicy
+from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.worker_pool import WorkerPoolService
 
 CONF = PoolConf(
@@ -27,6 +28,18 @@ CONF = PoolConf(
     cancel_term_seconds=10,
     shutdown_seconds=20,
 )
+
+
+DONE = Outcome(
+    TaskStatus.COMPLETED,
+    result={
+        "status": "partial",
+        "counts": {"processed": 5, "created": 3, "updated": 2, "deleted": 0, "failed": 0},
+        "warning": "contacts: no rows where there always were some",
+        "metrics": {"models": [{"model": "contacts"}]},
+    },
+)
+FAILED = Outcome(TaskStatus.FAILED, "it broke")
 
 
 class Clock:
@@ -89,3 +102,12 @@ class Bench:
 
     def confirm(self, task_id: str, attempt: int = 1) -> WorkerTask:
         return self.pool.confirm_task(task_id, attempt=attempt, worker="w1", token="t1")
+
+
+def row_of(task_id: str) -> SyncHistory:
+    return SyncHistory.objects.get(worker_pool_task_id=task_id)
+
+
+def actions() -> list[str]:
+    """What was audited, in order."""
+    return list(AuditRecord.objects.order_by("id").values_list("action", flat=True))

@@ -24,13 +24,10 @@ from ingestion.services.worker_pool import WorkerPoolService, use_worker_pool
 from tests.unit.pool_fixtures import Bench
 from tests.unit.pool_shell import manage, pool_in_memory
 
+pytestmark = pytest.mark.django_db
+
 DONE = Outcome(TaskStatus.COMPLETED)
 MAKERS = {"AuditRecord", *(f"AuditRecord.objects.{verb}" for verb in ("create", "record"))}
-
-
-@pytest.fixture
-def bench(db: None) -> Bench:
-    return Bench()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from ingestion.models import AuditRecord, SyncHistory
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus, WorkerTask
-from ingestion.services import charts, dashboard, freshness
+from ingestion.services import charts, dashboard, freshness, schedule_beat
 from ingestion.services.shared_answers import Answer, SharedAnswers
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.people import browser, forget_answers, member
@@ -170,6 +170,23 @@ class TestEtag:
         again = get(viewer, **{"If-None-Match": first["ETag"]})
         assert (again.status_code, again.content) == (304, b"")
         assert again["Data-Taken-At"] > first["Data-Taken-At"]
+
+    def test_a_beat_that_grows_older_is_no_news(
+        self, pool: WorkerPoolService, viewer: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tick = timezone.now() - timedelta(minutes=1)
+        monkeypatch.setattr(schedule_beat, "last_tick_at", lambda: tick)
+        first = get(viewer)
+        assert first.json()["beat"]["last_tick_at"]
+        assert get(viewer, **{"If-None-Match": first["ETag"]}).status_code == 304
+
+    def test_a_round_of_the_monitor_is_news(self, pool: WorkerPoolService, viewer: Client) -> None:
+        first = get(viewer)
+        assert first.json()["notes"]
+        pool._store.note_monitor_round()
+        again = get(viewer, **{"If-None-Match": first["ETag"]})
+        assert again.json()["monitor"]["last_round_at"]
+        assert again.json()["notes"] == []
 
     def test_news_is_200(self, pool: WorkerPoolService, viewer: Client) -> None:
         first = get(viewer)

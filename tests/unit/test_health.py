@@ -10,7 +10,7 @@ import pytest
 
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.store import PoolPolicy
-from ingestion.services.health import problems
+from ingestion.services.health import notes, problems
 from tests.contract.stores import Pool, memory_pool
 
 
@@ -121,3 +121,38 @@ def test_a_beat_that_notes_its_ticks_late_is_alive(pool: Pool) -> None:
     snapshot = pool.store.snapshot()
     last_beat_at = snapshot.taken_at - timedelta(minutes=8)
     assert said(snapshot, last_beat_at=last_beat_at) == []
+
+
+class TestANewSystem:
+    """Up for some seconds, with a monitor that makes a round every two minutes."""
+
+    @staticmethod
+    def told(snapshot: PoolSnapshot, *, up_seconds: float) -> tuple[list[str], list[str]]:
+        clocks = {"monitor_seconds": 120, "up_seconds": up_seconds}
+        return list(problems(snapshot, max_wait_minutes=60, **clocks)), list(
+            notes(snapshot, **clocks)
+        )
+
+    def test_waits_calmly_for_its_first_round(self, pool: Pool) -> None:
+        new = replace(pool.store.snapshot(), last_monitor_at=None)
+        wrong, (note,) = self.told(new, up_seconds=20)
+        assert wrong == []
+        assert note.endswith("the monitor's first round is due within 2 min.")
+        wrong, (note,) = self.told(new, up_seconds=300)
+        assert wrong == []
+        assert note.endswith("any moment.")
+
+    def test_is_overdue_in_the_end(self, pool: Pool) -> None:
+        new = replace(pool.store.snapshot(), last_monitor_at=None)
+        (problem,), calm = self.told(new, up_seconds=361)
+        assert "it has not run yet" in problem
+        assert calm == []
+
+    def test_does_not_mind_a_long_break(self, pool: Pool) -> None:
+        old = pool.store.snapshot().taken_at - timedelta(days=1)
+        back = replace(pool.store.snapshot(), last_monitor_at=old, last_beat_at=old)
+        assert self.told(back, up_seconds=20)[0] == []
+        assert len(self.told(back, up_seconds=3600)[0]) == 2
+
+    def test_has_no_note_once_the_monitor_has_run(self, pool: Pool) -> None:
+        assert self.told(pool.store.snapshot(), up_seconds=20) == ([], [])

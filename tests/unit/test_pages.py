@@ -12,10 +12,12 @@ from django.test import Client
 from django.utils import timezone
 
 from ingestion.models import SyncHistory
+from ingestion.pool.errors import PoolUnavailable
 from ingestion.services import audit
 from ingestion.services.crm_overview import overview
 from ingestion.templatetags import page_words
 from tests.unit.people import browser, forget_answers, member
+from tests.unit.pool_shell import answers, pool_in_memory
 
 HOSTILE = "<script>alert(1)</script>"
 PAGES = (
@@ -175,6 +177,29 @@ class TestRecords:
         assert "***" in page
         assert re.search(r"WORKER_POOL_STALE_MINUTES</span>.*?45.*?environment", page, re.DOTALL)
 
+    def test_settings_show_what_operators_have_set(self, viewer: Client) -> None:
+        with pool_in_memory() as pool:
+            assert "Nothing: what is set below is in force." in text(viewer.get("/settings/"))
+            pool.set_max_workers(5, actor="ann", reason=HOSTILE)
+            pool.set_crm_limit("hubspot", 1, actor="bob", reason="quota")
+            pool.pause("gsheet", actor="eve", reason="until 2026-11-22 03:58:12 UTC")
+            page = text(viewer.get("/settings/"))
+
+        assert HOSTILE not in page
+        for told in ("ann", "bob", "eve", "Syncs of hubspot at once", "quota", "2 (default)"):
+            assert told in page
+        assert re.search(r"MAX_SYNC_WORKERS</span>.*?<b[^>]*>5</b>.*?ann", page, re.DOTALL)
+        assert '<time datetime="2026-11-22T03:58:12+00:00" data-zoned>' in page
+
+    def test_settings_are_shown_while_the_pool_is_away(
+        self, viewer: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with pool_in_memory() as pool:
+            monkeypatch.setattr(pool, "controls", answers(PoolUnavailable("Redis is gone.")))
+            page = text(viewer.get("/settings/"))
+        assert "what operators have set is not known now" in page
+        assert "WORKER_POOL_STALE_MINUTES" in page
+
 
 class TestErrorPages:
     def test_name_the_way_on(self, viewer: Client) -> None:
@@ -212,6 +237,16 @@ class TestWords:
     def test_of_a_time_carry_the_zone(self) -> None:
         told = page_words.moment("2026-01-02T03:04:05+01:00")
         assert told == '<time datetime="2026-01-02T02:04:05+00:00">2026-01-02 02:04:05 UTC</time>'
+
+    def test_of_times_within_a_sentence(self) -> None:
+        told = page_words.moments("<b> since 2026-11-22 03:58:12 UTC, until 2026-11-22 04:00 UTC.")
+        assert told == (
+            '&lt;b&gt; since <time datetime="2026-11-22T03:58:12+00:00" data-zoned>2026-11-22 03:58:12'
+            ' UTC</time>, until <time datetime="2026-11-22T04:00:00+00:00" data-zoned>2026-11-22 04:00'
+            " UTC</time>."
+        )
+        assert page_words.moments("at 2026-13-41 27:61 UTC") == "at 2026-13-41 27:61 UTC"
+        assert page_words.moments(None) == ""
 
     def test_a_trend_stays_in_its_box(self) -> None:
         points = [p.split(",") for p in page_words.trend([0, 5, 10]).split()]

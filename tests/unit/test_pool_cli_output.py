@@ -121,6 +121,12 @@ class TestLines:
         assert "Workers online: 1 of 1" in text
         assert "Counters: completed 8, submitted 10" in text
 
+    def test_at_the_start_of_an_outage_nobody_is_said_to_be_missing(self) -> None:
+        unheard = snapshot(degraded=True, degraded_reason="", workers=(), last_monitor_at=None)
+        text = "\n".join(lines.status(unheard, verbose=False))
+        assert "Workers online: none heard yet since the pool is degraded" in text
+        assert "Monitor: no round since the pool is degraded" in text
+
     def test_a_sent_task_without_a_worker_says_so(self) -> None:
         sent = replace(running(), worker=None, confirmed_at=None)
         text = "\n".join(lines.status(snapshot(active=(sent,)), verbose=False))

@@ -27,11 +27,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench()
-
-
-@pytest.fixture
 def paused(bench: Bench) -> Bench:
     """Nothing starts but when a test says so."""
     bench.pool.pause(actor="test")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from threading import Event
 from typing import Any
 
 import pytest
@@ -14,10 +11,7 @@ from celery import current_app
 from django.utils import timezone
 
 from ingestion.models import SyncHistory
-from ingestion.pool.store import Outcome
-from ingestion.pool.task import TaskStatus
 from ingestion.services import stop_signals, task_run
-from ingestion.services.lease import Lease, TaskReporter
 from ingestion.services.stop_signals import SHUT_DOWN, SHUT_DOWN_NOW
 from ingestion.services.sync_runner import RunHandle
 from ingestion.services.task_run import TaskFailed, run_task
@@ -26,7 +20,6 @@ from ingestion.sync.common.errors import (
     PermanentError,
     QuotaExceeded,
     SyncCancelled,
-    SyncLeaseLost,
     TransientError,
 )
 from ingestion.sync.common.run import ModelResult, SyncResult
@@ -65,11 +58,6 @@ def adapter(monkeypatch: pytest.MonkeyPatch) -> Adapter:
     monkeypatch.setattr(task_run, "IngestionAdapter", found)
     monkeypatch.setattr(task_run, "ROW_WAIT_SECONDS", 0)
     return found
-
-
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
 
 
 def submit(bench: Bench, **options: Any) -> str:
@@ -289,126 +277,6 @@ def test_tells_the_ledger_when_the_store_stays_away(
     bench.pool.run_monitor_round()
     assert status(bench, task_id) == ("completed", "success")
     assert SyncHistory.objects.get().records_processed == 7
-
-
-class TestLease:
-    @pytest.fixture
-    def task_id(self, bench: Bench) -> str:
-        task_id = submit(bench)
-        bench.confirm(task_id)
-        return task_id
-
-    @contextmanager
-    def held(self, bench: Bench, task_id: str, interval: float = 60) -> Iterator[Lease]:
-        with Lease(bench.pool, task_id, attempt=1, interval_seconds=interval) as lease:
-            yield lease
-
-    def test_is_renewed_by_itself(
-        self, bench: Bench, task_id: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        renewed, renew = Event(), bench.pool.renew_lease
-
-        def tell(*args: Any, **kwargs: Any) -> Any:
-            renewed.set()
-            return renew(*args, **kwargs)
-
-        monkeypatch.setattr(bench.pool, "renew_lease", tell)
-        with self.held(bench, task_id, interval=0.01):
-            assert renewed.wait(timeout=30)
-
-    def test_outlives_a_lost_store(self, bench: Bench, task_id: str) -> None:
-        with self.held(bench, task_id) as lease:
-            bench.store.is_lost = True
-            lease.renew()
-            lease.check()
-
-    def test_is_over_for_its_holder_when_it_could_not_be_renewed(
-        self, bench: Bench, task_id: str
-    ) -> None:
-        now = [100.0]
-        lease = Lease(
-            bench.pool,
-            task_id,
-            attempt=1,
-            interval_seconds=60,
-            sure_seconds=75,
-            held_since=100,
-            clock=lambda: now[0],
-        )
-        now[0] = 150
-        lease.renew()
-        bench.store.is_lost = True
-        now[0] = 224
-        lease.renew()
-        lease.check()
-        now[0] = 225
-        with pytest.raises(SyncLeaseLost, match="could not renew"):
-            lease.check()
-
-    def test_interrupts_a_run_that_it_can_no_longer_hold(self, bench: Bench, task_id: str) -> None:
-        bench.store.is_lost = True
-        expired = Event()
-        lease = Lease(
-            bench.pool,
-            task_id,
-            attempt=1,
-            interval_seconds=0.01,
-            sure_seconds=0.05,
-            on_expiry=expired.set,
-        )
-        with lease:
-            assert expired.wait(timeout=30)
-
-    def test_tells_of_a_cancel(self, bench: Bench, task_id: str) -> None:
-        with self.held(bench, task_id) as lease:
-            bench.pool.cancel_task(task_id, actor="ann", reason="enough")
-            lease.renew()
-            with pytest.raises(SyncCancelled, match="Cancelled by ann: enough"):
-                lease.check()
-
-    def test_tells_of_its_loss(self, bench: Bench, task_id: str) -> None:
-        with self.held(bench, task_id) as lease:
-            bench.pool.finish_task(task_id, attempt=1, outcome=Outcome(TaskStatus.FAILED))
-            lease.renew()
-            with pytest.raises(SyncLeaseLost):
-                lease.check()
-
-    def test_progress_moves_the_clock_and_a_mere_check_does_not(
-        self, bench: Bench, task_id: str
-    ) -> None:
-        moved_at = bench.pool.get_task_status(task_id).last_heartbeat
-        now = iter([0.0, 10.0, 20.0])
-        with self.held(bench, task_id) as lease:
-            reporter = TaskReporter(lease, clock=lambda: next(now))
-            bench.clock.advance(seconds=10)
-            reporter.check()
-            assert bench.pool.get_task_status(task_id).last_heartbeat == moved_at
-            reporter.advance("leads", rows=5)
-            assert bench.pool.get_task_status(task_id).last_heartbeat == bench.clock.now
-
-    def test_reports_at_most_once_a_second(self, bench: Bench, task_id: str) -> None:
-        now = iter([0.0, 0.5, 0.9, 1.0])
-        with self.held(bench, task_id) as lease:
-            reporter = TaskReporter(lease, clock=lambda: next(now))
-            seen = []
-            for _ in range(4):
-                reporter.advance("leads", rows=10)
-                seen.append(bench.pool.get_task_status(task_id).progress["total_rows"])
-        assert seen == [10, 10, 10, 40]
-
-    def test_counts_rows_per_model_and_in_total(self, bench: Bench, task_id: str) -> None:
-        now = iter(range(100))
-        with self.held(bench, task_id) as lease:
-            reporter = TaskReporter(lease, clock=lambda: float(next(now)))
-            reporter.advance("leads", rows=10)
-            reporter.step("jobs", "extract")
-            reporter.advance("jobs", rows=3)
-        assert bench.pool.get_task_status(task_id).progress == {
-            "model": "jobs",
-            "step": "extract",
-            "rows": 3,
-            "total_rows": 13,
-        }
 
 
 def test_a_task_called_directly_submits_itself(bench: Bench) -> None:
