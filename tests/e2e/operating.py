@@ -13,8 +13,20 @@ LONG = 6000
 
 def waiting(page: Page) -> list[str]:
     """Their ids, in the order of the page."""
-    rows = page.locator("#queue tbody tr[data-task]").all()
-    return [row.get_attribute("data-task") or "" for row in rows]
+    found: list[str] = page.locator("#queue tbody tr[data-task]").evaluate_all(
+        "rows => rows.map(row => row.dataset.task)"
+    )
+    return found
+
+
+def board_of(page: Page, expected: list[str]) -> Page:
+    """The dashboard with the expected queue. Readers share an answer for a second, so the first
+    one may still show what the test before left."""
+    page.goto("/")
+    wait_for(
+        lambda: page.wait_for_timeout(50) or waiting(page) == expected, what="the expected queue"
+    )
+    return page
 
 
 def row(page: Page, task_id: str) -> Locator:

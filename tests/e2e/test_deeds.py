@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.live import Live
-from tests.e2e.operating import LONG, confirm, empty_again, press, row, waiting
+from tests.e2e.operating import LONG, board_of, confirm, empty_again, press, row, waiting
 from tests.e2e.watch import Watch
 from tests.integration.system import wait_for
 
@@ -20,18 +20,15 @@ expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(autouse=True)
-def two_run_and_three_wait(live: Live) -> Iterator[None]:
-    for label in range(1, 6):
-        live.submit(label, steps=LONG)
-    yield
+def two_run_and_three_wait(live: Live) -> Iterator[list[str]]:
+    """The ids of the three."""
+    yield [live.submit(label, steps=LONG) for label in range(1, 6)][2:]
     empty_again(live)
 
 
 @pytest.fixture
-def board(page: Page) -> Page:
-    page.goto("/")
-    expect(page.locator("#queue tbody tr")).to_have_count(3)
-    return page
+def board(page: Page, two_run_and_three_wait: list[str]) -> Page:
+    return board_of(page, two_run_and_three_wait)
 
 
 def task(live: Live, task_id: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.live import Live
-from tests.e2e.operating import LONG, empty_again, row, waiting
+from tests.e2e.operating import LONG, board_of, empty_again, row, waiting
 from tests.e2e.watch import Watch
 from tests.integration.system import wait_for
 
@@ -18,18 +18,15 @@ expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(autouse=True)
-def two_run_and_four_wait(live: Live) -> Iterator[None]:
-    for label in range(1, 7):
-        live.submit(label, steps=LONG)
-    yield
+def two_run_and_four_wait(live: Live) -> Iterator[list[str]]:
+    """The ids of the four."""
+    yield [live.submit(label, steps=LONG) for label in range(1, 7)][2:]
     empty_again(live)
 
 
 @pytest.fixture
-def board(page: Page) -> Page:
-    page.goto("/")
-    expect(page.locator("#queue tbody tr")).to_have_count(4)
-    return page
+def board(page: Page, two_run_and_four_wait: list[str]) -> Page:
+    return board_of(page, two_run_and_four_wait)
 
 
 def box(page: Page, task_id: str) -> Locator:

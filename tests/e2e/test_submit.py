@@ -40,6 +40,7 @@ def fill_slots(live: Live) -> list[str]:
 
 def test_a_free_slot_is_foretold_and_taken(page: Page, live: Live) -> None:
     page.goto("/")
+    expect(page.get_by_text("No sync is running.")).to_be_visible()
     dialog = wish(page, "five9", "contacts")
     dialog.get_by_label("At most so many records").fill(str(LONG))
     expect(dialog.get_by_role("status")).to_have_text("It would start at once: a slot is free.")
