@@ -90,7 +90,7 @@ class Camera:
             context = self.browser.new_context(base_url=self.live.url)
             page = context.new_page()
             log_in(page, who, PASSWORD)
-            expect(page.get_by_role("button", name="Log in")).to_have_count(0)
+            expect(page.get_by_label("Password")).to_have_count(0)
             context.storage_state(path=kept)
             context.close()
             self.sessions[who] = kept
