@@ -9,17 +9,20 @@ let deed = null;
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-method]");
-  if (button) open(button.dataset, button.classList.contains("danger"));
+  if (button) open(button);
 });
 
-function open({ method, path, body, title, says, done, then, asksWhy }, isDanger) {
+/** The dialog's button says what the one on the page said. */
+function open(button) {
+  const { method, path, body, title, says, done, then, asksWhy } = button.dataset;
   deed = { method, path, done, then, body: body ? JSON.parse(body) : {}, key: newKey() };
   dialog.querySelector("label").hidden = asksWhy === "no";
   document.getElementById("confirm-title").textContent = title;
   part("says").textContent = localSentence(says);
   part("problem").hidden = true;
   part("go").disabled = false;
-  part("go").classList.toggle("danger", isDanger);
+  part("go").textContent = button.textContent;
+  part("go").classList.toggle("danger", button.classList.contains("danger"));
   dialog.querySelector("form").reset();
   dialog.showModal();
 }

@@ -212,7 +212,7 @@ def test_a_run_is_cancelled_on_its_page(people: People, busy: Live) -> None:
     page.goto(run_page(busy, task_id))
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("dialog").get_by_label("Why").fill("asked by a test")
-    page.get_by_role("dialog").get_by_role("button", name="Do it").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the sync").click()
     expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
     assert busy.task(task_id)["status"] == "cancelled"
 

@@ -10,10 +10,10 @@ from tests.e2e.watch import Watch
 pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
 
 
-def confirm(page: Page, *, reason: str) -> None:
+def confirm(page: Page, name: str, *, reason: str) -> None:
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Why").fill(reason)
-    dialog.get_by_role("button", name="Do it").click()
+    dialog.get_by_role("button", name=name, exact=True).click()
 
 
 def test_a_schedule_is_made_switched_off_and_deleted(page: Page, watch: Watch) -> None:
@@ -41,8 +41,8 @@ def test_a_schedule_is_made_switched_off_and_deleted(page: Page, watch: Watch) -
     expect(page.get_by_text("At 05:00, UTC time.")).to_be_visible()
 
     page.get_by_role("button", name="Switch nightly leads off").click()
-    confirm(page, reason="holidays")
+    confirm(page, "Switch off", reason="holidays")
     expect(page.get_by_text("It is switched off.")).to_be_visible()
     page.get_by_role("button", name="Delete").click()
-    confirm(page, reason="over")
+    confirm(page, "Delete", reason="over")
     expect(page.get_by_text("There is no schedule yet.")).to_be_visible()

@@ -56,7 +56,7 @@ def test_the_marked_are_counted_and_then_changed(board: Page, live: Live) -> Non
     expect(dialog.get_by_role("status")).to_have_text("2 tasks will be held.")
     expect(dialog.get_by_role("combobox")).to_have_count(1)  # no filter is asked for
     dialog.get_by_label("Why").fill("month end")
-    dialog.get_by_role("button", name="Do it").dblclick()
+    dialog.get_by_role("button", name="Hold 2 tasks").dblclick()
 
     expect(dialog).to_be_hidden()
     expect(board.get_by_text("2 done.")).to_be_visible()
@@ -108,7 +108,7 @@ def test_the_keyboard_is_enough(board: Page, live: Live) -> None:
     board.get_by_role("button", name="Change the selected").press("Enter")
     dialog = board.get_by_role("dialog")
     expect(dialog.get_by_role("status")).to_have_text("3 tasks will be cancelled.")
-    dialog.get_by_role("button", name="Do it").press("Enter")
+    dialog.get_by_role("button", name="Cancel 3 tasks").press("Enter")
     expect(board.locator("#queue tbody tr")).to_have_count(1)
     assert live.task(third)["status"] == "cancelled"
 
@@ -125,7 +125,7 @@ def test_what_started_meanwhile_is_named_and_left_alone(board: Page, live: Live)
     expect(dialog.get_by_role("status")).to_contain_text(
         "1 task of the 2 selected will get priority 10."
     )
-    dialog.get_by_role("button", name="Do it").click()
+    dialog.get_by_role("button", name="Set the priority of 1 task").click()
     expect(board.get_by_text("1 done.")).to_be_visible()
     assert (live.task(waits)["priority"], live.task(starts)["priority"]) == (10, 0)
 
@@ -140,7 +140,7 @@ def test_what_changes_while_the_dialog_is_open_is_counted_again(
     dialog = change(board, "front")
     expect(dialog.get_by_role("status")).to_have_text("2 tasks will move to the front.")
     live.call("cancel_task", first)
-    dialog.get_by_role("button", name="Do it").click()
+    dialog.get_by_role("button", name="Move 2 tasks to the front").click()
     expect(dialog.get_by_role("alert")).to_contain_text("nothing was done")
     expect(dialog.get_by_role("status")).to_contain_text("1 task of the 2 selected")
 
@@ -170,7 +170,7 @@ def test_runs_of_the_history_are_run_again_together(page: Page, live: Live) -> N
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("what two of them asked is done once")
     dialog.get_by_label("Why").fill("the CRM is back")
-    dialog.get_by_role("button", name="Do it").dblclick()
+    dialog.get_by_role("button", name="Run 2 selected runs again").dblclick()
     expect(page.get_by_text("Submitted again")).to_be_visible()
     assert live.call("rows") == before + 1
 

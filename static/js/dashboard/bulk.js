@@ -3,7 +3,10 @@
 import { call, given, newKey } from "../api.js";
 
 const EMPTY = { action: "cancel", crm_source: "", sync_type: "", status: "queued", minutes: "", requested_by: "", ids: null, priority: 10, reason: "" };
+const GOES = { cancel: "Cancel", hold: "Hold", release: "Release", front: "Move", priority: "Set the priority of" };
 const VERBS = { cancel: "will be cancelled", hold: "will be held", release: "will be released", front: "will move to the front" };
+
+const tasksText = (count) => `${count} ${count === 1 ? "task" : "tasks"}`;
 
 export const bulk = {
   many: { ...EMPTY },
@@ -70,9 +73,16 @@ export const bulk = {
     if (!this.found) return this.isNamed() ? "Counting…" : "Count first: nothing is changed by that.";
     const { count } = this.found;
     const verb = VERBS[action] ?? `will get priority ${priority}`;
-    const tasks = `${count} ${count === 1 ? "task" : "tasks"}`;
+    const tasks = tasksText(count);
     if (!this.isNamed() || count === ids.length) return `${tasks} ${verb}.`;
     return `${tasks} of the ${ids.length} selected ${verb}. Of the others this cannot be done: they have started or ended, or it is so already.`;
+  },
+
+  /** The deed and how many it meets, as far as they are counted. */
+  bulkGo() {
+    const verb = GOES[this.many.action];
+    const place = this.many.action === "front" ? " to the front" : "";
+    return `${verb} ${this.found ? tasksText(this.found.count) : "tasks"}${place}`;
   },
 
   async previewBulk() {
