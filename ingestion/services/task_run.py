@@ -124,6 +124,8 @@ def _run(task: WorkerTask, lease: Lease, signals: StopSignals) -> Outcome:
     try:
         with signals.interrupting(lease):
             _enter_in_ledger(task)
+            # The worker may have stood still, or the ledger kept it waiting.
+            lease.check()
             IngestionAdapter().run_source_ingestion(
                 task.crm_source, task.sync_type, run=handle, **task.parameters
             )

@@ -10,6 +10,7 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
+from ingestion.conf import PoolConf
 from ingestion.models import SyncHistory
 from ingestion.services import stop_signals, task_run
 from ingestion.services.stop_signals import SHUT_DOWN, SHUT_DOWN_NOW
@@ -196,6 +197,15 @@ def test_reports_nothing_after_its_lease_was_lost(bench: Bench, adapter: Adapter
     adapter.sync = lose
     assert run(bench, task_id) == "lease lost"
     assert status(bench, task_id) == ("failed", "failed")
+
+
+def test_no_sync_begins_on_a_lease_that_ran_out(
+    bench: Bench, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker stood still after it had taken the task."""
+    monkeypatch.setattr(PoolConf, "sure_seconds", 0.0)
+    assert run(bench, submit(bench)) == "lease lost"
+    assert adapter.calls == []
 
 
 def test_a_late_success_changes_nothing(bench: Bench, adapter: Adapter) -> None:

@@ -27,6 +27,8 @@ class ChaosSync(SyncCommand):
     def handle(self, *args: Any, run: RunHandle, **options: Any) -> None:
         model = ModelResult(self.sync_type)
         run.result = SyncResult(self.crm_source, self.sync_type, [model])
+        # No real sync asks its CRM for anything before this.
+        run.reporter.step(self.sync_type, "extract")
         attempt = write_down("start")
         how = "cut off"
         try:
