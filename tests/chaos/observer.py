@@ -9,19 +9,15 @@ import json
 import sys
 from typing import Any
 
-import django
+from celery import current_app
+from django.conf import settings
+from django.db import connection
 
-django.setup()
-
-from celery import current_app  # noqa: E402
-from django.conf import settings  # noqa: E402
-from django.db import connection  # noqa: E402
-
-from ingestion.models import AuditRecord, SyncHistory  # noqa: E402
-from ingestion.pool.keys import PoolKeys  # noqa: E402
-from ingestion.services import connections  # noqa: E402
-from ingestion.services.routing import ROUTES, task_name  # noqa: E402
-from ingestion.services.worker_pool import get_worker_pool  # noqa: E402
+from ingestion.models import AuditRecord, SyncHistory
+from ingestion.pool.keys import PoolKeys
+from ingestion.services import connections
+from ingestion.services.routing import ROUTES, task_name
+from ingestion.services.worker_pool import get_worker_pool
 
 ENDINGS = ("complete", "fail", "cancel")
 SYNCS = frozenset(task_name(*route) for route in ROUTES)

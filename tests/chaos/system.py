@@ -59,7 +59,7 @@ class Observer:
         self._lock = threading.Lock()
         with (folder / "observer.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.observer"],
+                [sys.executable, "-m", "tests.program", "tests.chaos.observer"],
                 cwd=ROOT,
                 env=env,
                 text=True,

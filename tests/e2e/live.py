@@ -60,7 +60,7 @@ class Live(System):
 
     def play(self, *words: str) -> None:
         """Bring one of the scenes of ``tests.e2e.scene`` about."""
-        scene = [sys.executable, "-m", "tests.e2e.scene", *words]
+        scene = [sys.executable, "-m", "tests.program", "tests.e2e.scene", *words]
         subprocess.run(scene, cwd=ROOT, env=self._env, check=True)
 
     def kill_web(self) -> None:

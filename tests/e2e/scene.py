@@ -1,8 +1,8 @@
 """Fills a live system with what a real one holds after a week, and with texts that mean harm.
 
-``python -m tests.e2e.scene past`` writes the history, schedules, rules' findings, reports, the audit
-record and people; ``python -m tests.e2e.scene queue N`` keeps every slot busy and lets N tasks wait.
-Both speak to the system that the environment names; see ``live.Live.play``.
+``python -m tests.program tests.e2e.scene past`` writes the history, schedules, rules' findings,
+reports, the audit record and people; ``queue N`` keeps every slot busy and lets N tasks wait. Both
+speak to the system that the environment names; see ``live.Live.play``.
 """
 
 from __future__ import annotations
@@ -14,19 +14,15 @@ from datetime import datetime, timedelta
 from itertools import cycle, islice
 from typing import Any
 
-import django
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
 
-django.setup()
-
-from django.contrib.auth.models import Group, User  # noqa: E402
-from django.utils import timezone  # noqa: E402
-
-from ingestion.models import RuleAct, SyncHistory  # noqa: E402
-from ingestion.services import audit, schedules  # noqa: E402
-from ingestion.services.automation import report  # noqa: E402
-from ingestion.services.routing import ROUTES, task_name  # noqa: E402
-from ingestion.services.worker_pool import get_worker_pool  # noqa: E402
-from tests.e2e.live import NOBODY, OPERATOR, PASSWORD, VIEWER  # noqa: E402
+from ingestion.models import RuleAct, SyncHistory
+from ingestion.services import audit, schedules
+from ingestion.services.automation import report
+from ingestion.services.routing import ROUTES, task_name
+from ingestion.services.worker_pool import get_worker_pool
+from tests.e2e.live import NOBODY, OPERATOR, PASSWORD, VIEWER
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 LONG_NAME = "the-night-shift-of-the-regional-data-operations-team@warehouse.example.com"

@@ -11,21 +11,17 @@ import sys
 from datetime import datetime, timedelta
 from typing import Any
 
-import django
+from celery import current_app
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+from django.utils import timezone
 
-django.setup()
-
-from celery import current_app  # noqa: E402
-from django.conf import settings  # noqa: E402
-from django.contrib.auth import get_user_model  # noqa: E402
-from django.db import connection, transaction  # noqa: E402
-from django.utils import timezone  # noqa: E402
-
-from ingestion.models import AuditRecord, SyncHistory  # noqa: E402
-from ingestion.pool.task import WorkerTask  # noqa: E402
-from ingestion.services import dispatch, schedules  # noqa: E402
-from ingestion.services.standard_schedules import STANDARD, fields_of  # noqa: E402
-from ingestion.services.worker_pool import get_worker_pool  # noqa: E402
+from ingestion.models import AuditRecord, SyncHistory
+from ingestion.pool.task import WorkerTask
+from ingestion.services import dispatch, schedules
+from ingestion.services.standard_schedules import STANDARD, fields_of
+from ingestion.services.worker_pool import get_worker_pool
 
 
 def row(task_id: str) -> dict[str, Any] | None:

@@ -1,5 +1,7 @@
 """One of several processes that work on the ledger's store at once: submits, claims and runs until
-all tasks of all processes have run. ``python -m tests.integration.ledger_crowd OWN ALL LIMIT``
+all tasks of all processes have run.
+
+``python -m tests.program tests.integration.ledger_crowd OWN ALL LIMIT``
 """
 
 from __future__ import annotations
@@ -14,14 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import django
-
-django.setup()
-
-from ingestion.pool.errors import AlreadyConfirmed, LeaseLost, LedgerUnavailable  # noqa: E402
-from ingestion.pool.store import Outcome, PoolPolicy  # noqa: E402
-from ingestion.pool.task import TaskStatus, WorkerTask  # noqa: E402
-from ingestion.services.ledger_store import LedgerPoolStore  # noqa: E402
+from ingestion.pool.errors import AlreadyConfirmed, LeaseLost, LedgerUnavailable
+from ingestion.pool.store import Outcome, PoolPolicy
+from ingestion.pool.task import TaskStatus, WorkerTask
+from ingestion.services.ledger_store import LedgerPoolStore
 
 RUNS = Path(os.environ["RUNS_FILE"])
 PATIENCE_SECONDS = 60

@@ -73,7 +73,7 @@ class System:
             [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=self._env, check=True
         )
         self._driver = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.driver"],
+            [sys.executable, "-m", "tests.program", "tests.integration.driver"],
             cwd=ROOT,
             env=self._env,
             stdin=subprocess.PIPE,

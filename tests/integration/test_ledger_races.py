@@ -44,7 +44,9 @@ def test_the_limit_holds_and_nothing_runs_twice(
     words = [str(EACH), str(CROWD * EACH), str(LIMIT)]
     crowd = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.ledger_crowd", *words], cwd=ROOT, env=env
+            [sys.executable, "-m", "tests.program", "tests.integration.ledger_crowd", *words],
+            cwd=ROOT,
+            env=env,
         )
         for _ in range(CROWD)
     ]

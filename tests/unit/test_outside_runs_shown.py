@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,15 +10,7 @@ from django.test import Client
 from ingestion.models import SyncHistory
 from ingestion.services import outside_runs
 from ingestion.services.worker_pool import WorkerPoolService
-from tests.unit.people import browser, forget_answers, member
-from tests.unit.pool_shell import pool_in_memory
-
-
-@pytest.fixture
-def pool(db: None) -> Iterator[WorkerPoolService]:
-    forget_answers()
-    with pool_in_memory() as service:
-        yield service
+from tests.unit.people import browser, member
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,20 +12,12 @@ from ingestion.models import AuditRecord, AutomationReport, RuleAct, SyncSchedul
 from ingestion.services import schedules
 from ingestion.services.automation import report
 from ingestion.services.worker_pool import WorkerPoolService
-from tests.unit.people import browser, forget_answers, member, program
-from tests.unit.pool_shell import pool_in_memory
+from tests.unit.people import browser, member, program
 
 FIELDS = {
     "name": "contacts", "crm_source": "hubspot", "model_name": "contacts",
     "every": 10, "period": "minutes",
 }  # fmt: skip
-
-
-@pytest.fixture
-def pool(db: None) -> Iterator[WorkerPoolService]:
-    forget_answers()
-    with pool_in_memory() as service:
-        yield service
 
 
 @pytest.fixture

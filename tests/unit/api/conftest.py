@@ -14,6 +14,7 @@ from tests.unit.pool_shell import pool_in_memory
 
 @pytest.fixture
 def pool(db: None) -> Iterator[WorkerPoolService]:
+    """Whose answers tell the rows of the warehouse, and ask whoever a test lets them ask."""
     forget_answers()
     with pool_in_memory() as service:
         yield service
