@@ -1,1 +1,6 @@
-"""The worker pool: who may run now, and what becomes of it. Knows neither Django nor Celery."""
+"""The rules of the worker pool: tasks, their states, and what every store must do.
+
+May use: nothing, neither Django nor Celery.
+Entry points: change, clock, controls, errors, keys, order_rule, overlap, record, snapshot, store,
+    task, waits.
+"""

@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.errors import InvalidControl, InvalidLimit
+from ingestion.pool.order_rule import DEFAULT_AGING, PriorityAging
 
 LIMIT, OVERRIDE, PAUSE = "max_workers", "override", "pause"
-KINDS = (LIMIT, OVERRIDE, PAUSE)
 MAX_WORKERS_MIN, MAX_WORKERS_MAX = 1, 1000
 CRM_NAME = re.compile(r"[a-z0-9_]{1,50}")
 
@@ -56,8 +57,9 @@ Named = Mapping[str, Control]
 
 @dataclass(frozen=True)
 class PoolControls:
-    """What is in force. ``changed_at`` is None while nothing was ever set in this store: it may
-    have lost what was. ``behind`` are the lasting limits behind overrides, by CRM, '' for the pool."""
+    """What is in force. ``changed_at`` is None while nothing was ever set in this store, which is
+    also so after it has lost its state. ``behind``: by CRM, '' for the pool, the lasting limits
+    that hold again once an override has ended."""
 
     max_workers: Control | None = None
     crm_limits: dict[str, Control] = field(default_factory=dict)
@@ -65,10 +67,17 @@ class PoolControls:
     crm_pauses: dict[str, Control] = field(default_factory=dict)
     changed_at: datetime | None = None
     behind: dict[str, int] = field(default_factory=dict)
+    priority_aging: PriorityAging = DEFAULT_AGING
 
     @classmethod
-    def of(cls, named: Named, *, changed_at: datetime | None) -> Self:
-        """``named`` without those that are over."""
+    def of(
+        cls,
+        named: Named,
+        *,
+        changed_at: datetime | None,
+        priority_aging: PriorityAging = DEFAULT_AGING,
+    ) -> Self:
+        """From controls by name; a limit with an end hides the lasting one."""
         lasting, overrides = _of_kind(named, LIMIT), _of_kind(named, OVERRIDE)
         limits = {**lasting, **overrides}
         pauses = _of_kind(named, PAUSE)
@@ -79,6 +88,7 @@ class PoolControls:
             crm_pauses=pauses,
             changed_at=changed_at,
             behind={crm: limit.value for crm, limit in lasting.items() if crm in overrides},
+            priority_aging=priority_aging,
         )
 
     def pause_of(self, crm_source: str) -> Control | None:
@@ -99,6 +109,7 @@ class PoolControls:
             "crm_limits": {crm: control.to_dict() for crm, control in self.crm_limits.items()},
             "pause": self.pause.to_dict() if self.pause else None,
             "crm_pauses": {crm: control.to_dict() for crm, control in self.crm_pauses.items()},
+            "priority_aging": self.priority_aging.to_dict(),
         }
 
 
@@ -113,7 +124,8 @@ def _of_kind(named: Named, kind: str) -> dict[str, Control]:
 
 
 def name_of(kind: str, crm_source: str | None) -> str:
-    """Under which name it is kept. Raises InvalidControl for what can be no CRM."""
+    """The name under which a store keeps it. Raises InvalidControl for an impossible name of a
+    CRM."""
     if crm_source is None:
         return kind
     if not isinstance(crm_source, str) or not CRM_NAME.fullmatch(crm_source):
@@ -143,29 +155,28 @@ def checked_expiry(expires_at: datetime | None) -> datetime | None:
 
 @dataclass(frozen=True)
 class Change:
-    """One change of the controls, all at once: ``put`` these, after the names ``dropped`` are
-    gone. The store gives them their time."""
+    """One atomic change of the controls: the names ``dropped`` are deleted, then ``put`` is added.
+    The store sets ``set_at`` where it is None."""
 
     put: Named = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
 
     def applied_to(self, named: Named, *, now: datetime) -> dict[str, Control]:
-        """What is in force afterwards; what is over is no more there."""
-        kept = {name: c for name, c in named.items() if name not in self.dropped}
+        """The controls after the change, without those that have ended."""
+        record = {name: c for name, c in named.items() if name not in self.dropped}
         new = {name: replace(c, set_at=c.set_at or now) for name, c in self.put.items()}
-        return in_force({**kept, **new}, now=now)
+        return in_force({**record, **new}, now=now)
 
 
 def in_force(named: Named, *, now: datetime) -> dict[str, Control]:
-    """Those that are not over."""
+    """Those that have not ended."""
     return {name: control for name, control in named.items() if not control.is_over(now)}
 
 
 def limit_change(
     max_workers: int | None,
     *,
-    by: str,
-    reason: str,
+    change: ChangeRequest = UNSIGNED,
     crm_source: str | None = None,
     expires_at: datetime | None = None,
 ) -> Change:
@@ -179,25 +190,42 @@ def limit_change(
             raise InvalidControl("A limit is taken away for good; it has no end.")
         return Change(dropped=(lasting, override))
     value, end = checked_limit(max_workers), checked_expiry(expires_at)  # type: ignore[arg-type]
-    control = Control(value, set_by=by, reason=reason, expires_at=end)
+    control = Control(value, set_by=change.by, reason=change.reason, expires_at=end)
     if end is not None:
         return Change({override: control})
     return Change({lasting: control}, dropped=(override,))
 
 
 def pause_change(
-    crm_source: str | None, *, by: str, reason: str, expires_at: datetime | None = None
+    crm_source: str | None,
+    *,
+    change: ChangeRequest = UNSIGNED,
+    expires_at: datetime | None = None,
 ) -> Change:
     """Raises InvalidControl."""
     end = checked_expiry(expires_at)
-    return Change(
-        {name_of(PAUSE, crm_source): Control(1, set_by=by, reason=reason, expires_at=end)}
-    )
+    control = Control(1, set_by=change.by, reason=change.reason, expires_at=end)
+    return Change({name_of(PAUSE, crm_source): control})
 
 
 def resume_change(crm_source: str | None) -> Change:
     """Raises InvalidControl."""
     return Change(dropped=(name_of(PAUSE, crm_source),))
+
+
+def controls_to_json(named: Named, *, changed_at: datetime | None) -> dict[str, Any]:
+    """As the ledger keeps them among what it notes beside its tasks."""
+    return {
+        "controls": {name: control.to_dict() for name, control in named.items()},
+        "controls_changed_at": _plain(changed_at),
+    }
+
+
+def controls_from_json(notes: Mapping[str, Any]) -> tuple[dict[str, Control], datetime | None]:
+    """What ``controls_to_json`` wrote: the controls by name, and when one was last changed."""
+    stored = notes.get("controls", {})
+    named = {name: Control.from_dict(found) for name, found in stored.items()}
+    return named, _moment(notes.get("controls_changed_at"))
 
 
 def _plain(value: Any) -> Any:

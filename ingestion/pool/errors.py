@@ -6,6 +6,7 @@ every code in ``lua/*.lua`` to exactly one class here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -16,7 +17,7 @@ class PoolError(Exception):
 
     @classmethod
     def told(cls, detail: str, task_id: str) -> PoolError:
-        """As a script refuses: ``detail``, or what the class says, about one task."""
+        """The refusal of a script: with its ``detail``, or with the sentence of the class."""
         return cls(detail) if detail else refused(cls, task_id)
 
 
@@ -24,6 +25,26 @@ class InvalidSubmission(PoolError, ValueError):
     """The submission was refused and nothing was stored."""
 
     code = "INVALID_SUBMISSION"
+
+
+class InvalidSubmissions(InvalidSubmission):
+    """Some of several submissions are wrong; nothing was stored."""
+
+    code = "INVALID_SUBMISSIONS"
+
+    def __init__(
+        self, message: str = "", *, wrong: Sequence[tuple[int, InvalidSubmission]] = ()
+    ) -> None:
+        """``wrong``: which, counted from 0, and why."""
+        super().__init__(message)
+        self.wrong = tuple(wrong)
+
+    @classmethod
+    def of(cls, wrong: Sequence[tuple[int, InvalidSubmission]]) -> InvalidSubmissions:
+        """With the reasons of the first ten."""
+        reasons = [f"{place + 1}: {problem}" for place, problem in wrong[:10]]
+        more = f" and {len(wrong) - 10} more" if len(wrong) > 10 else ""
+        return cls(f"Nothing was submitted: {' '.join(reasons)}{more}", wrong=wrong)
 
 
 class UnknownSource(InvalidSubmission):
@@ -132,7 +153,7 @@ class Overlaps(PoolError):
         self.other_id = other_id
 
     @classmethod
-    def told(cls, detail: str, task_id: str) -> PoolError:
+    def told(cls, detail: str, task_id: str) -> Overlaps:
         sentence = " ".join((cls.__doc__ or "").split())
         which = f"It is task {detail}." if detail else ""
         return cls(f"Task {task_id}: {sentence} {which}".rstrip(), other_id=detail)
@@ -162,10 +183,21 @@ class StateLost(PoolUnavailable):
     code = "STATE_LOST"
 
 
+class NoOrderRule(PoolError):
+    """This state has no order rule yet."""
+
+    code = "NO_ORDER_RULE"
+
+
 class LedgerUnavailable(PoolUnavailable):
-    """The ledger's database cannot be used."""
+    """The ledger's database cannot be used.
+
+    ``is_confirmed``: the store alone has confirmed an attempt, which may not begin before the
+    ledger holds it too. Whoever asked has the lease, and goes on asking.
+    """
 
     code = "LEDGER_UNAVAILABLE"
+    is_confirmed = False
 
 
 def _all_classes(base: type[PoolError]) -> list[type[PoolError]]:
@@ -181,6 +213,6 @@ def error_for(code: str, detail: str = "", *, task_id: str = "") -> PoolError:
 
 
 def refused(cls: type[PoolError], task_id: str = "") -> PoolError:
-    """A refusal in the words of its class, about one task if an id is given."""
+    """A refusal with the sentence of its class, about one task if an id is given."""
     sentence = " ".join((cls.__doc__ or "").split())
     return cls(f"Task {task_id}: {sentence}" if task_id else sentence)

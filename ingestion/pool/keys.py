@@ -47,7 +47,7 @@ class PoolKeys:
 
     @property
     def queue_family(self) -> str:
-        """Sorted set per CRM: task id by score, see ``store.queue_score``."""
+        """Sorted set per CRM: task id by score, see ``order_rule``."""
         return self._key(f"{TASK_QUEUE_KEY}:")
 
     @property
@@ -83,6 +83,8 @@ class PoolKeys:
     @property
     def config(self) -> str:
         """Hash: ``control:<name>``, each limit and pause as JSON, and ``controls_changed_at``;
+        ``priority_aging``, the order rule as JSON, and ``rescored_until`` while what waits is being
+        put into its order: the submission up to which it was, as ZRANGEBYSCORE takes it;
         ``last_order_us``, the latest submission; ``epoch`` and ``run_id`` of the state, or the
         token of the ``rebuild`` that goes on."""
         return self._key("worker_pool:config")
@@ -98,7 +100,12 @@ class PoolKeys:
         return self._key("worker_pool:workers:capacity")
 
     @property
-    def set_aside(self) -> str:
+    def worker_tasks(self) -> str:
+        """Hash: Celery worker to the names of the tasks that it knows, each between commas."""
+        return self._key("worker_pool:workers:tasks")
+
+    @property
+    def dead_letters(self) -> str:
         """Hash: task id to what was stored and why it could not be read."""
         return self._key("worker_pool:set_aside")
 

@@ -29,18 +29,19 @@ def parameters_digest(parameters: Mapping[str, Any]) -> str:
 
 
 def overlap_key(task: WorkerTask) -> str:
-    """What a request is for, as a text whose beginnings are wider: CRM, type, parameters."""
+    """What a request is for, as a text: CRM, type, parameters. A prefix of it stands for all
+    requests of that CRM, or of that CRM and type."""
     return f"{task.crm_source}|{task.sync_type}|{parameters_digest(task.parameters)}|"
 
 
 def do_overlap(one: WorkerTask, other: WorkerTask) -> bool:
-    """Whatever their parameters are."""
+    """Whether two requests do the same work, whatever their parameters."""
     types = {one.sync_type, other.sync_type}
     return one.crm_source == other.crm_source and (len(types) == 1 or ALL in types)
 
 
-def can_absorb(waiting: WorkerTask, new: WorkerTask) -> bool:
-    """Whether a task that waits does everything that the new one is for."""
+def can_coalesce(waiting: WorkerTask, new: WorkerTask) -> bool:
+    """Whether a queued task does all that the new one would do."""
     return (
         waiting.crm_source == new.crm_source
         and waiting.sync_type in (new.sync_type, ALL)

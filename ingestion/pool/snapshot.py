@@ -1,4 +1,4 @@
-"""One frozen view of the pool. Command line, JSON endpoint, dashboard and metrics read this alone."""
+"""One frozen view of the pool: all that command line, API, dashboard and metrics read of it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,29 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ingestion.deprecated_names import with_old_keys
 from ingestion.pool.controls import PoolControls
 from ingestion.pool.task import WorkerTask
-from ingestion.pool.waits import Explanation
+from ingestion.pool.waits import Reason, StartRange
 
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """A Celery worker that gave a sign of life."""
+    """A Celery worker that gave a sign of life. ``task_names`` are the syncs that it knows; None
+    where it does not say, as older versions do not."""
 
     name: str
     last_seen_at: datetime
     capacity: int
     is_online: bool
+    task_names: frozenset[str] | None = None
+
+
+def knows(workers: Iterable[WorkerInfo], task_name: str) -> bool:
+    """Whether one that is online knows this sync, or does not say. True while none is online: then
+    that is why nothing starts."""
+    online = [worker.task_names for worker in workers if worker.is_online]
+    return not online or any(names is None or task_name in names for names in online)
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ def limit_info(controls: PoolControls, *, default_max_workers: int) -> LimitInfo
 
 
 @dataclass(frozen=True)
-class OutsideRun:
+class DirectRun:
     """A sync that runs outside the pool and its limit. ``execution``: ``direct`` by a schedule in
     a Celery worker, ``shell`` from a command line. ``holder``: host and process id."""
 
@@ -60,6 +70,29 @@ class OutsideRun:
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "started_at": self.started_at.isoformat()}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a task waits and when it will start. ``position`` counts from 1 through the whole queue;
+    None for a held or delayed task, which has no place in it. ``start`` is None where it cannot be
+    known."""
+
+    task: WorkerTask
+    position: int | None
+    reason: Reason
+    start: StartRange | None
+
+    def wait(self) -> dict[str, Any]:
+        """The JSON form without the task."""
+        return {
+            "position": self.position,
+            "reason": self.reason.to_dict(),
+            "start": self.start.to_dict() if self.start else None,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"task": self.task.to_dict(), **self.wait()}
 
 
 @dataclass(frozen=True)
@@ -84,14 +117,18 @@ class PoolSnapshot:
     held_count: int = 0
     queued_by_crm: Mapping[str, int] = field(default_factory=dict)
     controls: PoolControls = field(default_factory=PoolControls)
-    set_aside: dict[str, str] = field(default_factory=dict)
+    dead_letters: dict[str, str] = field(default_factory=dict)
     # Redis or the ledger's database cannot be used; what is left goes on alone.
     degraded: bool = False
     degraded_since: datetime | None = None
     degraded_reason: str = ""
-    # What the ledger knows beside the store: syncs outside the pool, and beat's last sign of life.
-    direct: tuple[OutsideRun, ...] = ()
+    # From the ledger, not from the store: syncs outside the pool, and beat's last sign of life.
+    direct: tuple[DirectRun, ...] = ()
     last_beat_at: datetime | None = None
+    # What an operator should know of the settings of the process that has taken this.
+    warnings: tuple[str, ...] = ()
+    # The CRMs that the sandbox serves: what they load is made up.
+    sandboxed_crms: tuple[str, ...] = ()
     # Why the tasks wait that are shown here, by id.
     waits: Mapping[str, Explanation] = field(default_factory=dict)
 
@@ -101,7 +138,7 @@ class PoolSnapshot:
 
     @property
     def waiting_count(self) -> int:
-        """Every QUEUED task, whatever it waits for."""
+        """How many tasks are QUEUED, the delayed and held ones among them."""
         return self.queued_count + self.delayed_count + self.held_count
 
     @property
@@ -113,10 +150,20 @@ class PoolSnapshot:
         """Percent of the slots in use, 0 to 100 (more when the limit was lowered below it)."""
         return round(100 * self.active_count / self.limit.max_workers, 1)
 
+    def knows(self, task_name: str) -> bool:
+        """Whether a worker that is online knows this sync by its Celery name, or may."""
+        return knows(self.workers, task_name)
+
     @property
     def no_worker_online(self) -> bool:
         """True when workers were seen before and none of them is alive now."""
         return bool(self.workers) and not any(w.is_online for w in self.workers)
+
+    @property
+    def runs_nothing(self) -> bool:
+        """True when no worker is online, whether or not one was ever seen. While the pool is
+        degraded nobody knows before the workers have reported to the ledger."""
+        return not self.degraded and not any(w.is_online for w in self.workers)
 
     @property
     def monitor_age_seconds(self) -> float | None:
@@ -134,12 +181,12 @@ class PoolSnapshot:
 
     @property
     def state(self) -> str:
-        """``degraded`` see there; ``unknown`` no worker online; ``paused`` the whole pool is; ``available`` a slot
-        is free; ``overloaded`` all slots are taken and more tasks wait than there are slots; else
-        ``busy``."""
+        """``degraded``; else ``unknown`` when no worker is online; ``paused`` when the whole pool
+        is; ``available`` when a slot is free; ``overloaded`` when more tasks wait than there are
+        slots; else ``busy``."""
         if self.degraded:
             return "degraded"
-        if self.no_worker_online:
+        if self.runs_nothing:
             return "unknown"
         if self.controls.pause:
             return "paused"
@@ -159,55 +206,60 @@ class PoolSnapshot:
 
     def figures(self) -> dict[str, Any]:
         """The JSON form without its lists of tasks."""
-        return {
-            "schema": 1,
-            "taken_at": self.taken_at.isoformat(),
-            "state": self.state,
-            "max_workers": self.limit.max_workers,
-            "effective_limit": self.effective_limit,
-            "limit": {
-                "set_by": self.limit.set_by,
-                "set_at": _iso(self.limit.set_at),
-                "reason": self.limit.reason,
-                "expires_at": _iso(self.limit.expires_at),
-            },
-            "controls": self.controls.to_dict(),
-            "active_count": self.active_count,
-            "direct_count": len(self.direct),
-            "queued_count": self.queued_count,
-            "delayed_count": self.delayed_count,
-            "held_count": self.held_count,
-            "queued_by_crm": dict(self.queued_by_crm),
-            "available_workers": self.available_workers,
-            "utilization": self.utilization,
-            "oldest_queued_at": _iso(self.oldest_queued_at),
-            "direct": [run.to_dict() for run in self.direct],
-            "workers": [
-                {
-                    "name": w.name,
-                    "last_seen_at": w.last_seen_at.isoformat(),
-                    "capacity": w.capacity,
-                    "is_online": w.is_online,
-                }
-                for w in self.workers
-            ],
-            "counters": dict(self.counters),
-            "monitor": {
-                "last_round_at": _iso(self.last_monitor_at),
-                "age_seconds": self.monitor_age_seconds,
-            },
-            "beat": {
-                "last_tick_at": _iso(self.last_beat_at),
-                "age_seconds": self.beat_age_seconds,
-            },
-            "set_aside": dict(self.set_aside),
-            "degraded": self.degraded,
-            "degraded_since": _iso(self.degraded_since),
-            "degraded_reason": self.degraded_reason,
-        }
+        return with_old_keys(
+            {
+                "schema": 1,
+                "taken_at": self.taken_at.isoformat(),
+                "state": self.state,
+                "max_workers": self.limit.max_workers,
+                "effective_limit": self.effective_limit,
+                "limit": {
+                    "set_by": self.limit.set_by,
+                    "set_at": _iso(self.limit.set_at),
+                    "reason": self.limit.reason,
+                    "expires_at": _iso(self.limit.expires_at),
+                },
+                "controls": self.controls.to_dict(),
+                "active_count": self.active_count,
+                "direct_count": len(self.direct),
+                "queued_count": self.queued_count,
+                "delayed_count": self.delayed_count,
+                "held_count": self.held_count,
+                "queued_by_crm": dict(self.queued_by_crm),
+                "available_workers": self.available_workers,
+                "utilization": self.utilization,
+                "oldest_queued_at": _iso(self.oldest_queued_at),
+                "direct": [run.to_dict() for run in self.direct],
+                "workers": [
+                    {
+                        "name": w.name,
+                        "last_seen_at": w.last_seen_at.isoformat(),
+                        "capacity": w.capacity,
+                        "is_online": w.is_online,
+                    }
+                    for w in self.workers
+                ],
+                "counters": dict(self.counters),
+                "monitor": {
+                    "last_round_at": _iso(self.last_monitor_at),
+                    "age_seconds": self.monitor_age_seconds,
+                },
+                "beat": {
+                    "last_tick_at": _iso(self.last_beat_at),
+                    "age_seconds": self.beat_age_seconds,
+                },
+                "dead_letters": dict(self.dead_letters),
+                "degraded": self.degraded,
+                "degraded_since": _iso(self.degraded_since),
+                "degraded_reason": self.degraded_reason,
+                "warnings": list(self.warnings),
+                "sandboxed_crms": list(self.sandboxed_crms),
+            }
+        )
 
     def _waiting(self, tasks: Iterable[WorkerTask]) -> list[dict[str, Any]]:
-        """Each with its place in the line and why it waits; null where that was not asked."""
+        """Each task with its ``wait``: position, reason, start; null where the snapshot does not
+        explain."""
         return [{**task.to_dict(), **_explained(self.waits.get(task.id))} for task in tasks]
 
 

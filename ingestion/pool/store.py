@@ -1,27 +1,28 @@
-"""The contract of a store: the verbs of the pool, each atomic, each may say no.
+"""The contract of a store: the verbs of the pool. Each is atomic, and each may refuse.
 
-Two stores keep it: ``MemoryPoolStore`` and ``RedisPoolStore``; one suite in ``tests/contract``
-runs on both. Verbs that could do harm when a client repeats them after a lost reply take an
-operation ``token``: the second call with the same token changes nothing and gives the same answer.
+One suite in ``tests/contract`` runs on the stores in memory, in Redis and over the ledger. The
+failover keeps the same contract and asks the active one. A verb that could do harm when a client
+repeats it after a lost reply takes an operation ``token``: the second call with the same token
+changes nothing and gives the same answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.clock import to_us
 from ingestion.pool.controls import Named, PoolControls
+from ingestion.pool.errors import Overlaps
+from ingestion.pool.order_rule import PriorityAging
 from ingestion.pool.overlap import OnOverlap
-from ingestion.pool.snapshot import LimitInfo, PoolSnapshot
 from ingestion.pool.task import TaskStatus, WorkerTask
 
-# Scores count µs from here, so that they stay exact in a double.
-EPOCH_US = 1_735_689_600_000_000  # 2025-01-01T00:00:00Z
-# Without aging a level outweighs every time: milliseconds since EPOCH stay below this until 2152.
-STRICT_LEVEL = 4_000_000_000_000
+if TYPE_CHECKING:
+    from ingestion.pool.snapshot import LimitInfo, PoolSnapshot
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,11 @@ class PoolPolicy:
     A lost worker's task with attempts left waits ``retry_backoff_seconds``, doubled with every
     attempt up to ``retry_backoff_max_seconds``.
 
-    ``priority_aging_seconds``: how long a task of one level lower must have waited longer to run
-    first; 0 means strict priority.
+    A task that was sent again ``most_resends`` times, and that no worker has taken, gives its slot
+    back and waits as long, but not longer than ``longest_untaken_seconds``.
+
+    ``priority_aging_seconds`` is the aging of a pool in which none was ever agreed, see
+    ``PriorityAging``.
     """
 
     default_max_workers: int = 2
@@ -44,6 +48,7 @@ class PoolPolicy:
     worker_ttl_seconds: float = 60
     retry_backoff_seconds: float = 30
     retry_backoff_max_seconds: float = 1800
+    most_resends: int = 3
 
     @property
     def lost_message(self) -> str:
@@ -53,49 +58,50 @@ class PoolPolicy:
 
     @property
     def stale_message(self) -> str:
-        """Why a task that did not move ended."""
+        """Why a task without progress ended."""
         if self.stale_seconds < 60:
             return f"No progress for {self.stale_seconds:g} seconds."
         return f"No progress for {self.stale_seconds / 60:g} minutes."
 
     @property
-    def order_step_us(self) -> int:
-        """The least distance of two submissions: strict scores count milliseconds."""
-        return 1 if self.priority_aging_seconds > 0 else 1000
+    def not_taken_message(self) -> str:
+        """Why a task was given back that no worker took; ``{task}`` stands for its Celery name."""
+        return (
+            f"{NOT_TAKEN}, or none is free for it: {{task}} was sent {1 + self.most_resends} times. "
+            "Restart the Celery workers if they are older than this task."
+        )
 
-    def score(self, order_us: int, *, priority: int) -> int:
-        return queue_score(order_us, priority=priority, aging_seconds=self.priority_aging_seconds)
+    @property
+    def longest_untaken_seconds(self) -> float:
+        return 5 * self.dispatch_seconds
 
-    def place_of(self, task: WorkerTask, order_us: int) -> int:
-        """The score of a task: that of the front to which it was moved, or its own."""
-        if task.front_score is not None:
-            return task.front_score
-        return self.score(order_us, priority=task.priority)
+    @property
+    def default_aging(self) -> PriorityAging:
+        return PriorityAging(self.priority_aging_seconds)
+
+    def untaken_seconds(self, attempt: int) -> float:
+        """The wait of a task that no worker took."""
+        doubled = self.retry_backoff_seconds * 2.0 ** min(attempt - 1, 100)
+        return min(doubled, self.longest_untaken_seconds)
 
     def backoff_seconds(self, attempt: int) -> float:
-        """The wait after a lost attempt: doubled each time, up to its greatest."""
+        """The wait after a lost attempt: doubled with each, up to ``retry_backoff_max_seconds``."""
         doubled = self.retry_backoff_seconds * 2.0 ** min(attempt - 1, 100)
         return min(doubled, self.retry_backoff_max_seconds)
 
 
-def queue_score(order_us: int, *, priority: int, aging_seconds: float) -> int:
-    """Where a task stands in the queue: the lowest score runs first.
-
-    ``order_us`` is its submission in µs since 1970, made unique and rising by the store.
-    """
-    if aging_seconds > 0:
-        return order_us - EPOCH_US - round(priority * aging_seconds * 1_000_000)
-    return (order_us - EPOCH_US) // 1000 - priority * STRICT_LEVEL
-
-
+NOT_TAKEN = "No worker knows this task"
+# So many tasks a verb takes or gives at once.
+PAGE = 500
 # How long the answer to an operation token is kept.
 ANSWER_SECONDS = 120
 FORGET_WORKER_SECONDS = 86_400
+# A place by another clock is taken if that is right by the store's own, to so much; as in
+# ``submitting.lua``.
+CLOCKS_DIFFER_US = 60 * 1_000_000
 
 
-def old_places(
-    tasks: Sequence[WorkerTask], *, now_us: int, policy: PoolPolicy
-) -> list[tuple[int, WorkerTask]]:
+def old_places(tasks: Sequence[WorkerTask], *, now_us: int) -> list[tuple[int, WorkerTask]]:
     """Where tasks of the ledger stood, earliest first: their order in µs, unique among them.
 
     A time in the future (a clock that is ahead) counts as now, else such a task would wait for it.
@@ -105,7 +111,7 @@ def old_places(
     for task in sorted((t for t in tasks if not t.status.is_final), key=lambda t: t.queued_at):
         order_us = max(least, min(to_us(task.queued_at), now_us))
         placed.append((order_us, task))
-        least = order_us + policy.order_step_us
+        least = order_us + 1
     return placed
 
 
@@ -145,14 +151,24 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Admitted:
+    """A new ``task`` as it was stored, and what was ``started`` with it: the task itself, others."""
+
+    task: WorkerTask
+    started: tuple[WorkerTask, ...]
+
+
+@dataclass(frozen=True)
 class Reaped:
     """What a round of repairs did. ``lost`` no renewal of the lease; ``stale`` no progress;
     both hold the tasks as they stand now: FAILED, CANCELLED, or QUEUED again.
-    ``unconfirmed`` must be sent again: no worker has confirmed them in time."""
+    ``unconfirmed`` must be sent again: no worker has confirmed them in time. ``untaken`` were sent
+    often enough, and are QUEUED again without a slot."""
 
     lost: tuple[WorkerTask, ...] = ()
     stale: tuple[WorkerTask, ...] = ()
     unconfirmed: tuple[WorkerTask, ...] = ()
+    untaken: tuple[WorkerTask, ...] = ()
 
     @property
     def ended(self) -> tuple[WorkerTask, ...]:
@@ -164,8 +180,8 @@ class PoolStore(Protocol):
 
     @property
     def epoch(self) -> int | None:
-        """Which build of the state answered this thread's last verb; the ledger writes down only
-        what the build in force has said. None where the ledger need not ask."""
+        """The epoch of the state that answered this thread's last verb. The ledger takes over only
+        what was said in the epoch in force. None where the ledger itself is the store."""
 
     def submit(self, task: WorkerTask, *, on_overlap: OnOverlap = OnOverlap.ALLOW) -> WorkerTask:
         """Store a task as QUEUED and give it its place: ``queued_at`` becomes the store's own time,
@@ -177,11 +193,25 @@ class PoolStore(Protocol):
         the two; nothing is stored. REJECT raises Overlaps where any such task waits or runs,
         whatever its parameters."""
 
+    def submit_many(
+        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]]
+    ) -> tuple[WorkerTask | Overlaps, ...]:
+        """``submit`` each in turn, all at once: what it would return, or the Overlaps that it would
+        raise. At most PAGE tasks, so that nobody else waits for long."""
+
+    def admit(self, task: WorkerTask, *, token: str) -> Admitted:
+        """``submit``, with whatever overlap, and then ``claim``, all at once.
+
+        ``queued_at``, the ledger's time, stays its place if it is later than all places before and
+        right by the store's own clock. The answer is kept under the token only if something was
+        started: nothing else can be done twice."""
+
     def claim(self, *, token: str) -> tuple[WorkerTask, ...]:
         """Move the best allowed tasks from the queue to RUNNING, as many as slots are free.
         Raises the attempt, sets ``celery_task_id`` to ``<id>.<attempt>``. Nothing is claimed
         while every known Celery worker is offline, or while the pool is paused; nothing of a CRM
-        that is paused or at its limit, which delays no other CRM."""
+        that is paused or at its limit, which delays no other CRM. What no worker online knows is
+        looked at again after the dispatch time, and delays nothing."""
 
     def confirm(self, task_id: str, *, attempt: int, worker: str, token: str) -> WorkerTask:
         """A worker takes the task: once per attempt. Errors: TaskNotFound, LeaseLost (an older
@@ -200,43 +230,40 @@ class PoolStore(Protocol):
         """End the attempt, free its slot and claim the next tasks, all at once.
         Errors: TaskNotFound, LeaseLost, AlreadyFinished (ended by somebody else's token)."""
 
-    def release(self, task_id: str, *, attempt: int) -> WorkerTask:
-        """Put a task that surely was not sent back to its old place. An attempt number is a
-        fencing token and never used twice: it stays, and ``max_attempts`` rises by one instead.
-        Errors: TaskNotFound, LeaseLost, AlreadyConfirmed, AlreadyFinished."""
+    def return_to_queue(self, task_id: str, *, attempt: int) -> WorkerTask:
+        """Return a task to its old place in the queue; only for one that surely was not sent. An
+        attempt number is a fencing token and never used twice: it stays, and ``max_attempts`` rises
+        by one instead. Errors: TaskNotFound, LeaseLost, AlreadyConfirmed, AlreadyFinished."""
 
-    def cancel(
-        self, task_id: str, *, reason: str, expected_revision: int | None = None
-    ) -> WorkerTask:
+    def cancel(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
         """QUEUED becomes CANCELLED; RUNNING but unconfirmed too, and its slot is free; RUNNING and
-        confirmed is asked to stop (``cancel_requested_at``). Asking twice is fine.
+        confirmed is asked to stop (``cancel_requested_at``). Asking twice is fine. The reason becomes
+        the task's ``error_message``.
         Errors: TaskNotFound, Conflict, AlreadyFinished."""
 
-    # What operators change of a QUEUED task. With ``expected_revision``, the one that they saw,
+    # What operators change of a QUEUED task. With an ``expected_revision``, the one that they saw,
     # each raises Conflict when the task has changed since. Errors: TaskNotFound, Conflict,
     # NotQueued. What changes nothing leaves the revision as it is.
 
-    def hold(
-        self, task_id: str, *, by: str, reason: str, expected_revision: int | None = None
-    ) -> WorkerTask:
-        """Take it out of the queue until it is let go; it keeps its order. One that is held already
+    def hold(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
+        """Keep it from starting until it is released; it keeps its order. One that is held already
         stays as it is."""
 
-    def unhold(self, task_id: str, *, by: str, expected_revision: int | None = None) -> WorkerTask:
-        """Let a held task go back to its old place."""
+    def release(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
+        """End a hold: the task stands at its old place again."""
 
-    def reprioritise(
-        self, task_id: str, *, priority: int, expected_revision: int | None = None
+    def prioritize(
+        self, task_id: str, *, priority: int, change: ChangeRequest = UNSIGNED
     ) -> WorkerTask:
-        """It stands where its submission and the new priority put it."""
+        """Its place follows from its submission and the new priority."""
 
-    def move_to_front(self, task_id: str, *, expected_revision: int | None = None) -> WorkerTask:
-        """It stands before every task that waits now, whatever its priority, until its priority is
-        changed."""
+    def move_to_front(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
+        """It stands before every task that waits, whatever its priority and the order rule, until
+        its priority is changed; behind those that are moved to the front later."""
 
     def reap(self) -> Reaped:
         """End tasks whose lease has run out or that have not moved; list unconfirmed ones (each
-        is listed once per dispatch time); promote delayed ones; drop finished ones over their
+        is listed once per dispatch time, ``most_resends`` times); promote delayed ones; drop finished ones over their
         retention. Does not claim."""
 
     def get(self, task_id: str) -> WorkerTask | None:
@@ -250,20 +277,20 @@ class PoolStore(Protocol):
         last the held ones by when they were held."""
 
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
-        """Everything at one moment; the queue cut to ``queue_limit``, the counts whole."""
+        """The pool at one moment. At most ``queue_limit`` tasks of each list; the counts are of
+        all."""
 
     def limit(self) -> LimitInfo:
         """The limit in force for every process."""
 
     def controls(self) -> PoolControls:
-        """The limits and pauses in force. One that is over counts as absent for everybody."""
+        """The limits and pauses in force, without those that have ended."""
 
     def set_limit(
         self,
         max_workers: int | None,
         *,
-        by: str,
-        reason: str = "",
+        change: ChangeRequest = UNSIGNED,
         crm_source: str | None = None,
         expires_at: datetime | None = None,
     ) -> PoolControls:
@@ -275,22 +302,32 @@ class PoolStore(Protocol):
         self,
         crm_source: str | None,
         *,
-        by: str,
-        reason: str,
+        change: ChangeRequest = UNSIGNED,
         expires_at: datetime | None = None,
     ) -> PoolControls:
         """Nothing of this CRM, or nothing at all (None), starts until it is resumed, or until
         ``expires_at``. What runs goes on. Raises InvalidControl."""
 
-    def resume(self, crm_source: str | None, *, by: str, reason: str = "") -> PoolControls:
+    def resume(self, crm_source: str | None, *, change: ChangeRequest = UNSIGNED) -> PoolControls:
         """End the pause of a CRM, or that of the pool (None), not both."""
 
     def restore_controls(self, named: Named) -> PoolControls:
-        """Put back what was kept elsewhere, where nothing was ever set in this store."""
+        """Set these, from the database, but only where nothing was ever set in this store."""
 
-    def clear_queue(self, *, reason: str, limit: int = 1000) -> tuple[WorkerTask, ...]:
+    def set_priority_aging(self, aging: PriorityAging) -> PoolControls:
+        """From here on places follow this order rule, for every process: those of new tasks at
+        once, those of what waits by ``rescore``. Only a later revision than the one in force
+        changes anything, so that the call can be repeated."""
+
+    def rescore(self, *, at_most: int = 500) -> bool:
+        """Give some waiting tasks their place by the order rule in force, at most so many; whether
+        more are left. While any are, nothing starts; whoever comes along may go on with it."""
+
+    def clear_queue(
+        self, *, change: ChangeRequest = UNSIGNED, limit: int = 1000
+    ) -> tuple[WorkerTask, ...]:
         """Cancel up to ``limit`` queued tasks (first in order first, the held ones last) and return
-        them."""
+        them; the reason becomes their ``error_message``."""
 
     def forget_finished(self, *, max_age_seconds: float) -> int:
         """Drop finished tasks that ended longer ago; how many."""
@@ -302,15 +339,19 @@ class PoolStore(Protocol):
         """Put tasks of the ledger back that the store does not know, QUEUED at their old place
         (``queued_at``), with their attempt kept; how many were missing. Final ones are left."""
 
-    def put_right(self, task_id: str) -> WorkerTask:
-        """Let a task stand where its own status says and nowhere else, after damage. One that runs
-        holds its slot, with clocks that begin now. Errors: TaskNotFound, UnreadableTask."""
+    def repair(self, task_id: str) -> WorkerTask:
+        """After damage: put a task where its own status says, and take it from everywhere else. A
+        running one has a slot, with lease and progress from now. Errors: TaskNotFound,
+        UnreadableTask."""
 
-    def drop_aside(self, task_id: str) -> bool:
-        """Forget what was set aside under an id; whether there was such a thing."""
+    def drop_dead_letter(self, task_id: str) -> bool:
+        """Delete the dead letter with this id; whether there was one."""
 
-    def worker_seen(self, name: str, *, capacity: int) -> None:
-        """A Celery worker is alive and has ``capacity`` processes."""
+    def worker_seen(
+        self, name: str, *, capacity: int, task_names: Collection[str] | None = None
+    ) -> None:
+        """A Celery worker is alive, has ``capacity`` processes, and knows these syncs by their
+        Celery names; None: it does not say."""
 
     def worker_gone(self, name: str) -> None:
         """A Celery worker has said goodbye."""

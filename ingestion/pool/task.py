@@ -16,6 +16,9 @@ PRIORITY_MIN, PRIORITY_MAX = -1000, 1000
 OLD_NAMES = {"configuration": "parameters", "submitted_at": "queued_at"}
 
 
+LONGEST_ID = 64
+
+
 class TaskStatus(StrEnum):
     """Where a task stands. A member equals its string, because callers write both."""
 
@@ -35,6 +38,12 @@ FINAL_STATUSES = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def is_task_id(value: object) -> bool:
+    """Whether a task may be called so: what is no text, or none that a database takes, is not
+    looked for."""
+    return isinstance(value, str) and len(value) <= LONGEST_ID and value.isprintable()
 
 
 @dataclass
@@ -118,7 +127,7 @@ class WorkerTask:
         )
 
     def restored(self, queued_at: datetime) -> Self:
-        """The same after it was lost, which an operator can see."""
+        """As ``queued_again``, with a higher revision: operators see that it was restored."""
         return replace(self.queued_again(queued_at), revision=self.revision + 1)
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,7 +170,7 @@ DICT_FIELDS = frozenset({"parameters", "progress", "result"})
 
 
 def plain(value: Any) -> Any:
-    """As JSON takes it."""
+    """A value in its JSON form."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     return value.value if isinstance(value, TaskStatus) else value

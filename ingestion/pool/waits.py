@@ -1,4 +1,4 @@
-"""Why a task waits, and when it will start: values that a snapshot carries for the tasks it shows."""
+"""Why a task waits, and when it will start: the parts of an ``Explanation``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-
-from ingestion.pool.task import WorkerTask
 
 
 class ReasonCode(StrEnum):
@@ -18,6 +16,7 @@ class ReasonCode(StrEnum):
     POOL_PAUSED = "pool_paused"
     CRM_PAUSED = "crm_paused"
     NO_WORKER = "no_worker"
+    UNKNOWN_TO_WORKERS = "unknown_to_workers"
     DEGRADED = "degraded"
     CRM_LIMIT = "crm_limit"
     POOL_FULL = "pool_full"
@@ -44,8 +43,8 @@ class Holder:
 
 @dataclass(frozen=True)
 class Reason:
-    """``sentence`` is for people. ``since`` when it began; ``by`` who set it, ``until`` when it ends
-    by itself; all three where that is known."""
+    """``sentence`` is for people. ``since`` when it began; ``by`` who set it, ``until`` when it
+    ends by itself; all three where that is known."""
 
     code: ReasonCode
     sentence: str
@@ -80,28 +79,6 @@ class StartRange:
             "latest": self.latest.isoformat(),
             "based_on": self.based_on,
         }
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """``position`` counts from 1 through the whole queue; None for a task that stands in no line:
-    a held or delayed one. ``start`` is None where it cannot be known."""
-
-    task: WorkerTask
-    position: int | None
-    reason: Reason
-    start: StartRange | None
-
-    def wait(self) -> dict[str, Any]:
-        """The JSON form without the task."""
-        return {
-            "position": self.position,
-            "reason": self.reason.to_dict(),
-            "start": self.start.to_dict() if self.start else None,
-        }
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"task": self.task.to_dict(), **self.wait()}
 
 
 def _iso(when: datetime | None) -> str | None:

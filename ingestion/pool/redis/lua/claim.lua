@@ -1,0 +1,12 @@
+-- Claim: move the best allowed tasks from the queues to RUNNING, as many as slots are free.
+--
+-- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
+-- KEYS  held(zset) overlaps(zset)
+-- KEYS  active(zset) leases(zset) unconfirmed(zset) finished(zset) config(hash) stats(hash)
+-- KEYS  workers(zset) worker_capacity(hash) worker_tasks(hash) dead_letters(hash) operation_family(string*)
+-- ARGV  clock_offset_us(µs) answer_seconds(s) worker_ttl_us(µs) default_max_workers(number)
+-- ARGV  dispatch_us(µs) token
+-- OK    tasks(list of flat)
+-- @include operation
+-- @include claim_free_slots
+return recall(arg.token) or remember(arg.token, ok(claim_free_slots()))

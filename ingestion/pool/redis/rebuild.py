@@ -1,0 +1,125 @@
+"""Rebuilds the pool's state in Redis from tasks that are kept elsewhere."""
+
+from __future__ import annotations
+
+import copy
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
+from typing import Any
+
+from ingestion.pool.controls import Named
+from ingestion.pool.errors import StateLost
+from ingestion.pool.keys import PoolKeys
+from ingestion.pool.order_rule import PriorityAging
+from ingestion.pool.record import TaskRecord
+from ingestion.pool.redis import replies as answers
+from ingestion.pool.redis.fields import record_fields
+from ingestion.pool.redis.scripts import Client, in_chunks
+from ingestion.pool.redis.store import CHUNK, RedisPoolStore
+from ingestion.pool.store import PAGE, PoolPolicy
+from ingestion.pool.task import WorkerTask
+
+# No tasks: these stay, for operators or because they are the same in every epoch.
+KEPT_NAMES = frozenset(
+    {"config", "stats", "workers", "workers:capacity", "workers:tasks", "set_aside"}
+)
+KEPT_FAMILIES = ("legacy:",)
+PROBE_MS = 1000
+
+
+class RebuildableRedisStore(RedisPoolStore):
+    """A store in Redis that can lose its state and get it back.
+
+    ``enter`` is called with tasks before they are restored. It must write them where a lost state
+    is rebuilt from: those of an older version are known nowhere else.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        keys: PoolKeys,
+        policy: PoolPolicy,
+        *,
+        enter: Callable[[Sequence[WorkerTask]], None] = lambda tasks: None,
+    ) -> None:
+        super().__init__(client, keys, policy)
+        self._enter = enter
+
+    def restore(self, tasks: Sequence[WorkerTask]) -> int:
+        self._enter(tasks)
+        return super().restore(tasks)
+
+    def at(self, epoch: int | None) -> RebuildableRedisStore:
+        """The same store, for the state of ``epoch`` alone."""
+        store = copy.copy(self)
+        store.epoch, store.is_incomplete = epoch, False
+        return store
+
+    def probe(self) -> None:
+        """Raises PoolUnavailable unless the server takes writes and answers."""
+        self._reach(lambda: self._client.set(self._keys.probe, "1", px=PROBE_MS))
+
+    def find_lost(self) -> None:
+        """Raises StateLost where a task that waits has lost its hash: no count tells that, and the
+        task itself may be looked at much later. Page by page, so that no script is long."""
+        for part in ("waiting", "delayed", "held"):
+            for offset in count(0, PAGE):
+                lost, looked_at = self._call("find_lost", part=part, offset=offset, at_most=PAGE)
+                if lost:
+                    raise StateLost(f"task {answers.text(lost[0])} is listed, and it is gone")
+                if int(looked_at) < PAGE:
+                    break
+
+    def rebuild(
+        self,
+        tasks: Iterable[TaskRecord],
+        *,
+        epoch: int,
+        controls: Named,
+        priority_aging: PriorityAging | None = None,
+    ) -> int:
+        """Replace all tasks and all controls by these; how many tasks there are. RUNNING ones keep
+        their slot and attempt, with a lease that begins now; QUEUED ones stand by
+        ``priority_aging``, or by that of the policy. Raises StateLost when a later rebuild has
+        begun, PoolUnavailable.
+
+        It takes many scripts, and is safe at every point between them:
+
+        - The first one removes the epoch from Redis, the last one writes the new one. In between
+          every script that names an epoch is refused with STATE_LOST, so nobody reads or changes
+          what is half built. A crash leaves it like that, and the next process rebuilds.
+        - Each script checks ``token``. A later rebuild replaces the token, and the earlier one is
+          refused from then on; so two at once never mix what they write.
+        - Nothing new appears behind the scan in ``_wipe``, as only this rebuild may write.
+        """
+        token = uuid.uuid4().hex
+        aging = (priority_aging or self._policy.default_aging).to_json()
+        self._build("take_legacy")
+        self._build("begin_rebuild", token=token, aging=aging)
+        self._wipe(token)
+        restored = sum(
+            int(self._build("put_back", token=token, tasks=json.dumps(chunk))[0])
+            for chunk in in_chunks(map(record_fields, tasks), CHUNK)
+        )
+        put = answers.control_args(controls)
+        self._build("end_rebuild", token=token, new_epoch=epoch, put=put)
+        return restored
+
+    def _wipe(self, token: str) -> None:
+        for names in in_chunks(self._names(), CHUNK):
+            self._build("wipe", token=token, names=json.dumps(names))
+
+    def _names(self) -> Iterator[str]:
+        """The names, after the prefix ``everything``, of the keys that a rebuild replaces."""
+        found = self._reach(
+            lambda: list(self._client.scan_iter(match=self._keys.pattern, count=1000))
+        )
+        for key in found:
+            name = answers.text(key).removeprefix(self._keys.everything)
+            if name not in KEPT_NAMES and not name.startswith(KEPT_FAMILIES):
+                yield name
+
+    def _build(self, verb: str, **given: object) -> list[Any]:
+        return self._checked(self._run(verb, given), "")
