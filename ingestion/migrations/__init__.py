@@ -1,0 +1,1 @@
+"""The steps by which Django brings a database to the tables of models/."""

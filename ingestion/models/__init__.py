@@ -1,11 +1,20 @@
-"""The ledger and the settings that operators change."""
+"""The tables of Django's database: the ledger, the audit record, what operators set.
 
+May use: nothing.
+Entry points: the package itself, automation, notices, run_metrics.
+"""
+
+from ingestion.models.active_store import ActiveStoreState, PoolAnswer
 from ingestion.models.api import ApiAnswer, ApiToken
 from ingestion.models.audit import AuditRecord
 from ingestion.models.automation import AutomationReport, RuleAct, RuleSetting
-from ingestion.models.pool_referee import PoolAnswer, PoolReferee
+from ingestion.models.breaker import CrmBreaker
+from ingestion.models.freshness import FreshnessBound
+from ingestion.models.held_deletions import HeldDeletions
+from ingestion.models.notices import Delivery, NoticeChannel, NoticeRound, Trouble
 from ingestion.models.pool_setting import PoolSetting
 from ingestion.models.rights import WorkerPoolRights
+from ingestion.models.run_line import RunLine
 from ingestion.models.sync_history import SyncHistory
 from ingestion.models.sync_schedule import SyncSchedule
 
@@ -14,12 +23,20 @@ __all__ = [
     "ApiToken",
     "AuditRecord",
     "AutomationReport",
+    "CrmBreaker",
+    "Delivery",
+    "FreshnessBound",
+    "HeldDeletions",
+    "NoticeChannel",
+    "NoticeRound",
     "PoolAnswer",
-    "PoolReferee",
+    "ActiveStoreState",
     "PoolSetting",
     "RuleAct",
     "RuleSetting",
+    "RunLine",
     "SyncHistory",
     "SyncSchedule",
+    "Trouble",
     "WorkerPoolRights",
 ]

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 
 class AuditRecord(models.Model):
-    """One deed: ``submit``, ``cancel``, ``complete``, ``limit``, ``clear``, ``reset``, ``repair``.
+    """One action: ``submit``, ``cancel``, ``complete``, ``limit``, ``clear``, ``reset``, ``repair``.
     ``services.audit`` writes them, without secrets."""
 
     at = models.DateTimeField(default=timezone.now, db_index=True)

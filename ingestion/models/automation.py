@@ -48,7 +48,7 @@ class RuleAct(models.Model):
         DONE = "done"
         FAILED = "failed"
         DISMISSED = "dismissed"
-        REPLACED = "replaced"  # nobody had decided when the rule found it anew
+        REPLACED = "replaced"  # nobody had decided when the rule found it again
 
     at = models.DateTimeField(default=now, db_index=True)
     rule = models.CharField(max_length=50)

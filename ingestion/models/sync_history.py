@@ -1,4 +1,4 @@
-"""The ledger: one row per run of a sync, whichever door it came through."""
+"""The ledger: one row per run of a sync, whichever entry point it came through."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from ingestion.models.pool_referee import PoolReferee
+from ingestion.models.active_store import ActiveStoreState
 
 
 class SyncHistoryManager(models.Manager["SyncHistory"]):
@@ -19,50 +19,13 @@ class SyncHistoryManager(models.Manager["SyncHistory"]):
     while Redis decides, in that epoch of its state.
     """
 
-    def open_for_task(
-        self,
-        *,
-        task_id: str,
-        crm_source: str,
-        sync_type: str,
-        endpoint: str,
-        configuration: Mapping[str, Any],
-        queued_at: datetime,
-    ) -> SyncHistory:
-        """The row of a task that is about to be submitted."""
-        return self.create(
-            status=SyncHistory.Status.QUEUED,
-            crm_source=crm_source,
-            sync_type=sync_type,
-            endpoint=endpoint,
-            start_time=queued_at,
-            worker_pool_task_id=task_id,
-            configuration={**configuration, "worker_pool_task_id": task_id},
-        )
-
-    def mark_running(
-        self,
-        task_id: str,
-        *,
-        attempt: int,
-        started_at: datetime,
-        kept: Mapping[str, Any] | None = None,
-        epoch: int | None = None,
-    ) -> bool:
-        """Queued, or running in an older attempt, becomes running in this attempt."""
-        rows = self.open_row(task_id, epoch).filter(attempt__lt=attempt)
-        status = SyncHistory.Status.RUNNING
-        return bool(
-            rows.update(status=status, attempt=attempt, start_time=started_at, **(kept or {}))
-        )
-
     def mark_queued(
         self,
         task_id: str,
         *,
         attempt: int,
         error_message: str | None,
-        kept: Mapping[str, Any] | None = None,
+        columns: Mapping[str, Any] | None = None,
         epoch: int | None = None,
     ) -> bool:
         """A running attempt goes back to the queue."""
@@ -70,47 +33,38 @@ class SyncHistoryManager(models.Manager["SyncHistory"]):
             status=SyncHistory.Status.RUNNING, attempt__lte=attempt
         )
         status = SyncHistory.Status.QUEUED
-        return bool(rows.update(status=status, error_message=error_message, **(kept or {})))
+        return bool(rows.update(status=status, error_message=error_message, **(columns or {})))
 
-    def mark_accepted(self, task_id: str, *, kept: Mapping[str, Any], epoch: int) -> bool:
-        """The store has given the task its place."""
-        return bool(self.open_row(task_id, epoch).filter(pool_status=None).update(**kept))
+    def mark_accepted(self, places: Mapping[str, int], *, epoch: int) -> int:
+        """The store has given these tasks their places, µs by task id; how many rows took theirs."""
+        rows = self.filter(
+            models.Exists(ActiveStoreState.objects.filter(epoch=epoch, is_degraded=False)),
+            worker_pool_task_id__in=places,
+            status__in=SyncHistory.OPEN_STATUSES,
+            pool_status=None,
+        )
+        place = models.Case(
+            *(models.When(worker_pool_task_id=id, then=us) for id, us in places.items()),
+            output_field=models.BigIntegerField(),
+        )
+        return rows.update(pool_status="queued", revision=1, queued_us=place) if places else 0
 
     def mark_placed(
-        self, task_id: str, *, revision: int, kept: Mapping[str, Any], epoch: int
+        self, task_id: str, *, revision: int, columns: Mapping[str, Any], epoch: int
     ) -> bool:
         """An operator has changed the place of a queued task. Of two changes the later one counts."""
         rows = self.open_row(task_id, epoch).filter(
             status=SyncHistory.Status.QUEUED, revision__lt=revision
         )
-        return bool(rows.update(**kept))
+        return bool(rows.update(**columns))
 
     def open_row(self, task_id: str, epoch: int | None = None) -> models.QuerySet[SyncHistory]:
         """The row of a task that has not ended; none when another state is in force."""
         rows = self.filter(worker_pool_task_id=task_id, status__in=SyncHistory.OPEN_STATUSES)
         if epoch is None:
             return rows
-        in_force = PoolReferee.objects.filter(epoch=epoch, is_degraded=False)
+        in_force = ActiveStoreState.objects.filter(epoch=epoch, is_degraded=False)
         return rows.filter(models.Exists(in_force))
-
-    def close_task(
-        self,
-        task_id: str,
-        *,
-        attempt: int,
-        status: str,
-        error_message: str | None,
-        error_class: str = "",
-        counts: Mapping[str, int] | None = None,
-        performance_metrics: Mapping[str, Any] | None = None,
-        kept: Mapping[str, Any] | None = None,
-    ) -> bool:
-        """End the row of a task, unless it has ended or a newer attempt runs. Needs no epoch: the
-        attempt's holder is the only one who can know how it ended."""
-        rows = self.open_row(task_id).filter(attempt__lte=attempt)
-        return self._close(
-            rows, status, error_message, error_class, counts, performance_metrics, kept
-        )
 
     def close_run(
         self,
@@ -124,32 +78,35 @@ class SyncHistoryManager(models.Manager["SyncHistory"]):
     ) -> bool:
         """End the row of a run that did not come through the pool."""
         rows = self.filter(pk=history_id, status__in=SyncHistory.OPEN_STATUSES)
-        return self._close(rows, status, error_message, error_class, counts, performance_metrics)
+        columns = self.closing_columns(
+            status,
+            error_message=error_message,
+            error_class=error_class,
+            counts=counts,
+            performance_metrics=performance_metrics,
+        )
+        return bool(rows.update(**columns))
 
     @staticmethod
-    def _close(
-        rows: models.QuerySet[SyncHistory],
+    def closing_columns(
         status: str,
+        *,
         error_message: str | None,
-        error_class: str,
-        counts: Mapping[str, int] | None,
-        performance_metrics: Mapping[str, Any] | None,
-        kept: Mapping[str, Any] | None = None,
-    ) -> bool:
-        named: dict[str, Any] = {
-            f"records_{name}": number for name, number in (counts or {}).items()
-        } | dict(kept or {})
+        error_class: str = "",
+        counts: Mapping[str, int] | None = None,
+        performance_metrics: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """What ends a row now; ``counts``: of records, by what became of them."""
+        columns: dict[str, Any] = {
+            "status": status,
+            "error_message": error_message,
+            "error_class": error_class,
+            "end_time": timezone.now(),
+            **{f"records_{name}": number for name, number in (counts or {}).items()},
+        }
         if performance_metrics is not None:
-            named["performance_metrics"] = dict(performance_metrics)
-        return bool(
-            rows.update(
-                status=status,
-                error_message=error_message,
-                error_class=error_class,
-                end_time=timezone.now(),
-                **named,
-            )
-        )
+            columns["performance_metrics"] = dict(performance_metrics)
+        return columns
 
 
 class SyncHistory(models.Model):
@@ -189,7 +146,7 @@ class SyncHistory(models.Model):
         "ingestion.SyncSchedule", on_delete=models.SET_NULL, null=True, related_name="runs"
     )
 
-    # What the pool's store last said of the task, so that a lost store can be built anew from here
+    # What the pool's store last said of the task, so that a lost store can be built again from here
     # and the ledger can take its place. Null until the store has accepted the task.
     pool_status = models.CharField(max_length=20, null=True, editable=False)
     priority = models.IntegerField(default=0, editable=False)
@@ -213,6 +170,12 @@ class SyncHistory(models.Model):
         verbose_name_plural = "sync history"
         indexes = (
             models.Index(fields=("crm_source", "sync_type", "-start_time")),
+            # The pages of one CRM: its runs by their start, and by their end, also of one type.
+            models.Index(fields=("crm_source", "-start_time", "-id"), name="history_crm_start_idx"),
+            models.Index(fields=("crm_source", "-end_time"), name="history_crm_end_idx"),
+            models.Index(
+                fields=("crm_source", "sync_type", "-end_time"), name="history_route_end_idx"
+            ),
             models.Index(fields=("status", "start_time")),
             models.Index(fields=("end_time",)),
             models.Index(fields=("schedule", "-start_time")),
@@ -228,9 +191,17 @@ class SyncHistory(models.Model):
         return f"{self.crm_source}.{self.sync_type} {self.status} {self.start_time:%Y-%m-%d %H:%M}"
 
     @property
+    def left_the_queue(self) -> bool:
+        """False for a task that was cancelled while it waited; its ``start_time`` is then that of
+        its submission."""
+        is_cancelled = self.status == self.Status.CANCELLED
+        return not (is_cancelled and self.worker_pool_task_id and not self.attempt)
+
+    @property
     def duration_seconds(self) -> float | None:
-        """From start to end; None while it has not ended."""
-        if self.end_time is None:
+        """From start to end; None while it has not ended, and of a task that never left the queue:
+        to wait is no work."""
+        if self.end_time is None or not self.left_the_queue:
             return None
         return (self.end_time - self.start_time).total_seconds()
 

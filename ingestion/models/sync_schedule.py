@@ -65,6 +65,8 @@ class SyncSchedule(models.Model):
     enabled = models.BooleanField(default=True)
     # The turn that was taken last. Two beats, or a message that comes twice, take one turn.
     last_turn_at = models.DateTimeField(null=True, editable=False)
+    # Since when its times hold as they are; what it promises counts from here.
+    in_force_since = models.DateTimeField(null=True, editable=False)
 
     periodic_task = models.OneToOneField(
         "django_celery_beat.PeriodicTask",

@@ -1,1 +1,1 @@
-"""What the doors (views, commands, tasks) may ask for."""
+"""What pages, API, commands and tasks may ask for: one room per subject, two front rooms."""

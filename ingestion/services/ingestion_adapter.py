@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management import CommandError, call_command
 
 from ingestion.pool.errors import InvalidParameters
-from ingestion.services import schedule_runs, sync_commands
-from ingestion.services.parameters import command_flags
-from ingestion.services.routing import (
+from ingestion.services.requests import sync_commands
+from ingestion.services.requests.parameters import command_flags
+from ingestion.services.requests.routing import (
     ROUTES,
     Route,
     command_name,
@@ -21,8 +21,10 @@ from ingestion.services.routing import (
     routes,
     task_name,
 )
-from ingestion.services.secrets import mask
-from ingestion.services.sync_runner import RunHandle
+from ingestion.services.runs.runner import RunHandle
+from ingestion.services.scheduling import runs as schedule_runs
+from ingestion.services.security.secrets import mask_error
+from ingestion.services.worker_pool import get_worker_pool
 from ingestion.sync.common.errors import PermanentError
 from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.common.registry import crms
@@ -66,13 +68,15 @@ class IngestionAdapter:
 
     @staticmethod
     def validate_parameters(parameters: Mapping[str, Any]) -> None:
-        """For doors that want to refuse early. Raises InvalidParameters."""
+        """For entry points that want to refuse early. Raises InvalidParameters."""
         command_flags(parameters)
 
     def execute_schedule(self, schedule_id: int, *, asked_by: str = "") -> str:
         """Run a schedule's sync now: submit it to the pool, or run it in this process. How that
         went, in a word or two; see ``schedule_runs.execute``."""
-        return schedule_runs.execute(schedule_id, asked_by=asked_by, run_here=self._run_here)
+        return schedule_runs.execute(
+            schedule_id, asked_by=asked_by, pool=get_worker_pool(), run_here=self._run_here
+        )
 
     def _run_here(self, route: Route, handle: RunHandle, parameters: Mapping[str, Any]) -> None:
         self._execute_management_command(route.command, run=handle, **parameters)
@@ -96,7 +100,7 @@ class IngestionAdapter:
         try:
             call_command(found, *flags, **handed)
         except CommandError as problem:
-            raise PermanentError(mask(str(problem))) from problem
+            raise PermanentError(mask_error(str(problem))) from problem
         except SystemExit as left:
             if is_worker_shutdown(left):
                 raise

@@ -1,4 +1,4 @@
-"""The worker pool as the rest of the project sees it: every door calls one verb here.
+"""The worker pool as the rest of the project sees it: every entry point calls one verb here.
 
 The store decides, atomically, who may run; the ledger follows it; Celery carries it out.
 """
@@ -7,42 +7,52 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError
 from django.utils import timezone
 
+from ingestion.conf import pool_conf
+from ingestion.deprecated_names import with_old_keys
+from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.errors import AlreadyFinished, PoolUnavailable, TaskNotFound
 from ingestion.pool.keys import ACTIVE_WORKERS_KEY, TASK_QUEUE_KEY, WORKER_STATS_KEY
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.pool.store import Outcome
+from ingestion.pool.store import Outcome, PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
-from ingestion.services import (
-    audit,
-    celery_view,
-    doctor,
-    doctor_cures,
-    doctor_facts,
-    ledger,
-    limits,
-    outside_runs,
-    repairs,
-    schedule_beat,
+from ingestion.services.beat import entries as schedule_beat
+from ingestion.services.doctor import (
+    diagnosis as doctor,
 )
-from ingestion.services.controls import Controlling
-from ingestion.services.database import times_lost, told_as_unavailable
-from ingestion.services.doctor import Diagnosis, Finding
-from ingestion.services.doctor_cures import Tools
-from ingestion.services.explaining import Explaining
-from ingestion.services.outcomes import cancel_message
-from ingestion.services.repairs import RepairReport
-from ingestion.services.routing import routes, task_name
-from ingestion.services.secrets import mask_json
-from ingestion.services.selection import Selecting
+from ingestion.services.doctor import (
+    facts as doctor_facts,
+)
+from ingestion.services.doctor import (
+    repairs as doctor_repairs,
+)
+from ingestion.services.doctor.diagnosis import Diagnosis, Finding
+from ingestion.services.doctor.repairs import Tools
+from ingestion.services.failover.connections import pool_store
+from ingestion.services.failover.stores import HoldsLegacy, pickled_state
+from ingestion.services.infra.database import DATABASE_ERRORS, as_unavailable, times_lost
+from ingestion.services.infra.sandboxed import sandboxed_crms
+from ingestion.services.infra.throttle import Overdue
+from ingestion.services.infra.verbs import bounded_verbs
+from ingestion.services.ledger import entries as ledger
+from ingestion.services.requests.routing import routes, task_name
+from ingestion.services.runs import celery_view, direct
+from ingestion.services.security import audit
+from ingestion.services.security.secrets import mask_json
+from ingestion.services.tasks import aging, limits, repairs
+from ingestion.services.tasks.bulk import Selecting
+from ingestion.services.tasks.controls import Controlling
+from ingestion.services.tasks.outcomes import cancellation
+from ingestion.services.tasks.repairs import RepairReport
+from ingestion.services.waiting.verbs import Explaining
+from ingestion.services.waiting.wait_reasons import unknown_to_workers
 
 __all__ = [
     "ACTIVE_WORKERS_KEY",
@@ -58,10 +68,42 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 CLEAR_BATCH = 1000
+# How often a process looks for what an older version may have written meanwhile.
+LEGACY_SECONDS = 60.0
 
 
+# They go through all that waits or is kept, page by page.
+LONG_VERBS = frozenset(
+    {
+        "bulk",
+        "cancel_all",
+        "cleanup_completed_tasks",
+        "cleanup_stale_active_tasks",
+        "clear_queue",
+        "examine",
+        "explain",
+        "fix_stuck",
+        "forecast",
+        "import_old_state",
+        "repair",
+        "reset_state",
+        "run_monitor_round",
+        "select",
+        "set_priority_aging",
+        "submit_many",
+        "worker_tick",
+    }
+)
+
+
+@bounded_verbs(long=LONG_VERBS)
 class WorkerPoolService(Controlling, Selecting, Explaining):
     """The pool of one process. Every verb raises PoolUnavailable when the store cannot be reached."""
+
+    def __init__(self, store: PoolStore, **given: Any) -> None:
+        super().__init__(store, **given)
+        self._legacy_overdue = Overdue(LEGACY_SECONDS)
+        self._pickled: tuple[str, ...] = ()
 
     def get_task_status(self, task_id: str) -> WorkerTask | None:
         """The task as it stands; finished ones too while they are retained."""
@@ -83,11 +125,39 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
         snapshot = self._store.snapshot(queue_limit=queue_limit)
         if times_lost() == losses:
             snapshot = _with_ledger(snapshot)
-        snapshot = self._explainer.explained(snapshot)
-        if not snapshot.set_aside:
+        snapshot = self._with_warnings(self._explainer.explained(snapshot))
+        if not snapshot.dead_letters:
             return snapshot
         # What an older version stored may hold what is refused today.
-        return replace(snapshot, set_aside=mask_json(snapshot.set_aside))
+        return replace(snapshot, dead_letters=mask_json(snapshot.dead_letters))
+
+    def _with_warnings(self, snapshot: PoolSnapshot) -> PoolSnapshot:
+        in_force = snapshot.controls.priority_aging
+        differs = aging.difference(in_force, self._conf.priority_aging_seconds)
+        unknown = unknown_to_workers(snapshot, self.task_mappings.values())
+        warnings = tuple(filter(None, (differs, unknown, self._pickled_state())))
+        return replace(snapshot, warnings=warnings, sandboxed_crms=sandboxed_crms())
+
+    def _pickled_state(self) -> str:
+        """A sentence where an older version left what is not read by itself."""
+        if isinstance(self._store, HoldsLegacy) and self._legacy_overdue.take():
+            try:
+                self._pickled = self._store.pickled_legacy()
+            except PoolUnavailable:
+                return ""
+        return pickled_state(self._pickled)
+
+    def import_old_state(self, *, change: ChangeRequest = UNSIGNED) -> dict[str, int]:
+        """Take over what an older version pickled in Redis: ``restored`` tasks, ``dead_letters``
+        that cannot be read. Nothing that it names is run."""
+        if not isinstance(self._store, HoldsLegacy):
+            return {"restored": 0, "dead_letters": 0}
+        restored, unreadable = self._store.import_pickled()
+        done = {"restored": restored, "dead_letters": unreadable}
+        audit.record("import_old_state", change=change, after=done)
+        self._pickled = ()
+        self._advance()
+        return done
 
     def peek(self) -> PoolSnapshot:
         """The snapshot without the queue's tasks and without repairs: asks the store alone."""
@@ -106,32 +176,32 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
         """(crm_source, sync_type) -> Celery task name, for every route."""
         return {route: task_name(*route) for route in routes()}
 
-    def cancel_all(self, *, actor: str = "", reason: str = "") -> dict[str, int]:
+    def cancel_all(self, *, change: ChangeRequest = UNSIGNED) -> dict[str, int]:
         """Cancel everything that waits, ask everything that runs to stop: ``queued_cancelled``,
         ``running_cancelled`` (no worker had them yet), ``running_asked``."""
-        cleared = self.clear_queue(actor=actor, reason=reason)
+        cleared = self.clear_queue(change=change)
         counts = {"queued_cancelled": cleared, "running_cancelled": 0, "running_asked": 0}
         for active in self._store.active():
             try:
-                task = self._cancel(active.id, actor=actor, reason=reason)
+                task = self._cancel(active.id, change)
             except (TaskNotFound, AlreadyFinished):
                 continue
             counts["running_cancelled" if task.status.is_final else "running_asked"] += 1
         return counts
 
-    def clear_queue(self, *, actor: str = "", reason: str = "") -> int:
+    def clear_queue(self, *, change: ChangeRequest = UNSIGNED) -> int:
         """Cancel every task that waits; how many."""
-        why, before = cancel_message(actor, reason), _waiting(self._store.snapshot(queue_limit=0))
-        cleared = 0
-        while tasks := self._store.clear_queue(reason=why, limit=CLEAR_BATCH):
-            ledger.cancel_rows(tasks, actor=actor, reason=why)
+        cancelled = cancellation(change)
+        before, cleared = _waiting(self._store.snapshot(queue_limit=0)), 0
+        while tasks := self._store.clear_queue(change=cancelled, limit=CLEAR_BATCH):
+            ledger.cancel_rows(tasks, change=cancelled)
             cleared += len(tasks)
         after = {"cancelled": cleared}
-        audit.record("clear", actor=actor, reason=reason, before=before, after=after)
+        audit.record("clear", change=change, before=before, after=after)
         return cleared
 
     def reset_state(
-        self, force: bool = False, *, actor: str = "", reason: str = ""
+        self, force: bool = False, *, change: ChangeRequest = UNSIGNED
     ) -> dict[str, Any]:
         """Forget everything: running syncs are told to stop, waiting ones are cancelled.
 
@@ -142,24 +212,27 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
         if not force:
             return {"done": False, **counts}
         self._store.ping()
-        moment, why = timezone.now(), cancel_message(actor, reason or "the pool was reset")
+        moment = timezone.now()
+        cancelled = cancellation(replace(change, reason=change.reason or "the pool was reset"))
         # An open row would bring its task back.
-        closed = ledger.cancel_every_row(opened_before=moment, actor=actor, reason=why)
+        closed = ledger.cancel_every_row(opened_before=moment, change=cancelled)
         keys = self._store.reset()
         done = {"keys_deleted": keys, "ledger_closed": closed}
-        audit.record("reset", actor=actor, reason=reason, before=counts, after=done)
+        audit.record("reset", change=change, before=counts, after=done)
         limits.restore(self._store)
+        aging.restore(self._store, default=self._conf.priority_aging_seconds)
         return {"done": True, **counts, **done}
 
-    def fix_stuck(self, *, actor: str = "", reason: str = "") -> dict[str, int]:
-        """A round of repairs now, and the safe cures of ``examine``: lost, stale, resent,
-        ledger_closed, restored, started, healed."""
+    def fix_stuck(self, *, change: ChangeRequest = UNSIGNED) -> dict[str, int]:
+        """A round of repairs now, and the safe repairs of ``examine``: lost, stale, resent,
+        ledger_closed, restored, started, repaired."""
         before = _numbers(self._store.snapshot(queue_limit=0))
         report = self._repair()
         safe = [found for found in self._disagreements(None).findings if found.is_safe]
-        done = report.to_dict() | {"healed": len(self.heal(safe, actor=actor, reason=reason))}
+        count = len(self.repair(safe, change=change))
+        done = with_old_keys({**report.to_dict(), "repaired": count})
         after = {**_numbers(self._store.snapshot(queue_limit=0)), "done": done}
-        audit.record("repair", actor=actor, reason=reason, before=before, after=after)
+        audit.record("repair", change=change, before=before, after=after)
         return done
 
     def examine(self) -> Diagnosis:
@@ -167,12 +240,12 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
         workers, which takes two seconds; changes nothing."""
         return self._disagreements(celery_view.in_hand())
 
-    def heal(
-        self, findings: Iterable[Finding], *, actor: str = "", reason: str = ""
+    def repair(
+        self, findings: Iterable[Finding], *, change: ChangeRequest = UNSIGNED
     ) -> tuple[Finding, ...]:
-        """Carry out the cures of what ``examine`` found; those that did not come too late."""
+        """Carry out the repairs of what ``examine`` found; those that did not come too late."""
         tools = Tools(self._store, self._send, self._end, self.process_queue)
-        return doctor_cures.heal(findings, tools, actor=actor, reason=reason)
+        return doctor_repairs.repair(findings, tools, change=change)
 
     def run_monitor_round(self) -> RepairReport:
         """What beat starts: all repairs, and a note of when."""
@@ -215,9 +288,12 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
             "missing": missing,
         }
 
-    def worker_tick(self, name: str, *, capacity: int) -> None:
-        """A worker is alive: note it, repair what is overdue, start what may start."""
-        self._store.worker_seen(name, capacity=capacity)
+    def worker_tick(
+        self, name: str, *, capacity: int, task_names: Collection[str] | None = None
+    ) -> None:
+        """A worker is alive and knows these syncs: note it, repair what is overdue, start what may
+        start."""
+        self._store.worker_seen(name, capacity=capacity, task_names=task_names)
         self._repair_if_overdue()
         self.process_queue()
 
@@ -231,18 +307,21 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
             snapshot = self._store.snapshot(queue_limit=0)
         except PoolUnavailable:
             return ledger.open_counts()
-        return {**_numbers(snapshot), "set_aside": len(snapshot.set_aside)}
+        return with_old_keys({**_numbers(snapshot), "dead_letters": len(snapshot.dead_letters)})
 
     def _disagreements(self, celery: celery_view.InHand | None) -> Diagnosis:
-        with told_as_unavailable():
+        with as_unavailable():
             first, second = (
                 doctor_facts.collect(self._store, self._conf, celery=celery) for _ in range(2)
             )
         findings = doctor.in_both(doctor.compare(first), doctor.compare(second))
-        return Diagnosis(findings, tuple(doctor.notes_on(second)))
+        unknown = unknown_to_workers(second.snapshot, self.task_mappings.values())
+        notes = (*doctor.notes_on(second), unknown, self._pickled_state())
+        return Diagnosis(findings, tuple(filter(None, notes)))
 
     def _repair(self) -> RepairReport:
         limits.restore(self._store)
+        aging.follow(self._store, default=self._conf.priority_aging_seconds)
         report = repairs.reap(self._store, send=self._send) + repairs.reconcile(self._store)
         return report + RepairReport(started=self.process_queue())
 
@@ -260,9 +339,9 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
 def _with_ledger(snapshot: PoolSnapshot) -> PoolSnapshot:
     """With what only the ledger knows; without it while its database is away."""
     try:
-        with told_as_unavailable():
-            outside, last_beat_at = outside_runs.running(), schedule_beat.last_tick_at()
-    except (PoolUnavailable, DatabaseError):
+        with as_unavailable():
+            outside, last_beat_at = direct.running(), schedule_beat.last_tick_at()
+    except (PoolUnavailable, *DATABASE_ERRORS):
         logger.warning("the ledger could not tell of direct runs and beat", exc_info=True)
         return snapshot
     return replace(snapshot, direct=outside, last_beat_at=last_beat_at)
@@ -289,7 +368,7 @@ def get_worker_pool() -> WorkerPoolService:
     pid = os.getpid()
     if pid not in _services:
         _services.clear()
-        _services[pid] = WorkerPoolService()
+        _services[pid] = WorkerPoolService(pool_store(pool_conf()))
     return _services[pid]
 
 

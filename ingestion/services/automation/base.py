@@ -5,12 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ingestion.models.automation import Level
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.overlap import OnOverlap
 from ingestion.services.automation.facts import Facts
-from ingestion.services.worker_pool import WorkerPoolService
+from ingestion.services.requests.submission import Submission
+
+if TYPE_CHECKING:
+    from ingestion.services.worker_pool import WorkerPoolService
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,13 @@ class Hands:
     pool: WorkerPoolService
     actor: str
 
+    def change(self, about: Recommendation) -> ChangeRequest:
+        """A change for what was found."""
+        return ChangeRequest(by=self.actor, reason=about.sentence)
+
     def submit(self, about: Recommendation, parameters: dict[str, Any]) -> dict[str, Any]:
         """Run the route again; a task that waits to do the same is enough."""
-        task_id = self.pool.submit_task(
+        asked = Submission(
             about.crm_source,
             about.sync_type,
             parameters,
@@ -45,7 +53,7 @@ class Hands:
             reason=about.sentence,
             on_overlap=OnOverlap.COALESCE,
         )
-        return {"task_id": task_id}
+        return {"task_id": self.pool.submit(asked).task_id}
 
 
 class Rule(ABC):

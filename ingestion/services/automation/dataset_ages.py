@@ -10,7 +10,7 @@ from django.db.models import Max, Q, QuerySet
 
 from ingestion.models import SyncHistory
 from ingestion.services.automation.facts import loaded_models
-from ingestion.services.routing import ALL
+from ingestion.services.requests.routing import ALL
 
 COMPLETE = (SyncHistory.Status.SUCCESS, SyncHistory.Status.PARTIAL)
 DRY = Q(configuration__dry_run=True) | Q(configuration__parameters__dry_run=True)

@@ -5,29 +5,34 @@ from __future__ import annotations
 import logging
 import pkgutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from ingestion.models.automation import Level, RuleAct, RuleSetting
+from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.errors import PoolError
-from ingestion.services import audit, cursor
-from ingestion.services.automation import rules as rules_folder
 from ingestion.services.automation.base import Hands, Recommendation, Rule
 from ingestion.services.automation.facts import Facts, collect
 from ingestion.services.automation.rule_errors import ActNotFound, AlreadyDecided, UnknownRule
-from ingestion.services.routing import known_crms
-from ingestion.services.secrets import mask, mask_json
-from ingestion.services.worker_pool import WorkerPoolService
+from ingestion.services.infra import cursor
+from ingestion.services.requests.routing import known_crms
+from ingestion.services.security import audit
+from ingestion.services.security.secrets import mask, mask_json
+
+if TYPE_CHECKING:
+    from ingestion.services.worker_pool import WorkerPoolService
 
 logger = logging.getLogger(__name__)
 
+# By name: a rule imports what it is made of from this room.
+RULES = f"{__package__}.rules"
 ACTED = (RuleAct.Outcome.STARTED, RuleAct.Outcome.DONE, RuleAct.Outcome.FAILED)
 SETTABLE = ("enabled", "level", "cooldown_minutes", "hourly_limit")
 
@@ -48,8 +53,9 @@ class InForce:
 @cache
 def rules() -> Mapping[str, Rule]:
     """All rules by name."""
-    for module in pkgutil.iter_modules(rules_folder.__path__):
-        import_module(f"{rules_folder.__name__}.{module.name}")
+    folder = import_module(RULES)
+    for module in pkgutil.iter_modules(folder.__path__):
+        import_module(f"{RULES}.{module.name}")
     found = [kind() for kind in Rule.__subclasses__()]
     return {rule.name: rule for rule in sorted(found, key=lambda rule: rule.name)}
 
@@ -73,11 +79,10 @@ def in_force(found: Rule, crm_source: str = "") -> InForce:
 
 def set_rule(
     name: str,
-    changes: Mapping[str, Any],
+    settings: Mapping[str, Any],
     *,
     crm_source: str = "",
-    actor: str = "",
-    reason: str = "",
+    change: ChangeRequest = UNSIGNED,
 ) -> InForce:
     """Set some of ``SETTABLE`` for one CRM or for all. Raises UnknownRule."""
     found = rule(name)
@@ -88,18 +93,21 @@ def set_rule(
         RuleSetting.objects.update_or_create(
             rule=name,
             crm_source=crm_source,
-            defaults={**changes, "updated_by": mask(audit.actor(actor))},
+            defaults={**settings, "updated_by": audit.signed(change).by},
         )
         after = in_force(found, crm_source)
         audit.record(
             "automation_set",
-            actor=actor,
+            change=replace(change, reason=_about(crm_source, change.reason)),
             target=f"rule {name}",
-            reason=f"For {crm_source or 'all CRMs'}{f': {reason}' if reason else '.'}",
             before=before.to_dict(),
             after=after.to_dict(),
         )
     return after
+
+
+def _about(crm_source: str, reason: str) -> str:
+    return f"For {crm_source or 'all CRMs'}{f': {reason}' if reason else '.'}"
 
 
 def run_rules(pool: WorkerPoolService, *, facts: Facts | None = None) -> list[RuleAct]:
@@ -112,7 +120,7 @@ def run_rules(pool: WorkerPoolService, *, facts: Facts | None = None) -> list[Ru
             if act is not None:
                 made.append(act)
                 if act.outcome == RuleAct.Outcome.STARTED:
-                    _carry_out(found, act, pool)
+                    _carry_out(found, act, pool, _by(found))
     return made
 
 
@@ -126,16 +134,17 @@ def acts(
     return cursor.page(rows, by="at", cursor=at, limit=limit)
 
 
-def approve(act_id: int, pool: WorkerPoolService, *, actor: str, reason: str = "") -> RuleAct:
-    """Do what a rule asked for. Errors: ActNotFound, AlreadyDecided, and those of the deed."""
-    found, act = _decide(act_id, RuleAct.Outcome.STARTED, actor)
-    return _carry_out(found, act, pool, by=actor, reason=reason)
+def approve(act_id: int, pool: WorkerPoolService, *, change: ChangeRequest) -> RuleAct:
+    """Do what a rule asked for. Errors: ActNotFound, AlreadyDecided, and those of the action."""
+    signed = audit.signed(change)
+    found, act = _decide(act_id, RuleAct.Outcome.STARTED, signed)
+    return _carry_out(found, act, pool, signed)
 
 
-def dismiss(act_id: int, *, actor: str, reason: str = "") -> RuleAct:
+def dismiss(act_id: int, *, change: ChangeRequest) -> RuleAct:
     """Do not do it. Errors: ActNotFound, AlreadyDecided."""
-    _, act = _decide(act_id, RuleAct.Outcome.DISMISSED, actor)
-    _note("automation_dismiss", act, actor=actor, reason=reason)
+    _, act = _decide(act_id, RuleAct.Outcome.DISMISSED, audit.signed(change))
+    _note("automation_dismiss", act, change)
     return act
 
 
@@ -161,8 +170,7 @@ def _enter(found: Rule, about: Recommendation, how: InForce, now: datetime) -> R
             outcome=outcome,
         )
         if outcome == RuleAct.Outcome.LIMITED:
-            by = f"automation ({found.name})"
-            _note("automation_limit", act, actor=by, after={"hourly_limit": how.hourly_limit})
+            _note("automation_limit", act, _by(found), after={"hourly_limit": how.hourly_limit})
     return act
 
 
@@ -189,39 +197,41 @@ def _outcome(found: Rule, how: InForce, now: datetime) -> str:
     return (RuleAct.Outcome.LIMITED if is_spent else RuleAct.Outcome.STARTED).value
 
 
+def _by(found: Rule) -> ChangeRequest:
+    return ChangeRequest(by=f"automation ({found.name})")
+
+
 def _carry_out(
-    found: Rule, act: RuleAct, pool: WorkerPoolService, *, by: str = "", reason: str = ""
+    found: Rule, act: RuleAct, pool: WorkerPoolService, change: ChangeRequest
 ) -> RuleAct:
     """Do it and say so, whatever comes of it; a refusal by the pool is an outcome too."""
-    actor = by or f"automation ({found.name})"
     about = Recommendation(act.crm_source, act.subject, act.sentence, act.figures)
     try:
-        act.result, act.outcome = found.act(about, Hands(pool, actor)), RuleAct.Outcome.DONE.value
+        act.result = found.act(about, Hands(pool, change.by))
+        act.outcome = RuleAct.Outcome.DONE.value
     except PoolError as refusal:
         logger.warning("rule %s could not act on %s: %s", found.name, act.subject, refusal)
         act.result = {"error": mask(f"{refusal.code}: {refusal}")}
         act.outcome = RuleAct.Outcome.FAILED.value
-    act.acted_at, act.actor = timezone.now(), mask(actor)
+    act.acted_at, act.actor = timezone.now(), mask(change.by)
     act.save()
     after = {"outcome": act.outcome, **act.result}
-    _note("automation", act, actor=actor, reason=reason, after=after)
+    _note("automation", act, change, after=after)
     return act
 
 
 def _note(
     action: str,
     act: RuleAct,
+    change: ChangeRequest,
     *,
-    actor: str,
-    reason: str = "",
     after: Mapping[str, Any] | None = None,
 ) -> None:
     """With what the rule found, in its words and figures, and what a person said to it."""
     audit.record(
         action,
-        actor=actor,
+        change=replace(change, reason=_because(act.sentence, change.reason)),
         target=f"rule {act.rule}",
-        reason=_because(act.sentence, reason),
         before=act.figures,
         after=after,
     )
@@ -231,10 +241,10 @@ def _because(what: str, reason: str) -> str:
     return f"{what} Decided: {reason}" if reason else what
 
 
-def _decide(act_id: int, outcome: str, actor: str) -> tuple[Rule, RuleAct]:
+def _decide(act_id: int, outcome: str, signed: ChangeRequest) -> tuple[Rule, RuleAct]:
     """One person decides, once."""
     proposed = RuleAct.objects.filter(pk=act_id, outcome=RuleAct.Outcome.PROPOSED)
-    is_first = proposed.update(outcome=outcome, actor=mask(actor))
+    is_first = proposed.update(outcome=outcome, actor=signed.by)
     act = RuleAct.objects.filter(pk=act_id).first()
     if act is None:
         raise ActNotFound(f"There is no recommendation {act_id}; 'acts' shows them.")

@@ -7,16 +7,19 @@ from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
 from ingestion.conf import automation_conf, pool_conf
 from ingestion.models import SyncHistory, SyncSchedule
+from ingestion.models.run_metrics import reported_models
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.services import outside_runs
-from ingestion.services.reruns import parameters_of
-from ingestion.services.worker_pool import WorkerPoolService
+from ingestion.services.reporting.reruns import parameters_of
+from ingestion.services.runs import direct
+
+if TYPE_CHECKING:
+    from ingestion.services.worker_pool import WorkerPoolService
 
 REMEMBERED = timedelta(days=14)
 RUNS_PER_ROUTE = 30
@@ -115,7 +118,7 @@ class Facts:
 
 def collect(pool: WorkerPoolService) -> Facts:
     """Raises PoolUnavailable."""
-    dead = [row.pk for row in outside_runs.open_rows() if outside_runs.is_dead(row)]
+    dead = [row.pk for row in direct.open_rows() if direct.is_dead(row)]
     return Facts(
         now=timezone.now(),
         snapshot=pool.snapshot(queue_limit=1),
@@ -153,7 +156,7 @@ def run_of(
     metrics: Mapping[str, Any],
 ) -> Run:
     """From ``FIELDS`` of a row."""
-    models = metrics.get("models") or ()
+    models = reported_models(metrics)
     return Run(
         history_id,
         crm_source,
@@ -165,17 +168,16 @@ def run_of(
         error or "",
         error_class,
         parameters_of(configuration),
-        requests=sum(int(model.get("requests") or 0) for model in models),
-        throttled=sum(int(model.get("throttled") or 0) for model in models),
+        requests=sum(model["requests"] for model in models),
+        throttled=sum(model["throttled"] for model in models),
         model_seconds={
-            model["model"]: sum((model.get("seconds") or {}).values())
-            for model in loaded_models(metrics)
+            model["model"]: sum(model["seconds"].values()) for model in loaded_models(metrics)
         },
     )
 
 
 def loaded_models(metrics: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Of ``performance_metrics``: what tells of each model that was loaded."""
-    for model in metrics.get("models") or ():
-        if "model" in model and not (model.get("error") or model.get("skipped")):
+    for model in reported_models(metrics):
+        if model["model"] and not (model.get("error") or model.get("skipped")):
             yield model

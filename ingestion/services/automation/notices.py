@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import apprise
-
 from ingestion.conf import automation_conf
 
 logger = logging.getLogger(__name__)
@@ -17,6 +15,9 @@ def send(title: str, text: str) -> bool | None:
     urls = automation_conf().notice_urls
     if not urls:
         return None
+    # It takes a tenth of a second to import: only a process that sends a notice pays for it.
+    import apprise
+
     told = apprise.Apprise()
     for url in urls:
         if not told.add(url):

@@ -14,14 +14,14 @@ from typing import Any
 from django.utils import timezone
 
 from ingestion.models import AutomationReport, RuleAct, SyncHistory
-from ingestion.services import audit, cursor
+from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.services.automation import engine
 from ingestion.services.automation.dataset_ages import freshness
 from ingestion.services.automation.facts import FIELDS, Run, run_of
-from ingestion.services.automation.queries import queries
 from ingestion.services.automation.rule_errors import ReportNotFound
 from ingestion.services.automation.waste import wasted
-from ingestion.services.secrets import mask
+from ingestion.services.infra import cursor
+from ingestion.services.security import audit
 
 SHOWN = 10
 SOURCES = {
@@ -42,12 +42,14 @@ SOURCES = {
 }
 
 
-def make(*, hours: float = 12, now: datetime | None = None, actor: str = "") -> AutomationReport:
+def make(
+    *, hours: float = 12, now: datetime | None = None, change: ChangeRequest = UNSIGNED
+) -> AutomationReport:
     """Look back so many hours and keep what was seen."""
     end = now or timezone.now()
     start = end - timedelta(hours=hours)
     return AutomationReport.objects.create(
-        made_by=mask(audit.actor(actor)),
+        made_by=audit.signed(change).by,
         period_start=start,
         period_end=end,
         content=content_of(start, end),
@@ -73,7 +75,7 @@ def content_of(start: datetime, end: datetime) -> dict[str, Any]:
         "rules": _rules(acts),
         "recommendations": [_told(act) for act in acts],
         "sources": SOURCES,
-        "queries": queries(start, end),
+        "queries": {},  # filled in older reports; programs may look for it
     }
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ingestion.services.automation.facts import Run
-from ingestion.services.routing import ALL
+from ingestion.services.requests.routing import ALL
 
 
 def wasted(runs: Sequence[Run]) -> dict[str, Any]:

@@ -1,1 +1,6 @@
-"""The first run: a whole system on one machine, behind ``manage.py up``."""
+"""The whole system on one machine, behind manage.py up: Redis, web server, workers, beat.
+
+May use: worker_pool, tasks, infra, conf, models, pool, runfile, sync.common.
+Entry points: crms, embedded_redis, first_load, lock, login, plan, ports, problems, processes,
+    running, status.
+"""

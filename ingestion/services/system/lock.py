@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from ingestion import runfile
+from ingestion import private_files, runfile
 
 # A killed system's guard holds the lock until everything is ended.
 GUARD_SECONDS = 45.0
@@ -21,7 +21,7 @@ def take_lock(var_dir: Path) -> int:
     """The file descriptor that holds the lock until it is closed, here and in whoever inherits
     it. Raises RunsAlready."""
     path = runfile.path_in(var_dir).with_name("up.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + GUARD_SECONDS
     while not _is_taken_now(descriptor):

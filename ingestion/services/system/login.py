@@ -9,6 +9,8 @@ from pathlib import Path
 
 from django.contrib.auth import get_user_model
 
+from ingestion import private_files
+
 USER = "operator"
 FILE_NAME = "operator-login"
 
@@ -30,12 +32,12 @@ def ensure_login(var_dir: Path) -> Login:
     if get_user_model().objects.filter(is_superuser=True).exists():
         return Login(path=path if path.exists() else None)
     # The file comes first: a crash in between must not leave an account nobody can enter.
-    password = _kept_password(path) or _new_password(path)
+    password = _stored_password(path) or _new_password(path)
     get_user_model().objects.create_superuser(username=USER, email="", password=password)
     return Login(password=password, path=path, is_new=True)
 
 
-def _kept_password(path: Path) -> str:
+def _stored_password(path: Path) -> str:
     """The password of an earlier ledger, so that a deleted ledger keeps its login."""
     if not path.exists():
         return ""
@@ -53,7 +55,4 @@ def _new_password(path: Path) -> str:
 
 def ensure_secret(path: Path) -> str:
     """A random secret that stays the same from start to start, for its owner alone."""
-    if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(secrets.token_urlsafe(50))
-    return path.read_text().strip()
+    return private_files.secret(path)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from ingestion import private_files
 
 KEPT_BYTES = 5_000_000
 END_LINES = 15
 SHOWN_AT_ONCE = 5
-_NOTABLE = re.compile(r"\b(WARNING|ERROR|CRITICAL|Traceback)\b|\w+(Error|Exception): ")
+# As other programs write it, and as this project logs for people and for programs.
+_NOTABLE = re.compile(
+    r"\b(WARNING|ERROR|CRITICAL|Traceback)\b|\w+(Error|Exception): |"
+    r"\[(warning|error|critical) *\]|\"level\": \"(warning|error|critical)\""
+)
 
 
 class OutputFile:
@@ -19,12 +26,13 @@ class OutputFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._set_aside_when_big()
+        private_files.make_folder(path.parent)
+        private_files.make_file(path)
+        self._rotate_when_big()
         self._read_to = path.stat().st_size if path.exists() else 0
         self._begin = self._read_to
 
-    def _set_aside_when_big(self) -> None:
+    def _rotate_when_big(self) -> None:
         if self.path.exists() and self.path.stat().st_size > KEPT_BYTES:
             self.path.replace(self.path.with_suffix(".out.1"))
 
@@ -45,9 +53,11 @@ class OutputFile:
         self._read_to += len(whole) + len(newline)
         return whole.decode(errors="replace").splitlines()
 
-    def has_printed(self, text: str) -> bool:
-        """Whether this run of the program has printed ``text``."""
-        return text in self._this_run()
+    def printed_object(self, key: str) -> dict[str, Any] | None:
+        """The JSON object with ``key`` that this run has printed on a line of its own, or None."""
+        whole, _, _rest = self._this_run().rpartition("\n")
+        objects = (_json_object(line) for line in whole.splitlines() if line.startswith("{"))
+        return next((found for found in objects if key in found), None)
 
     def end(self) -> str:
         """The last lines of this run."""
@@ -57,3 +67,12 @@ class OutputFile:
         with self.path.open("rb") as source:
             source.seek(self._begin)
             return source.read().decode(errors="replace")
+
+
+def _json_object(line: str) -> dict[str, Any]:
+    """Empty for a line that only looks like one."""
+    try:
+        found: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {}
+    return found

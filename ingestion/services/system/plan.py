@@ -9,14 +9,16 @@ from pathlib import Path
 
 from ingestion.conf import SystemConf
 from ingestion.models import PoolSetting
-from ingestion.services import embedded_redis, limits
+from ingestion.services.system import embedded_redis
 from ingestion.services.system.processes import Program
+from ingestion.services.tasks import limits
 
 # Beyond what the worker itself gives its syncs to stop.
 WORKER_EXTRA_SECONDS = 5.0
 WEB_THREADS = 8
 # Beside the syncs, a worker has the monitor and the nightly tasks to run.
 SPARE_PROCESSES = 2
+SANDBOX_COMMAND = "crm_sandbox"
 
 _PYTHON = sys.executable
 
@@ -44,13 +46,10 @@ def redis_dir(conf: SystemConf) -> Path:
 
 
 def sandbox(conf: SystemConf, *, crms: tuple[str, ...], port: int, rows: int | None) -> Program:
+    """It prints what ``--status --json`` reports, on one line, once it answers."""
     wanted = ("--rows", str(rows)) if rows else ()
-    command = _manage("crm_sandbox", "--port", str(port), *wanted, "--crm", *crms)
+    command = manage(SANDBOX_COMMAND, "--json", "--port", str(port), *wanted, "--crm", *crms)
     return Program("sandbox", command, cwd=conf.base_dir)
-
-
-def sandbox_dir(conf: SystemConf) -> Path:
-    return conf.var_dir / "sandbox"
 
 
 def web(conf: SystemConf, *, descriptor: int) -> Program:
@@ -100,5 +99,5 @@ def _celery(*arguments: str) -> tuple[str, ...]:
     return (_PYTHON, "-m", "celery", "-A", "data_warehouse", *arguments)
 
 
-def _manage(*arguments: str) -> tuple[str, ...]:
+def manage(*arguments: str) -> tuple[str, ...]:
     return (_PYTHON, "manage.py", *arguments)

@@ -7,14 +7,16 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import sqlalchemy
-from django.db import DatabaseError, connection
+from django.db import connection
 from kombu import Connection
 from kombu.exceptions import OperationalError
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from ingestion import private_files
 from ingestion.conf import SystemConf
 from ingestion.pool.errors import PoolUnavailable
-from ingestion.services import embedded_redis
+from ingestion.services.infra.database import DATABASE_ERRORS
+from ingestion.services.system import embedded_redis
 from ingestion.services.system.crms import operators_crms
 from ingestion.services.worker_pool import get_worker_pool
 from ingestion.sync.common.registry import crms
@@ -84,7 +86,7 @@ def _broker_answers(url: str) -> bool:
 def _database() -> Iterator[str]:
     try:
         connection.ensure_connection()
-    except DatabaseError as problem:
+    except DATABASE_ERRORS as problem:
         yield f"DATABASE_URL: the database cannot be opened: {_first_line(problem)}"
 
 
@@ -102,7 +104,7 @@ def _warehouse(conf: SystemConf) -> Iterator[str]:
 
 def _folder(folder: Path) -> Iterator[str]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(folder)
     except OSError as problem:
         yield f"WAREHOUSE_URL: the folder {folder} cannot be made: {problem.strerror}."
 

@@ -146,10 +146,12 @@ class Supervisor:
         self._on_change = on_change
         self._children: list[Child] = []
 
-    def start(self, program: Program) -> None:
+    def start(self, program: Program) -> OutputFile:
+        """Start it; returns what it prints."""
         output = OutputFile(self._log_dir / f"{program.name}.out")
         self._children.append(Child(program, output))
         self._on_change()
+        return output
 
     @property
     def records(self) -> tuple[ProcessRecord, ...]:

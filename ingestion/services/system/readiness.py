@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db import DatabaseError
 from django_celery_beat.models import PeriodicTask
+
+from ingestion.services.infra.database import DATABASE_ERRORS
 
 ANSWER_SECONDS = 5.0
 
@@ -47,5 +48,5 @@ def beat_has_set_up(since: datetime) -> bool:
     """Beat writes its schedule into the ledger when it starts; it gives no other sign."""
     try:
         return bool(PeriodicTask.objects.filter(date_changed__gte=since).exists())
-    except DatabaseError:
+    except DATABASE_ERRORS:
         return False

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from django.core.management import call_command
 from django.db import connection
@@ -15,15 +16,15 @@ from django.db import connection
 from ingestion import runfile
 from ingestion.conf import SystemConf
 from ingestion.runfile import ProcessMark, RunFile
-from ingestion.sandbox import control
-from ingestion.services import embedded_redis
-from ingestion.services.system import crms, plan, problems
+from ingestion.services.system import crms, embedded_redis, plan, problems
 from ingestion.services.system.leftovers import stop_leftovers
 from ingestion.services.system.lock import take_lock
 from ingestion.services.system.login import Login, ensure_login, ensure_secret
 from ingestion.services.system.ports import HOST, listen
-from ingestion.services.system.processes import POLL_SECONDS, Program, Supervisor
+from ingestion.services.system.processes import POLL_SECONDS, Supervisor
 from ingestion.services.system.readiness import beat_has_set_up, missing_parts, web_answer
+
+T = TypeVar("T")
 
 READY_SECONDS = 180.0
 SANDBOX_SECONDS = 900.0  # a big one takes its time to draw its data
@@ -38,7 +39,7 @@ class StopRequested(Exception):
 
 
 @dataclass
-class StopWish:
+class StopRequest:
     """How often the operator has asked to stop: once in order, twice at once."""
 
     count: int = 0
@@ -76,7 +77,7 @@ class RunningSystem:
     conf: SystemConf
     options: Options
     say: Callable[[str], None]
-    wish: StopWish
+    wish: StopRequest
     _file: RunFile = field(init=False)
     _resources: ExitStack = field(init=False, default_factory=ExitStack)
 
@@ -148,28 +149,35 @@ class RunningSystem:
             return {}
         port = embedded_redis.free_port()
         password = ensure_secret(self.conf.var_dir / "redis-password")
-        self._start_and_wait(
-            plan.redis(self.conf, port=port, password=password),
-            until=lambda: embedded_redis.answers(port, password),
-        )
+        self._supervisor.start(plan.redis(self.conf, port=port, password=password))
+        self._wait(lambda: embedded_redis.answers(port, password), "redis does not answer")
         base = f"redis://:{password}@{HOST}:{port}"
         return {"CACHE_URL": f"{base}/1", "CELERY_BROKER_URL": f"{base}/0"}
 
     def _start_sandbox(self) -> tuple[str, ...]:
-        """The CRMs that it plays."""
-        names = crms.sandboxed_crms(self.conf) if self.options.sandbox else ()
-        if not names:
+        """The CRMs that it serves."""
+        if not self.options.sandbox:
             return ()
-        folder = plan.sandbox_dir(self.conf)
-        port = embedded_redis.free_port()
-        self.say(f"making the sandbox: {', '.join(names)}")
-        self._start_and_wait(
-            plan.sandbox(self.conf, crms=names, port=port, rows=self.options.rows),
-            until=lambda: control.status(folder)["url"] == f"http://{HOST}:{port}",
-            seconds=SANDBOX_SECONDS,
-        )
-        self._set_settings(crms.without_operators(control.settings(folder), self.conf))
+        if not crms.has_sandbox():
+            self.say(crms.NO_SANDBOX)
+            return ()
+        names = crms.sandboxed_crms(self.conf)
+        if names:
+            self.say(f"making the sandbox: {', '.join(names)}")
+            self._set_settings(crms.without_operators(self._serve_sandbox(names), self.conf))
         return names
+
+    def _serve_sandbox(self, names: tuple[str, ...]) -> dict[str, str]:
+        """The settings that lead to it."""
+        port = embedded_redis.free_port()
+        output = self._supervisor.start(
+            plan.sandbox(self.conf, crms=names, port=port, rows=self.options.rows)
+        )
+        status = self._wait(
+            lambda: output.printed_object("settings"), "sandbox does not answer", SANDBOX_SECONDS
+        )
+        settings: dict[str, str] = status["settings"]
+        return settings
 
     def _prepare_ledger(self) -> Login:
         self.say("preparing the database")
@@ -203,23 +211,19 @@ class RunningSystem:
 
     # --- Waiting, and the run file
 
-    def _start_and_wait(
-        self, program: Program, *, until: Callable[[], bool], seconds: float = READY_SECONDS
-    ) -> None:
-        self._supervisor.start(program)
-        self._wait(until, f"{program.name} does not answer", seconds)
-
     def _wait(
-        self, condition: Callable[[], bool], otherwise: str, seconds: float = READY_SECONDS
-    ) -> None:
+        self, answer: Callable[[], T | None], otherwise: str, seconds: float = READY_SECONDS
+    ) -> T:
+        """The first answer that is not empty. Raises NotReadyInTime with ``otherwise``."""
         deadline = time.monotonic() + seconds
-        while not condition():
+        while not (found := answer()):
             if self.wish:
                 raise StopRequested
             self._supervisor.check_start()
             if time.monotonic() > deadline:
                 raise NotReadyInTime(otherwise)
             time.sleep(POLL_SECONDS)
+        return found
 
     def _set_settings(self, settings: dict[str, str]) -> None:
         self._file = replace(self._file, settings={**self._file.settings, **settings})

@@ -1,1 +1,5 @@
-"""One file per rule; the engine finds them here."""
+"""One file per rule; the engine finds them here.
+
+May use: automation, scheduling, maintenance, beat, models, sync.common, pool.
+Entry points: none.
+"""

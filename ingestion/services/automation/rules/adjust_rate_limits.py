@@ -44,6 +44,9 @@ class AdjustRateLimits(Rule):
     def act(self, about: Recommendation, hands: Hands) -> dict[str, Any]:
         until = timezone.now() + timedelta(minutes=FOR_MINUTES)
         hands.pool.set_crm_limit(
-            about.crm_source, 1, actor=hands.actor, reason=about.sentence, expires_at=until
+            about.crm_source,
+            1,
+            change=hands.change(about),
+            expires_at=until,
         )
         return {"crm_limit": 1, "until": until.isoformat()}

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from ingestion.models.automation import Level
-from ingestion.services import stale_syncs
 from ingestion.services.automation.base import Hands, Recommendation, Rule
 from ingestion.services.automation.facts import Facts
+from ingestion.services.maintenance import stale_syncs
 
 
 class CleanupStuckProcesses(Rule):

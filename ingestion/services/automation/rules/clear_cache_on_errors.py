@@ -1,4 +1,4 @@
-"""A route that fails again and again over what was kept of earlier runs: load it anew."""
+"""A route that fails again and again over what was kept of earlier runs: load it again."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 from ingestion.services.automation.base import Hands, Recommendation, Rule
 from ingestion.services.automation.facts import Facts, Run
-from ingestion.sync.common.errors import KeptStateWrong
+from ingestion.sync.common.errors import StoredStateInvalid
 
-CLASSES = frozenset({KeptStateWrong.error_class})
+CLASSES = frozenset({StoredStateInvalid.error_class})
 KEPT_STATE = re.compile(r"schema|column|watermark|cursor|state of|pending package", re.IGNORECASE)
 FAILURES = 3
 
 
 class ClearCacheOnErrors(Rule):
-    """Watermark and schema are what a route keeps; a full run makes both anew, without a moment in
+    """Watermark and schema are what a route keeps; a full run makes both again, without a moment in
     which the table is empty."""
 
     name = "clear_cache_on_errors"
-    does = "makes watermark and schema anew by a full run"
+    does = "makes watermark and schema new by a full run"
     cooldown_minutes = 24 * 60
     hourly_limit = 1
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ingestion.services import schedules
+from ingestion.pool.change import ChangeRequest
 from ingestion.services.automation.base import Hands, Recommendation, Rule
 from ingestion.services.automation.facts import Facts
+from ingestion.services.scheduling import schedules
 from ingestion.sync.common.errors import TimedOut, TooLarge
 
 CLASSES = frozenset({TimedOut.error_class, TooLarge.error_class})
@@ -40,5 +41,5 @@ class OptimizeBatchSize(Rule):
     def act(self, about: Recommendation, hands: Hands) -> dict[str, Any]:
         found = schedules.get(about.figures["schedule_id"])
         options = {**found.options, "batch_size": about.figures["to"]}
-        schedules.edit(found.pk, {"options": options}, actor=hands.actor)
+        schedules.edit(found.pk, {"options": options}, change=ChangeRequest(by=hands.actor))
         return {"batch_size": about.figures["to"]}

@@ -8,10 +8,11 @@ from typing import Any
 
 from ingestion.models import SyncSchedule
 from ingestion.models.automation import Level
-from ingestion.services import schedules
+from ingestion.pool.change import ChangeRequest
 from ingestion.services.automation.base import Hands, Recommendation, Rule
 from ingestion.services.automation.facts import Facts
-from ingestion.services.recurrence import recurrence_of
+from ingestion.services.beat.recurrence import recurrence_of
+from ingestion.services.scheduling import schedules
 
 LAST_RUNS, RUNS_BEFORE = 5, 10
 GROWN = 1.5
@@ -52,5 +53,7 @@ class PredictiveMaintenance(Rule):
 
     def act(self, about: Recommendation, hands: Hands) -> dict[str, Any]:
         every = about.figures["every"]
-        schedules.edit(about.figures["schedule_id"], {"every": every}, actor=hands.actor)
+        schedules.edit(
+            about.figures["schedule_id"], {"every": every}, change=ChangeRequest(by=hands.actor)
+        )
         return {"every": every}

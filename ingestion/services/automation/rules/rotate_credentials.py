@@ -45,6 +45,8 @@ class RotateCredentials(Rule):
     def act(self, about: Recommendation, hands: Hands) -> dict[str, Any]:
         until = timezone.now() + timedelta(minutes=FOR_MINUTES)
         hands.pool.pause(
-            about.crm_source, actor=hands.actor, reason=about.sentence, expires_at=until
+            about.crm_source,
+            change=hands.change(about),
+            expires_at=until,
         )
         return {"paused": about.crm_source, "until": until.isoformat()}

@@ -42,7 +42,5 @@ class ScaleUpResources(Rule):
     def act(self, about: Recommendation, hands: Hands) -> dict[str, Any]:
         until = timezone.now() + timedelta(minutes=FOR_MINUTES)
         limit = min(about.figures["to"], about.figures["ceiling"])
-        hands.pool.set_max_workers(
-            limit, actor=hands.actor, reason=about.sentence, expires_at=until
-        )
+        hands.pool.set_max_workers(limit, change=hands.change(about), expires_at=until)
         return {"max_workers": limit, "until": until.isoformat()}

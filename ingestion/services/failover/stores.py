@@ -1,0 +1,76 @@
+"""What the failover asks of its two stores, whatever they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, Self, runtime_checkable
+
+from ingestion.pool.controls import Named
+from ingestion.pool.order_rule import PriorityAging
+from ingestion.pool.record import TaskRecord
+from ingestion.pool.store import PoolStore
+from ingestion.pool.task import WorkerTask
+
+
+class PrimaryStore(PoolStore, Protocol):
+    """The store that decides while it can be reached. It may lose its state, and gets it back."""
+
+    is_incomplete: bool
+    """A part of the state was found missing; whole again only after a rebuild."""
+
+    def at(self, epoch: int | None) -> Self:
+        """The same store, for the state of ``epoch`` alone: on any other it raises StateLost."""
+
+    def probe(self) -> None:
+        """Raises PoolUnavailable unless the server takes writes and answers."""
+
+    def find_lost(self) -> None:
+        """Raises StateLost where a task is listed and gone, which may show much later by itself."""
+
+    def rebuild(
+        self,
+        tasks: Iterable[TaskRecord],
+        *,
+        epoch: int,
+        controls: Named,
+        priority_aging: PriorityAging | None = None,
+    ) -> int:
+        """Replace the whole state, which is then that of ``epoch``; how many tasks there are.
+        Raises StateLost where a later rebuild was faster, PoolUnavailable."""
+
+
+class FallbackStore(PoolStore, Protocol):
+    """The store that decides meanwhile: it has every task already."""
+
+    def at(self, epoch: int) -> Self:
+        """The same store, which raises ActiveStoreChanged unless it decides, in ``epoch``."""
+
+
+@runtime_checkable
+class ReadsLease(Protocol):
+    """A store that can answer a heartbeat without a write."""
+
+    def holding(self, task_id: str, *, attempt: int) -> WorkerTask:
+        """The task. Errors as those of ``heartbeat``."""
+
+
+@runtime_checkable
+class HoldsLegacy(Protocol):
+    """A store that an older version may have left pickled values in."""
+
+    def pickled_legacy(self) -> tuple[str, ...]:
+        """What was found and not read, by name."""
+
+    def import_pickled(self) -> tuple[int, int]:
+        """Import it, running nothing of it: how many tasks were put back, and how many entries
+        could not be read and became dead letters."""
+
+
+def pickled_state(names: tuple[str, ...]) -> str:
+    """What an operator is told of it; '' where there is nothing."""
+    if not names:
+        return ""
+    return (
+        f"Redis holds state of an older version that is pickled and was not read: "
+        f"{', '.join(names)}. If this pool wrote it, run: manage.py manage_worker_pool import-old-state"
+    )

@@ -1,0 +1,337 @@
+"""The ledger follows the store: SyncHistory rows and audit records of the pool's tasks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ingestion.deprecated_names import with_old_keys
+from ingestion.models import AuditRecord, SyncHistory
+from ingestion.pool.change import ChangeRequest
+from ingestion.pool.clock import from_us, to_us
+from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
+from ingestion.services.infra.database import DATABASE_ERRORS
+from ingestion.services.ledger import state as ledger_state
+from ingestion.services.ledger import statements
+from ingestion.services.requests.submission import Prepared
+from ingestion.services.security import audit
+from ingestion.sync.common.errors import LOST
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+ACTIONS = {
+    TaskStatus.COMPLETED: "complete",
+    TaskStatus.FAILED: "fail",
+    TaskStatus.CANCELLED: "cancel",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a submission has written."""
+
+    row: SyncHistory
+    audit: AuditRecord
+
+    @property
+    def placed_at(self) -> datetime:
+        return from_us(self.row.queued_us or 0)
+
+
+def enter(good: Prepared, *, is_accepted: bool = False) -> Entry:
+    """Write the row and the audit record of a task that is about to be submitted.
+
+    The store gives the task its place, which is written down then, see ``ledger_state.accept``.
+    With ``is_accepted`` the row has one already, for ``PoolStore.admit``. Where the store cannot
+    take that, as another submission was quicker, the two differ by the time between them.
+    """
+    entry = Entry(_new_row(good, is_accepted=is_accepted), _submission(good))
+    statements.enter(entry.row, entry.audit, is_placed=is_accepted)
+    return entry
+
+
+def enter_many(good: Sequence[Prepared]) -> list[Entry]:
+    """As ``enter`` for each, in one transaction."""
+    rows = [_new_row(one) for one in good]
+    records = [_submission(one) for one in good]
+    with transaction.atomic():
+        SyncHistory.objects.bulk_create(rows, batch_size=BATCH)
+        AuditRecord.objects.bulk_create(records, batch_size=BATCH)
+    return [Entry(row, record) for row, record in zip(rows, records, strict=True)]
+
+
+def entered(good: Sequence[Prepared]) -> list[Entry]:
+    """What ``enter_many`` has written for these; nothing where it has not."""
+    ids = [one.task.id for one in good]
+    rows = {
+        row.worker_pool_task_id: row
+        for row in SyncHistory.objects.filter(worker_pool_task_id__in=ids)
+    }
+    records = {
+        record.target: record
+        for record in AuditRecord.objects.filter(action="submit", target__in=ids)
+    }
+    found = [task_id for task_id in ids if task_id in rows and task_id in records]
+    return [Entry(rows[task_id], records[task_id]) for task_id in found]
+
+
+def take_back(entries: Sequence[Entry]) -> None:
+    """These submissions were refused after all, and must leave no trace."""
+    with transaction.atomic():
+        SyncHistory.objects.filter(pk__in=[entry.row.pk for entry in entries]).delete()
+        AuditRecord.objects.filter(pk__in=[entry.audit.pk for entry in entries]).delete()
+
+
+def _new_row(good: Prepared, *, is_accepted: bool = False) -> SyncHistory:
+    task = good.task
+    row = SyncHistory(
+        status=SyncHistory.Status.QUEUED,
+        crm_source=task.crm_source,
+        sync_type=task.sync_type,
+        endpoint=good.route.command,
+        start_time=task.queued_at,
+        worker_pool_task_id=task.id,
+        configuration={**good.configuration(), "worker_pool_task_id": task.id},
+    )
+    columns = ledger_state.columns_of(task)
+    del columns["pool_state"]["sync_history_id"]  # known once the row is there
+    if is_accepted:
+        columns["revision"] = 1
+    else:  # without a status of the store
+        del columns["pool_status"]
+    for name, value in columns.items():
+        setattr(row, name, value)
+    return row
+
+
+def _submission(good: Prepared) -> AuditRecord:
+    taken_over = good.taken_over
+    del taken_over["requested_by"]  # it is the record's actor
+    return audit.entry(
+        "submit",
+        change=good.submission.change,
+        target=good.task.id,
+        after={"route": good.task.route, "asked": good.route.asked, **taken_over},
+    )
+
+
+def follow(task: WorkerTask, *, by: str = "", epoch: int | None = None) -> bool:
+    """Bring a task's row to what the store says of it; True if that changed the row.
+
+    ``epoch`` is that of the store: with one, the row also gets all that the store knows of the
+    task, and a start or a return to the queue is written only while that epoch is in force. If the
+    database cannot be written now, the next monitor round does it.
+    """
+    try:
+        return _write(task, by=by, epoch=epoch)
+    except DATABASE_ERRORS:
+        logger.exception("task %s: the ledger could not be written", task.id)
+        return False
+
+
+def _write(task: WorkerTask, *, by: str, epoch: int | None) -> bool:
+    columns = None if epoch is None else ledger_state.columns_of(task)
+    if task.status.is_final:
+        return _close(task, by=by, columns=columns)
+    if task.status == TaskStatus.RUNNING:
+        started = {
+            "status": SyncHistory.Status.RUNNING,
+            "attempt": task.attempt,
+            "start_time": task.started_at or timezone.now(),
+            **(columns or {}),
+        }
+        return statements.start(task.id, attempt=task.attempt, epoch=epoch, columns=started)
+    return _mark_queued(task, by=by, columns=columns, epoch=epoch)
+
+
+def follow_place(task: WorkerTask, *, epoch: int | None) -> None:
+    """Write an operator's change of a queued task to its row. Nothing to do without an ``epoch``:
+    then the ledger is the active store and has the change already."""
+    if epoch is None:
+        return
+    columns = ledger_state.columns_of(task)
+    try:
+        SyncHistory.objects.mark_placed(
+            task.id, revision=task.revision, columns=columns, epoch=epoch
+        )
+    except DATABASE_ERRORS:
+        logger.exception("task %s: its place could not be written into the ledger", task.id)
+
+
+def write_down(task: WorkerTask) -> bool:
+    """Overwrite the open row with what the store says, whatever stands there. For repairs only:
+    every other change of a row is conditional."""
+    columns = ledger_state.columns_of(task)
+    if task.confirmed_at:
+        columns.pop("confirm_token", None)
+    rows = SyncHistory.objects.open_row(task.id)
+    return bool(rows.update(status=task.status.value, attempt=task.attempt, **columns))
+
+
+def _mark_queued(
+    task: WorkerTask, *, by: str, columns: Mapping[str, Any] | None, epoch: int | None
+) -> bool:
+    with transaction.atomic():
+        is_news = SyncHistory.objects.mark_queued(
+            task.id,
+            attempt=task.attempt,
+            error_message=task.error_message,
+            columns=columns,
+            epoch=epoch,
+        )
+        if is_news:
+            _retry(task, by).save()
+    return is_news
+
+
+def _close(task: WorkerTask, *, by: str, columns: Mapping[str, Any] | None) -> bool:
+    ending = SyncHistory.objects.closing_columns(
+        row_status(task),
+        error_message=task.error_message or task.result.get("warning"),
+        error_class=_error_class(task),
+        counts=task.result.get("counts"),
+        performance_metrics=task.result.get("metrics"),
+    )
+    # Needs no epoch: the attempt's holder is the only one who can know how it ended.
+    closed = statements.close(
+        task.id,
+        attempt=task.attempt,
+        columns={**ending, **(columns or {})},
+        record=_ending(task, ChangeRequest(by=by)),
+    )
+    if closed:
+        logger.info("task %s (%s) ended %s", task.id, task.route, task.status)
+    return closed
+
+
+def _error_class(task: WorkerTask) -> str:
+    """The class that the run gave its failure; ``lost`` where the run did not report one."""
+    if task.status != TaskStatus.FAILED:
+        return ""
+    return str(task.result.get("error_class", LOST))
+
+
+def row_status(task: WorkerTask) -> str:
+    """The row's status for a task that has ended. ``partial`` exists in the ledger only."""
+    if task.status == TaskStatus.COMPLETED:
+        return str(task.result.get("status", SyncHistory.Status.SUCCESS))
+    return str(SyncHistory.Status(task.status.value))
+
+
+def cancel_rows(tasks: Sequence[WorkerTask], *, change: ChangeRequest) -> int:
+    """Close the rows of many tasks that were cancelled while they were queued; how many."""
+    closed = 0
+    for start in range(0, len(tasks), BATCH):
+        chunk = tasks[start : start + BATCH]
+        closed += _cancel_open_rows([task.id for task in chunk], change.reason)
+        AuditRecord.objects.bulk_create(_ending(task, change) for task in chunk)
+    return closed
+
+
+def cancel_every_row(*, opened_before: datetime, change: ChangeRequest) -> int:
+    """Close every open row of a pool task; how many."""
+    closed = 0
+    for rows in open_batches(SyncHistory.OPEN_STATUSES):
+        open_ones = {
+            str(row.worker_pool_task_id): row.status
+            for row in rows
+            if row.created_at <= opened_before
+        }
+        closed += _cancel_open_rows(open_ones, change.reason)
+        AuditRecord.objects.bulk_create(
+            audit.entry(
+                "cancel",
+                change=change,
+                target=task_id,
+                before={"status": status},
+                after={"status": TaskStatus.CANCELLED.value},
+            )
+            for task_id, status in open_ones.items()
+        )
+    return closed
+
+
+def _cancel_open_rows(task_ids: Iterable[str], reason: str) -> int:
+    return (
+        open_rows()
+        .filter(worker_pool_task_id__in=list(task_ids))
+        .update(
+            status=SyncHistory.Status.CANCELLED,
+            error_message=reason,
+            end_time=timezone.now(),
+            pool_status=TaskStatus.CANCELLED,
+            ended_us=to_us(utc_now()),
+        )
+    )
+
+
+def _ending(task: WorkerTask, change: ChangeRequest) -> AuditRecord:
+    """The audit record of a task's end. A completed task is recorded as its worker's action,
+    whichever process writes the record."""
+    completed_by = task.worker if task.status == TaskStatus.COMPLETED else None
+    was = TaskStatus.RUNNING if task.started_at else TaskStatus.QUEUED
+    return audit.entry(
+        ACTIONS[task.status],
+        change=ChangeRequest(
+            by=change.by or completed_by or "", reason=change.reason or task.error_message or ""
+        ),
+        target=task.id,
+        before={"status": was.value, "attempt": task.attempt, "worker": task.worker},
+        after={"route": task.route, "status": task.status.value, "attempt": task.attempt},
+    )
+
+
+def _retry(task: WorkerTask, by: str) -> AuditRecord:
+    """The audit record of an attempt that ended while the task is queued for another one."""
+    return audit.entry(
+        "retry",
+        change=ChangeRequest(by=by, reason=task.error_message or ""),
+        target=task.id,
+        before={"status": TaskStatus.RUNNING.value, "attempt": task.attempt},
+        after={
+            "route": task.route,
+            "status": task.status.value,
+            "max_attempts": task.max_attempts,
+            "not_before": task.not_before.isoformat() if task.not_before else None,
+        },
+    )
+
+
+def open_rows(
+    statuses: Sequence[str] = SyncHistory.OPEN_STATUSES,
+) -> QuerySet[SyncHistory]:
+    """The rows of pool tasks that have not ended."""
+    return SyncHistory.objects.filter(worker_pool_task_id__isnull=False, status__in=statuses)
+
+
+def open_counts() -> dict[str, int]:
+    """How many tasks run and wait by the ledger."""
+    running, queued = (
+        open_rows([status]).count()
+        for status in (SyncHistory.Status.RUNNING, SyncHistory.Status.QUEUED)
+    )
+    return with_old_keys(
+        {"active": running, "queued": queued, "delayed": 0, "held": 0, "dead_letters": 0}
+    )
+
+
+def open_batches(statuses: Sequence[str]) -> Iterator[list[SyncHistory]]:
+    """Open rows of pool tasks, some at a time."""
+    last = 0
+    while rows := list(open_rows(statuses).filter(pk__gt=last).order_by("pk")[:BATCH]):
+        yield rows
+        last = rows[-1].pk
+
+
+def task_of(row: SyncHistory) -> WorkerTask:
+    """The task of an open row, QUEUED at its old place, with its attempt kept."""
+    task = ledger_state.record_of(row).task
+    return task.queued_again(task.queued_at)

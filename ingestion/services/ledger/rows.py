@@ -1,0 +1,90 @@
+"""Queries for the rows that the ledger's store works on, by their ``pool_status``: what the active
+store has last said of each task."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import BigIntegerField, Count, ExpressionWrapper, F, Q, QuerySet
+from django.db.models.functions import Cast, Coalesce
+
+from ingestion.models import SyncHistory
+from ingestion.pool.clock import seconds_to_us, to_us
+from ingestion.pool.order_rule import OrderRule
+from ingestion.pool.overlap import ALL, OnOverlap, parameters_digest
+from ingestion.pool.store import PoolPolicy
+from ingestion.pool.task import TaskStatus, WorkerTask
+from ingestion.services.ledger.state import FINAL
+
+OPEN = Q(status__in=SyncHistory.OPEN_STATUSES)
+IS_QUEUED = OPEN & Q(pool_status=TaskStatus.QUEUED)
+
+Rows = QuerySet[SyncHistory]
+
+
+def active() -> Rows:
+    return SyncHistory.objects.filter(OPEN, pool_status=TaskStatus.RUNNING)
+
+
+def ready(rule: OrderRule) -> Rows:
+    """In their true order. No row keeps a score: another rule gives another order at once."""
+    waiting = SyncHistory.objects.filter(IS_QUEUED, delayed_us=None, held_us=None)
+    remainder = F("queued_us") % rule.unit_us
+    return waiting.order_by(score(rule), remainder, "worker_pool_task_id")
+
+
+def ready_by_crm() -> dict[str, int]:
+    """How many stand in the queue of each CRM."""
+    found = SyncHistory.objects.filter(IS_QUEUED, delayed_us=None, held_us=None)
+    counted = found.order_by("crm_source").values_list("crm_source").annotate(count=Count("pk"))
+    return dict(counted)
+
+
+def score(rule: OrderRule) -> Coalesce:
+    """The formula of ``order_rule``. Databases divide whole numbers towards zero, which is the same
+    for times after 1970."""
+    # PostgreSQL multiplies two small numbers as small ones, and the product may be a large one.
+    priority = Cast("priority", BigIntegerField())
+    own = F("queued_us") / rule.unit_us - rule.zero - priority * rule.level
+    return Coalesce("front_score", ExpressionWrapper(own, output_field=BigIntegerField()))
+
+
+def delayed() -> Rows:
+    """By the time for which they wait."""
+    waiting = SyncHistory.objects.filter(IS_QUEUED, delayed_us__isnull=False, held_us=None)
+    return waiting.order_by("delayed_us", "worker_pool_task_id")
+
+
+def held() -> Rows:
+    """By when they were held."""
+    waiting = SyncHistory.objects.filter(IS_QUEUED, held_us__isnull=False)
+    return waiting.order_by("held_us", "worker_pool_task_id")
+
+
+def overlapping(task: WorkerTask, on_overlap: OnOverlap) -> list[Rows]:
+    """Queued tasks that do the work of ``task``: per kind of overlap a query for the first of
+    them."""
+    found = SyncHistory.objects.filter(IS_QUEUED, crm_source=task.crm_source)
+    found = found.order_by("sync_type", "parameters_digest", "worker_pool_task_id")
+    if on_overlap == OnOverlap.COALESCE:
+        found = found.filter(parameters_digest=parameters_digest(task.parameters))
+    elif task.sync_type == ALL:
+        return [found[:1]]
+    return [found.filter(sync_type=sync_type)[:1] for sync_type in {task.sync_type, ALL}]
+
+
+def promote(now: datetime) -> None:
+    """Delayed tasks whose not-before time has come enter the queue."""
+    SyncHistory.objects.filter(IS_QUEUED, delayed_us__lte=to_us(now)).update(delayed_us=None)
+
+
+def retained(policy: PoolPolicy, now: datetime) -> Q:
+    """Tasks that have ended and are still within their retention time."""
+    since_us = to_us(now) - seconds_to_us(policy.retention_seconds)
+    return Q(pool_status__in=FINAL, ended_us__gt=since_us)
+
+
+def known(policy: PoolPolicy, now: datetime) -> Rows:
+    """All tasks that the store knows: open ones, and ended ones within their retention time."""
+    is_open = OPEN & Q(pool_status__in=(TaskStatus.QUEUED, TaskStatus.RUNNING))
+    return SyncHistory.objects.filter(is_open | retained(policy, now))

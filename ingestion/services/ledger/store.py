@@ -1,0 +1,232 @@
+"""The store over the ledger's tables: active while Redis cannot be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Min
+
+from ingestion.models import PoolAnswer, SyncHistory
+from ingestion.pool.change import UNSIGNED, ChangeRequest
+from ingestion.pool.clock import from_us, seconds_to_us, to_us
+from ingestion.pool.errors import Overlaps
+from ingestion.pool.overlap import OnOverlap
+from ingestion.pool.record import clean_text, plain_json
+from ingestion.pool.snapshot import PoolSnapshot
+from ingestion.pool.store import ANSWER_SECONDS, Admitted, Finished, Outcome, Reaped
+from ingestion.pool.task import WorkerTask
+from ingestion.services.ledger import rows
+from ingestion.services.ledger.operators import LedgerOperators, clean_change
+from ingestion.services.ledger.state import FINAL, readable
+from ingestion.services.ledger.transaction import put_in
+
+BATCH = 500
+
+
+class LedgerPoolStore(LedgerOperators):
+    """See ``PoolStore``.
+
+    ``at(epoch)`` gives a store that raises ActiveStoreChanged unless the ledger is the active store
+    in that epoch.
+    """
+
+    # Life of a task
+
+    def submit(self, task: WorkerTask, *, on_overlap: OnOverlap = OnOverlap.ALLOW) -> WorkerTask:
+        new = replace(task, parameters=plain_json(task.parameters))
+        with self._transaction() as tx:
+            tx.load_task(task.id)
+            if on_overlap != OnOverlap.ALLOW:
+                tx.load_overlapping(new, on_overlap)
+            return tx.page.submit(new, on_overlap=on_overlap)
+
+    def submit_many(
+        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]]
+    ) -> tuple[WorkerTask | Overlaps, ...]:
+        with self._transaction() as tx:
+            ids = [task.id for task, _ in tasks]
+            tx.load(rows.known(self._policy, tx.now).filter(worker_pool_task_id__in=ids))
+            for task, on_overlap in tasks:
+                if on_overlap != OnOverlap.ALLOW:
+                    tx.load_overlapping(task, on_overlap)
+            return tx.page.submit_many(
+                [
+                    (replace(task, parameters=plain_json(task.parameters)), on_overlap)
+                    for task, on_overlap in tasks
+                ]
+            )
+
+    def admit(self, task: WorkerTask, *, token: str) -> Admitted:
+        new = replace(task, parameters=plain_json(task.parameters))
+        with self._transaction() as tx:
+            tx.load_task(task.id)
+            if not tx.recall_answer(token):
+                tx.load_candidates()
+            return tx.page.admit(new, token=token)
+
+    def claim(self, *, token: str) -> tuple[WorkerTask, ...]:
+        with self._transaction() as tx:
+            if not tx.recall_answer(token):
+                tx.load_candidates()
+            return tx.page.claim(token=token)
+
+    def confirm(self, task_id: str, *, attempt: int, worker: str, token: str) -> WorkerTask:
+        with self._transaction(task_id) as tx:
+            return tx.page.confirm(task_id, attempt=attempt, worker=worker, token=token)
+
+    def heartbeat(self, task_id: str, *, attempt: int) -> WorkerTask:
+        with self._transaction(task_id) as tx:
+            return tx.page.heartbeat(task_id, attempt=attempt)
+
+    def report_progress(
+        self, task_id: str, *, attempt: int, progress: dict[str, Any]
+    ) -> WorkerTask:
+        with self._transaction(task_id) as tx:
+            return tx.page.report_progress(task_id, attempt=attempt, progress=plain_json(progress))
+
+    def holding(self, task_id: str, *, attempt: int) -> WorkerTask:
+        """Like ``heartbeat``, but nothing is written and no lock taken."""
+        with self._look() as page:
+            put_in(
+                page, rows.known(self._policy, self._clock()).filter(worker_pool_task_id=task_id)
+            )
+            return page.holding(task_id, attempt=attempt)
+
+    def finish(self, task_id: str, *, attempt: int, outcome: Outcome, token: str) -> Finished:
+        with self._transaction() as tx:
+            tx.load_task(task_id)
+            if not tx.recall_answer(token):
+                tx.load_candidates(freed=1)
+            return tx.page.finish(task_id, attempt=attempt, outcome=_clean(outcome), token=token)
+
+    def return_to_queue(self, task_id: str, *, attempt: int) -> WorkerTask:
+        with self._transaction(task_id) as tx:
+            return tx.page.return_to_queue(task_id, attempt=attempt)
+
+    def repair(self, task_id: str) -> WorkerTask:
+        with self._transaction(task_id) as tx:
+            return tx.page.repair(task_id)
+
+    def drop_dead_letter(self, task_id: str) -> bool:
+        """There is nothing to forget: a row that cannot be read stays in the table."""
+        return False
+
+    def reap(self) -> Reaped:
+        with self._transaction() as tx:
+            rows.promote(tx.now)
+            tx.load(rows.active())
+            oldest = tx.now - timedelta(seconds=ANSWER_SECONDS)
+            PoolAnswer.objects.filter(at__lte=oldest).delete()
+            return tx.page.reap()
+
+    # Views
+
+    def get(self, task_id: str) -> WorkerTask | None:
+        with self._look() as page:
+            put_in(
+                page, rows.known(self._policy, self._clock()).filter(worker_pool_task_id=task_id)
+            )
+            return page.get(task_id)
+
+    def active(self) -> tuple[WorkerTask, ...]:
+        with self._look() as page:
+            put_in(page, rows.active())
+            return page.active()
+
+    def queued(self, *, offset: int = 0, limit: int | None = None) -> tuple[WorkerTask, ...]:
+        with self._look() as page:
+            found: list[WorkerTask] = []
+            skip = max(0, offset)
+            for part in (rows.ready(page.rule), rows.delayed(), rows.held()):
+                rest = None if limit is None else skip + limit - len(found)
+                found += [record.task for record in readable(part[skip:rest])]
+                skip = max(0, skip - part.count())
+            return tuple(found)
+
+    def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
+        with self._transaction() as tx:
+            ready, delayed, held = rows.ready(tx.page.rule), rows.delayed(), rows.held()
+            tx.load(rows.active())
+            tx.load(ready[:queue_limit])
+            tx.load(delayed[:queue_limit])
+            tx.load(held[:queue_limit])
+            oldest_us = ready.aggregate(oldest=Min("queued_us"))["oldest"]
+            return replace(
+                tx.page.snapshot(queue_limit=queue_limit),
+                queued_count=ready.count(),
+                delayed_count=delayed.count(),
+                held_count=held.count(),
+                queued_by_crm=rows.ready_by_crm(),
+                oldest_queued_at=None if oldest_us is None else from_us(oldest_us),
+            )
+
+    # Whole-pool verbs
+
+    def clear_queue(
+        self, *, change: ChangeRequest = UNSIGNED, limit: int = 1000
+    ) -> tuple[WorkerTask, ...]:
+        with self._transaction() as tx:
+            rest = limit
+            for part in (rows.ready(tx.page.rule), rows.delayed(), rows.held()):
+                tx.load(part[:rest])
+                rest = max(0, rest - part.count())
+            return tx.page.clear_queue(change=clean_change(change), limit=limit)
+
+    def forget_finished(self, *, max_age_seconds: float) -> int:
+        with self._transaction() as tx:
+            until_us = to_us(tx.now) - seconds_to_us(max_age_seconds)
+            ended = SyncHistory.objects.filter(rows.retained(self._policy, tx.now))
+            return ended.filter(ended_us__lte=until_us).update(ended_us=0)
+
+    def reset(self) -> int:
+        with self._transaction() as tx:
+            known = rows.known(self._policy, tx.now)
+            ended = known.filter(pool_status__in=FINAL).update(ended_us=0)
+            forgotten = known.filter(rows.OPEN).update(pool_status=None)
+            PoolAnswer.objects.all().delete()
+            tx.page.recall({})
+            return ended + forgotten
+
+    def restore(self, tasks: Sequence[WorkerTask]) -> int:
+        with self._transaction() as tx:
+            ids = [task.id for task in tasks]
+            for start in range(0, len(ids), BATCH):
+                chunk = ids[start : start + BATCH]
+                known = rows.known(self._policy, tx.now)
+                tx.load(known.filter(worker_pool_task_id__in=chunk))
+            return tx.page.restore(tasks)
+
+    def worker_seen(
+        self, name: str, *, capacity: int, task_names: Collection[str] | None = None
+    ) -> None:
+        with self._transaction() as tx:
+            tx.page.worker_seen(name, capacity=capacity, task_names=task_names)
+
+    def worker_gone(self, name: str) -> None:
+        with self._transaction() as tx:
+            tx.page.worker_gone(name)
+
+    def note_monitor_round(self) -> datetime:
+        with self._transaction() as tx:
+            return tx.page.note_monitor_round()
+
+    def last_monitor_round(self) -> datetime | None:
+        with self._look() as page:
+            return page.last_monitor_round()
+
+    def ping(self) -> None:
+        with self._look(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+
+def _clean(outcome: Outcome) -> Outcome:
+    message = outcome.error_message
+    return replace(
+        outcome,
+        error_message=clean_text(message) if message else message,
+        result=plain_json(outcome.result),
+    )

@@ -1,0 +1,310 @@
+"""The life of a task: submitted, started, confirmed, kept alive, ended; each verb once."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from ingestion.conf import PoolConf, pool_conf
+from ingestion.pool.change import UNSIGNED, ChangeRequest
+from ingestion.pool.errors import (
+    AlreadyFinished,
+    InvalidStatusChange,
+    LeaseLost,
+    PoolUnavailable,
+    TaskNotFound,
+)
+from ingestion.pool.overlap import OnOverlap
+from ingestion.pool.store import Outcome, PoolStore
+from ingestion.pool.task import FINAL_STATUSES, TaskStatus, WorkerTask
+from ingestion.services.infra.database import DATABASE_ERRORS
+from ingestion.services.infra.throttle import Overdue
+from ingestion.services.ledger import entries as ledger
+from ingestion.services.ledger import state as ledger_state
+from ingestion.services.requests.submission import Prepared, Submission, Submitted, prepare
+from ingestion.services.security import audit
+from ingestion.services.security.secrets import mask_json
+from ingestion.services.tasks import aging, conflicts, dispatch, limits, repairs, submissions
+from ingestion.services.tasks.outcomes import cancellation, without_secrets
+from ingestion.services.tasks.submissions import Refused
+
+logger = logging.getLogger(__name__)
+
+# Repairs run this many times within a lease, whoever comes along.
+REAPS_PER_LEASE = 9
+
+
+class TaskLife:
+    """The verbs of one task. Every verb raises PoolUnavailable when the store cannot be reached.
+
+    ``conf`` comes from the settings unless given; ``send`` hands a claimed task to the
+    broker, see ``dispatch.send``.
+    """
+
+    def __init__(
+        self,
+        store: PoolStore,
+        *,
+        conf: PoolConf | None = None,
+        send: dispatch.Send = dispatch.send,
+    ) -> None:
+        self._conf = conf or pool_conf()
+        self._store = store
+        self._send = send
+        self._overdue = Overdue(self._conf.lease_seconds / REAPS_PER_LEASE)
+        self._limits_are_restored = False
+
+    def submit_task(
+        self,
+        crm_source: str,
+        sync_type: str | None,
+        parameters: dict[str, Any] | None = None,
+        priority: int = 0,
+        *,
+        requested_by: str = "",
+        max_attempts: int | None = None,
+        not_before: datetime | None = None,
+        reason: str = "",
+        on_overlap: OnOverlap | str = OnOverlap.ALLOW,
+    ) -> str:
+        """Like ``submit`` with these fields of a Submission; the id of the task, or of the one that
+        coalesced the request."""
+        asked = Submission(
+            crm_source,
+            sync_type,
+            parameters,
+            priority,
+            requested_by=requested_by,
+            max_attempts=max_attempts,
+            not_before=not_before,
+            reason=reason,
+            on_overlap=on_overlap,
+        )
+        return self.submit(asked).task_id
+
+    def submit(self, asked: Submission) -> Submitted:
+        """Accept a request and start it at once when a slot is free.
+
+        Errors, all of them ValueErrors that name what is allowed, and nothing is stored:
+        UnknownSource, UnknownSyncType, InvalidParameters, SecretInParameters, InvalidPriority,
+        InvalidSubmission. Raises Overlaps too, where ``on_overlap`` says so.
+        """
+        good = prepare(asked, usual_attempts=self._conf.max_attempts)
+        if self._may_admit(good):
+            return self._admit(good)
+        became = submissions.submit_one(self._store, good)
+        self._advance()
+        return became
+
+    def _may_admit(self, good: Prepared) -> bool:
+        """Not before this process has spoken with a store that the ledger follows, and has seen to
+        the limits in force."""
+        may_overlap = good.on_overlap == OnOverlap.ALLOW
+        return may_overlap and self._limits_are_restored and self._store.epoch is not None
+
+    def _admit(self, good: Prepared) -> Submitted:
+        admitted = submissions.admit_one(self._store, good, token=_token())
+        self._start(admitted.started)
+        if self._has_more_to_do:
+            self._advance()
+        return Submitted(admitted.task.id, None, admitted.task)
+
+    def submit_many(
+        self, asked: Sequence[Submission], *, told: Callable[[int], None] = lambda done: None
+    ) -> list[Submitted | Refused]:
+        """Accept up to 10 000 requests, as ``submit`` does each in turn, in a few round trips; what
+        became of each, in their order.
+
+        One that is wrong refuses them all, and nothing is stored: InvalidSubmissions. What
+        overlaps with ``on_overlap`` reject is refused alone, and so is what could not be stored
+        before the pool was lost. Raises PoolUnavailable where none could. ``told`` hears after each
+        page how many are done.
+        """
+        good = submissions.prepare_all(asked, usual_attempts=self._conf.max_attempts)
+        found = submissions.submit_all(self._store, good, told=told)
+        if any(isinstance(became, Submitted) for became in found):
+            self._advance()
+        return found
+
+    def process_queue(self) -> int:
+        """Start waiting tasks while slots are free; how many."""
+        self._restore_limits()
+        started = self._store.claim(token=_token())
+        self._start(started)
+        return len(started)
+
+    def confirm_task(self, task_id: str, *, attempt: int, worker: str, token: str) -> WorkerTask:
+        """A worker takes an attempt: once. ``token`` is the delivery's own; repeat a call whose
+        reply was lost with the same one. Errors: TaskNotFound, LeaseLost, AlreadyConfirmed."""
+        return self._store.confirm(task_id, attempt=attempt, worker=worker, token=token)
+
+    def renew_lease(self, task_id: str, *, attempt: int) -> WorkerTask:
+        """The holder is alive. Touches the store only. Errors: TaskNotFound, LeaseLost."""
+        return self._store.heartbeat(task_id, attempt=attempt)
+
+    def report_progress(
+        self, task_id: str, *, attempt: int, progress: dict[str, Any]
+    ) -> WorkerTask:
+        """The sync moves. Touches the store only. Errors: TaskNotFound, LeaseLost."""
+        told = mask_json(progress)
+        return self._store.report_progress(task_id, attempt=attempt, progress=told)
+
+    def finish_task(
+        self, task_id: str, *, attempt: int, outcome: Outcome, token: str | None = None
+    ) -> WorkerTask:
+        """End an attempt and start the next task in its slot; the task as it stands: final, or
+        QUEUED again. Errors: TaskNotFound, LeaseLost, AlreadyFinished."""
+        noted = _noted(task_id, attempt=attempt, outcome=without_secrets(outcome))
+        finished = self._store.finish(
+            task_id, attempt=attempt, outcome=noted, token=token or _token()
+        )
+        self._follow(finished.task)
+        # A broker that is away has had its time: what may follow is left to the next verb.
+        if not self._start(finished.started):
+            return finished.task
+        # Nothing starts either where a part of the queue is gone; the next claim puts it back.
+        if not finished.started or self._has_more_to_do:
+            self._advance()
+        return finished.task
+
+    @property
+    def _has_more_to_do(self) -> bool:
+        """After a verb that has claimed: repairs, and what this process does but once."""
+        return self._overdue.is_due or not self._limits_are_restored
+
+    def update_task_status(
+        self, task_id: str, status: TaskStatus | str, error_message: str | None = None
+    ) -> WorkerTask:
+        """End the current attempt from outside, without another one.
+
+        ``status`` must be final, and the task RUNNING, or QUEUED with ``cancelled``. Errors:
+        InvalidStatusChange, TaskNotFound, AlreadyFinished.
+        """
+        wanted = _final(status)
+        task = self._known(task_id)
+        if task.status == TaskStatus.RUNNING:
+            outcome = Outcome(wanted, error_message or None)
+            return self.finish_task(task_id, attempt=task.attempt, outcome=outcome)
+        if task.status.is_final:
+            raise AlreadyFinished(f"Task {task_id} has ended already: it is {task.status}.")
+        if wanted != TaskStatus.CANCELLED:
+            raise InvalidStatusChange(
+                f"Task {task_id} is queued and cannot become {wanted}; it can only be cancelled."
+            )
+        self.cancel_task(task_id, change=ChangeRequest(reason=error_message or ""))
+        return self._known(task_id)
+
+    def cancel_task(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> bool:
+        """Cancel a waiting task, ask a running one to stop; False if it is unknown or has ended.
+        Raises Conflict when it has changed since ``expected_revision`` was seen."""
+        try:
+            task = self._cancel(task_id, change)
+        except (TaskNotFound, AlreadyFinished):
+            return False
+        if task.status.is_final:
+            self._advance()
+        return True
+
+    def _advance(self) -> None:
+        """Repair if overdue and start what may start. The verb before this one has succeeded, so
+        what goes wrong here is left to the next one."""
+        try:
+            self._repair_if_overdue()
+            self.process_queue()
+        except (PoolUnavailable, *DATABASE_ERRORS):
+            logger.warning("the queue could not be processed", exc_info=True)
+
+    def _start(self, tasks: tuple[WorkerTask, ...]) -> bool:
+        """False when the broker did not take them all."""
+        sent = dispatch.send_all(tasks, send=self._send)
+        for task in tasks:
+            self._follow(task)
+        return sent == len(tasks)
+
+    def _follow(self, task: WorkerTask, *, by: str = "") -> None:
+        ledger.follow(task, by=by, epoch=self._store.epoch)
+
+    def _repair_if_overdue(self) -> None:
+        if self._overdue.take():
+            repairs.reap(self._store, send=self._send)
+
+    def _tend(self) -> None:
+        """What is overdue, for somebody who only wants to look: without the ledger nothing can be
+        repaired, and much can be shown."""
+        try:
+            self._restore_limits()
+            self._repair_if_overdue()
+        except (PoolUnavailable, *DATABASE_ERRORS):
+            logger.warning("overdue repairs could not be made", exc_info=True)
+
+    def _restore_limits(self) -> None:
+        if self._limits_are_restored:
+            return
+        limits.restore(self._store)
+        in_force = aging.restore(self._store, default=self._conf.priority_aging_seconds)
+        self._limits_are_restored = True
+        if differs := aging.difference(in_force, self._conf.priority_aging_seconds):
+            logger.warning("%s", differs)
+
+    def _cancel(self, task_id: str, change: ChangeRequest) -> WorkerTask:
+        with conflicts.noted("cancel", task_id, change):
+            task = self._store.cancel(task_id, change=cancellation(change))
+        if task.status.is_final:
+            self._follow(task, by=change.by)
+        else:
+            ledger_state.ask_to_stop(task)
+            _note_request(task, change)
+        return task
+
+    def _end(self, task: WorkerTask, outcome: Outcome) -> int:
+        try:
+            self.finish_task(task.id, attempt=task.attempt, outcome=outcome)
+        except (TaskNotFound, LeaseLost, AlreadyFinished):
+            return 0
+        return 1
+
+    def _known(self, task_id: str) -> WorkerTask:
+        task = self._store.get(task_id)
+        if task is None:
+            raise TaskNotFound(f"The pool knows no task {task_id}.")
+        return task
+
+
+def _noted(task_id: str, *, attempt: int, outcome: Outcome) -> Outcome:
+    """The ledger is told first, for the case that the store cannot be. What was noted before, by
+    the worker that has ended since, counts."""
+    try:
+        return ledger_state.note_outcome(task_id, attempt=attempt, outcome=outcome)
+    except DATABASE_ERRORS:
+        logger.warning("task %s: how it ended could not be noted", task_id, exc_info=True)
+        return outcome
+
+
+def _note_request(task: WorkerTask, change: ChangeRequest) -> None:
+    asked_at = task.cancel_requested_at
+    audit.record(
+        "ask_to_stop",
+        change=change,
+        target=task.id,
+        before={"status": task.status.value, "worker": task.worker},
+        after={"cancel_requested_at": asked_at.isoformat() if asked_at else None},
+    )
+
+
+def _token() -> str:
+    return uuid.uuid4().hex
+
+
+def _final(status: TaskStatus | str) -> TaskStatus:
+    try:
+        wanted = TaskStatus(status)
+    except ValueError:
+        wanted = TaskStatus.QUEUED
+    if wanted.is_final:
+        return wanted
+    raise InvalidStatusChange(
+        f"A task can be set to {', '.join(sorted(FINAL_STATUSES))}, not to {str(status)[:50]!r}."
+    )

@@ -1,0 +1,144 @@
+"""What operators do to a task that waits: hold it, let it go, give it another place.
+
+With the revision that the operator saw, a task that has changed since is left alone: Conflict says
+how it stands now, and the audit record keeps who wanted what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ingestion.models import AuditRecord
+from ingestion.pool.change import UNSIGNED, ChangeRequest
+from ingestion.pool.store import PoolStore
+from ingestion.pool.task import WorkerTask
+from ingestion.services.ledger import entries as ledger
+from ingestion.services.requests.submission import checked_priority
+from ingestion.services.security import audit
+from ingestion.services.tasks import conflicts
+from ingestion.services.tasks.lifecycle import TaskLife
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be done with a task, by whom and why; ``verb`` takes a store, a task's id and who
+    asks for it."""
+
+    action: str
+    verb: Callable[[PoolStore, str, ChangeRequest], WorkerTask]
+    change: ChangeRequest
+
+    def seen_at(self, revision: int) -> Order:
+        """The same for a task that was seen at this revision."""
+        return replace(self, change=self.change.seen_at(revision))
+
+
+def hold(change: ChangeRequest) -> Order:
+    return Order(
+        "hold",
+        lambda store, task_id, change: store.hold(task_id, change=change),
+        audit.signed(change),
+    )
+
+
+def release(change: ChangeRequest) -> Order:
+    return Order(
+        "release",
+        lambda store, task_id, change: store.release(task_id, change=change),
+        audit.signed(change),
+    )
+
+
+def prioritize(priority: object, change: ChangeRequest) -> Order:
+    """Raises InvalidPriority."""
+    level = checked_priority(priority)
+    return Order(
+        "prioritize",
+        lambda store, task_id, change: store.prioritize(task_id, priority=level, change=change),
+        audit.signed(change),
+    )
+
+
+def to_front(change: ChangeRequest) -> Order:
+    return Order(
+        "move_to_front",
+        lambda store, task_id, change: store.move_to_front(task_id, change=change),
+        audit.signed(change),
+    )
+
+
+class Ordering(TaskLife):
+    """Each gives the task as it stands. Errors: TaskNotFound, Conflict, NotQueued."""
+
+    def hold_task(
+        self,
+        task_id: str,
+        *,
+        change: ChangeRequest = UNSIGNED,
+    ) -> WorkerTask:
+        """It does not start until it is released, and keeps its place."""
+        return self._carry_out(hold(change), task_id)
+
+    def release_task(
+        self,
+        task_id: str,
+        *,
+        change: ChangeRequest = UNSIGNED,
+    ) -> WorkerTask:
+        """A held task goes back to its old place."""
+        return self._carry_out(release(change), task_id)
+
+    def set_priority(
+        self,
+        task_id: str,
+        priority: int,
+        *,
+        change: ChangeRequest = UNSIGNED,
+    ) -> WorkerTask:
+        """-1000 to 1000, the higher the sooner. Raises InvalidPriority."""
+        return self._carry_out(prioritize(priority, change), task_id)
+
+    def move_to_front(
+        self,
+        task_id: str,
+        *,
+        change: ChangeRequest = UNSIGNED,
+    ) -> WorkerTask:
+        """It is the next of all that wait, until its priority is changed."""
+        return self._carry_out(to_front(change), task_id)
+
+    def _carry_out(self, order: Order, task_id: str) -> WorkerTask:
+        before = self._store.get(task_id)
+        task = self._change(order, task_id)
+        if before is not None and task.revision != before.revision:
+            action(order, before, task).save()
+            self._advance()
+        return task
+
+    def _change(self, order: Order, task_id: str) -> WorkerTask:
+        with conflicts.noted(order.action, task_id, order.change):
+            task = order.verb(self._store, task_id, order.change)
+        ledger.follow_place(task, epoch=self._store.epoch)
+        return task
+
+
+def action(order: Order, before: WorkerTask, after: WorkerTask) -> AuditRecord:
+    """Its audit record, not saved yet."""
+    return audit.entry(
+        order.action,
+        change=order.change,
+        target=after.id,
+        before=_place(before),
+        after=_place(after),
+    )
+
+
+def _place(task: WorkerTask) -> dict[str, Any]:
+    return {
+        "priority": task.priority,
+        "is_held": task.is_held,
+        "is_moved": task.front_score is not None,
+        "revision": task.revision,
+    }

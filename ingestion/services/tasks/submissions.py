@@ -1,0 +1,187 @@
+"""What becomes of submissions: entered in the ledger, stored, coalesced or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ingestion.pool.errors import (
+    InvalidSubmission,
+    InvalidSubmissions,
+    LedgerUnavailable,
+    Overlaps,
+    PoolUnavailable,
+)
+from ingestion.pool.store import PAGE, Admitted, PoolStore
+from ingestion.pool.task import WorkerTask
+from ingestion.services.infra.database import as_unavailable
+from ingestion.services.ledger import entries as ledger
+from ingestion.services.ledger.entries import Entry
+from ingestion.services.requests.submission import Prepared, Submission, Submitted, prepare
+from ingestion.services.security import audit
+from ingestion.services.tasks.outcomes import clean
+
+MOST_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A submission of many that was not accepted."""
+
+    error: Overlaps | PoolUnavailable
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``Submitted.to_dict``."""
+        error = {"code": self.error.code, "message": str(self.error)}
+        return {"task_id": None, "coalesced_into": None, "error": error}
+
+
+def submit_one(store: PoolStore, good: Prepared) -> Submitted:
+    """Raises Overlaps, PoolUnavailable; then the submission leaves no trace."""
+    entry = _entered(good)
+    try:
+        answer = store.submit(good.task, on_overlap=good.on_overlap)
+    except PoolUnavailable as problem:
+        _take_back([entry])
+        raise _not_submitted(problem) from problem
+    except Overlaps as refusal:
+        _take_back([entry])
+        raise _overlaps(store, refusal, good.task) from refusal
+    if answer.id != good.task.id:
+        _take_back([entry])
+    return _accepted(store, good, answer)
+
+
+def admit_one(store: PoolStore, good: Prepared, *, token: str) -> Admitted:
+    """As ``submit_one`` in one step for the ledger and one for the store, which also claims. For a
+    submission that may overlap, and a store that the ledger follows."""
+    entry = _entered(good, is_accepted=True)
+    try:
+        return store.admit(good.task, token=token)
+    except PoolUnavailable as problem:
+        _take_back([entry])
+        raise _not_submitted(problem) from problem
+
+
+def submit_all(
+    store: PoolStore, good: Sequence[Prepared], *, told: Callable[[int], None] = lambda done: None
+) -> list[Submitted | Refused]:
+    """What became of each, in their order; see ``TaskLife.submit_many``.
+
+    One transaction of the ledger enters them all, then the store takes them in pages. Where it is
+    lost between two pages, the pages before count, and the others leave no trace.
+    """
+    entries = _all_entered(good)
+    found: list[Submitted | Refused] = []
+    try:
+        for start in range(0, len(good), PAGE):
+            page = slice(start, start + PAGE)
+            found += _stored(store, good[page], entries[page])
+            told(len(found))
+    except PoolUnavailable as problem:
+        left = entries[len(found) :]
+        _take_back(left)
+        if not found:
+            raise _not_submitted(problem) from problem
+        found += [Refused(_not_submitted(problem))] * len(left)
+    return found
+
+
+def prepare_all(asked: Sequence[Submission], *, usual_attempts: int) -> list[Prepared]:
+    """Raises InvalidSubmissions, which names every wrong one."""
+    if len(asked) > MOST_AT_ONCE:
+        raise InvalidSubmission(
+            f"{len(asked)} submissions at once are too many; {MOST_AT_ONCE} are allowed."
+        )
+    good: list[Prepared] = []
+    wrong: list[tuple[int, InvalidSubmission]] = []
+    for place, one in enumerate(asked):
+        try:
+            good.append(prepare(one, usual_attempts=usual_attempts))
+        except InvalidSubmission as problem:
+            wrong.append((place, problem))
+    if wrong:
+        raise InvalidSubmissions.of(wrong)
+    return good
+
+
+def _entered(good: Prepared, *, is_accepted: bool = False) -> Entry:
+    """Nothing is accepted without its row."""
+    (entry,) = _at_last([good], lambda: [ledger.enter(good, is_accepted=is_accepted)])
+    good.task.sync_history_id = entry.row.pk
+    if is_accepted:
+        good.task.queued_at = entry.placed_at
+    return entry
+
+
+def _all_entered(good: Sequence[Prepared]) -> list[Entry]:
+    entries = _at_last(good, lambda: ledger.enter_many(good))
+    for one, entry in zip(good, entries, strict=True):
+        one.task.sync_history_id = entry.row.pk
+    return entries
+
+
+def _at_last(good: Sequence[Prepared], enter: Callable[[], list[Entry]]) -> list[Entry]:
+    """By the second try: whether the rows were written is not known where only the answer was
+    lost."""
+    try:
+        with as_unavailable():
+            return enter()
+    except LedgerUnavailable as problem:
+        try:
+            with as_unavailable():
+                return ledger.entered(good) or enter()
+        except LedgerUnavailable:
+            raise _not_submitted(problem) from problem
+
+
+def _not_submitted(problem: PoolUnavailable) -> PoolUnavailable:
+    return type(problem)(f"Nothing was submitted: {clean(str(problem))}")
+
+
+def _take_back(entries: Sequence[Entry]) -> None:
+    """The reply of the store may be what was lost: a worker that finds no row drops the task."""
+    with as_unavailable():
+        ledger.take_back(entries)
+
+
+def _stored(
+    store: PoolStore, good: Sequence[Prepared], entries: Sequence[Entry]
+) -> list[Submitted | Refused]:
+    answers = store.submit_many([(one.task, one.on_overlap) for one in good])
+    needless = [
+        entry
+        for one, entry, answer in zip(good, entries, answers, strict=True)
+        if isinstance(answer, Overlaps) or answer.id != one.task.id
+    ]
+    if needless:
+        _take_back(needless)
+    return [
+        Refused(_overlaps(store, answer, one.task))
+        if isinstance(answer, Overlaps)
+        else _accepted(store, one, answer)
+        for one, answer in zip(good, answers, strict=True)
+    ]
+
+
+def _accepted(store: PoolStore, good: Prepared, answer: WorkerTask) -> Submitted:
+    """``answer`` is the task that stands for it: its own, or the one that coalesced it."""
+    if answer.id == good.task.id:
+        return Submitted(answer.id, None, answer)
+    ledger.follow_place(answer, epoch=store.epoch)
+    audit.record(
+        "coalesce",
+        change=good.submission.change,
+        target=answer.id,
+        before={"route": good.task.route, "priority": good.task.priority},
+        after={"route": answer.route, "priority": answer.priority, "revision": answer.revision},
+    )
+    return Submitted(answer.id, answer.id, answer)
+
+
+def _overlaps(store: PoolStore, refusal: Overlaps, asked: WorkerTask) -> Overlaps:
+    other = store.get(refusal.other_id)
+    how = f"is {other.status}" if other else "was there just now"
+    which = f"task {refusal.other_id} ({other.route if other else asked.route}) {how}"
+    return Overlaps(f"{asked.route} was not submitted: {which}.", other_id=refusal.other_id)

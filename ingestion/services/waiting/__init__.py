@@ -1,0 +1,5 @@
+"""Why a task waits and when it will start.
+
+May use: tasks, requests, infra, models, pool.
+Entry points: usual_times, verbs, wait_reasons.
+"""

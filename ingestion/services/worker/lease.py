@@ -1,0 +1,199 @@
+"""What a worker holds while it runs a task: the lease kept alive, and the word to stop."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from structlog.contextvars import bound_contextvars
+
+from ingestion.pool.errors import LeaseLost, PoolError, TaskNotFound
+from ingestion.pool.task import WorkerTask
+from ingestion.services.infra.database import DATABASE_ERRORS, close_connections
+from ingestion.services.tasks.lifecycle import TaskLife
+from ingestion.sync.common.errors import SyncCancelled, SyncLeaseLost
+
+logger = logging.getLogger(__name__)
+
+REPORT_SECONDS = 1.0
+
+
+class Lease:
+    """Renews the lease of one attempt from a thread, while the ``with`` block runs.
+
+    Whoever cannot renew it for ``exclusive_seconds`` must take the task for lost: others may be able to
+    reach the pool, and give it away. ``on_expiry`` is called then, from the thread, once.
+    ``held_since``: a moment of ``clock`` before the attempt was confirmed.
+
+    The thread leaves no database connection open: the pool looks there who decides.
+    """
+
+    def __init__(
+        self,
+        pool: TaskLife,
+        task_id: str,
+        *,
+        attempt: int,
+        interval_seconds: float,
+        exclusive_seconds: float = math.inf,
+        held_since: float | None = None,
+        on_expiry: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pool = pool
+        self._task_id = task_id
+        self._attempt = attempt
+        self._interval_seconds = interval_seconds
+        self._exclusive_seconds = exclusive_seconds
+        # Counted from before the attempt was confirmed, see ``_tell``.
+        self._held_until = (clock() if held_since is None else held_since) + exclusive_seconds
+        self._on_expiry = on_expiry
+        self._clock = clock
+        self._ending = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"lease-{task_id}", daemon=True)
+        self.is_lost = False
+        self.cancel_reason: str | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._ending:
+            self._stop.set()
+        self._thread.join(timeout=self._interval_seconds)
+
+    def check(self) -> None:
+        """Raises SyncLeaseLost, SyncCancelled when the run must end."""
+        if self.is_lost:
+            raise SyncLeaseLost(f"attempt {self._attempt} no longer holds the task")
+        if self._has_run_out():
+            raise SyncLeaseLost(f"attempt {self._attempt} could not renew its lease")
+        if self.cancel_reason is not None:
+            raise SyncCancelled(self.cancel_reason)
+
+    def renew(self) -> None:
+        """The holder is alive."""
+        self._tell(lambda: self._pool.renew_lease(self._task_id, attempt=self._attempt))
+
+    def report(self, progress: dict[str, Any]) -> None:
+        """The sync moves."""
+        self._tell(
+            lambda: self._pool.report_progress(
+                self._task_id, attempt=self._attempt, progress=progress
+            )
+        )
+
+    def _run(self) -> None:
+        """A thread begins without the ids of the one that starts it."""
+        with bound_contextvars(task_id=self._task_id, attempt=self._attempt):
+            self._beat()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self._until_next_beat()):
+            self.renew()
+            close_connections()
+            if self._has_run_out():
+                self._expire()
+                return
+
+    def _until_next_beat(self) -> float:
+        left = self._held_until - self._clock()
+        return max(0.0, min(self._interval_seconds, left))
+
+    def _has_run_out(self) -> bool:
+        return self._clock() >= self._held_until
+
+    def _expire(self) -> None:
+        """Not after the run: the process may have the next one in hand."""
+        with self._ending:
+            if not self._stop.is_set():
+                logger.warning("task %s: its lease ran out unrenewed", self._task_id)
+                self._on_expiry()
+
+    def _tell(self, verb: Callable[[], WorkerTask]) -> None:
+        """A store that cannot be reached now may answer the next time: the thread must outlive
+        that."""
+        # The store begins the lease at some moment between the question and the answer. Counted
+        # from the answer, a slow one would let this worker believe in its lease after the store has
+        # given the task to somebody else; counted from the question, it stops too early at worst.
+        # Only times of this process's monotonic clock are compared, so no other clock matters.
+        asked_at = self._clock()
+        try:
+            task = verb()
+        except (LeaseLost, TaskNotFound):
+            self.is_lost = True
+        except (PoolError, *DATABASE_ERRORS):
+            logger.warning("task %s: the lease could not be renewed", self._task_id, exc_info=True)
+        else:
+            # Thread and sync renew both: an answer that comes late must not shorten the lease.
+            self._held_until = max(self._held_until, asked_at + self._exclusive_seconds)
+            if task.cancel_requested_at is not None:
+                self.cancel_reason = task.error_message or "Cancelled."
+
+
+class TaskReporter:
+    """Tells the pool what a sync does, at most once a second, and stops it when asked to, by the
+    pool or by ``check_further``. ``models_total``: how many models the sync loads, one after the
+    other."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        *,
+        models_total: int = 1,
+        check_further: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._lease = lease
+        self._check_further = check_further
+        self._clock = clock
+        self._told_at: float | None = None
+        self._progress: dict[str, Any] = {"model": "", "step": "", "rows": 0, "total_rows": 0}
+        if models_total > 1:
+            self._progress |= {"models_done": 0, "models_total": models_total}
+
+    def step(self, model: str, step: str) -> None:
+        self._turn_to(model)
+        self._progress["step"] = step
+        self._tell(self._report)
+
+    def advance(self, model: str, *, rows: int) -> None:
+        self._turn_to(model)
+        self._progress["rows"] += rows
+        self._progress["total_rows"] += rows
+        self._tell(self._report)
+
+    def check(self) -> None:
+        self._tell(self._lease.renew)
+
+    def check_known(self) -> None:
+        self._lease.check()
+        self._check_further()
+
+    def _turn_to(self, model: str) -> None:
+        if model != self._progress["model"]:
+            if self._progress["model"] and "models_done" in self._progress:
+                self._progress["models_done"] += 1
+            self._progress.update(model=model, step="", rows=0)
+
+    def _report(self) -> None:
+        self._lease.report(dict(self._progress))
+
+    def _tell(self, verb: Callable[[], None]) -> None:
+        now = self._clock()
+        if self._told_at is None or now - self._told_at >= REPORT_SECONDS:
+            self._told_at = now
+            verb()
+        self.check_known()
