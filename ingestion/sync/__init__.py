@@ -1,1 +1,4 @@
-"""The CRMs: one folder each, found by looking, and what they share in common/."""
+"""The CRMs: one folder each, found by looking, and what they share in common/.
+
+Entry points: database_errors.
+"""

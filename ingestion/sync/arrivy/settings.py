@@ -152,7 +152,12 @@ CRM = Crm(
             HISTORY_START, "The first day of the schedule; a full run begins there.", "2015-01-01"
         ),
         Setting(DAYS_BACK, "How many past days of the schedule a delta reads again.", "30"),
-        Setting(DAYS_AHEAD, "How many coming days of the schedule any run reads.", "180"),
+        Setting(
+            DAYS_AHEAD,
+            "How many coming days of the schedule are read in slices; what is "
+            "planned for later is read by one query.",
+            "180",
+        ),
         Setting(
             SLICE_DAYS,
             "How many days of the schedule one query asks for: wide queries were seen to be cut "

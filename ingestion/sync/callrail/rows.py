@@ -7,6 +7,7 @@ from typing import Any
 
 from ingestion.sync.callrail.settings import CALL_DAY, WEBHOOKS
 from ingestion.sync.common.source import Record
+from ingestion.sync.http.amounts import amount
 
 SECRETS = ("signing_key",)
 
@@ -14,8 +15,8 @@ SECRETS = ("signing_key",)
 def call(record: Record) -> Record:
     """A call with the day it began on, in the time of its company, and its value as a number."""
     value = record.get("value")
-    amount = value.replace("$", "").replace(",", "") if isinstance(value, str) else value
-    return {**record, CALL_DAY: day_of(record), "value": amount}
+    number = amount(value) if isinstance(value, str) else None
+    return {**record, CALL_DAY: day_of(record), "value": value if number is None else number}
 
 
 def day_of(record: Record) -> str | None:

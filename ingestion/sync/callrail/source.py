@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, cast
-
-from dlt.sources.helpers.rest_client.paginators import JSONLinkPaginator
+from urllib.parse import parse_qs, urlsplit
 
 from ingestion.sync.callrail import rows
 from ingestion.sync.callrail import settings as names
 from ingestion.sync.callrail.settings import CallRailModel
-from ingestion.sync.common.errors import PermanentError
-from ingestion.sync.common.http import HttpApi, HttpClient
-from ingestion.sync.common.pagination import RepeatGuard
+from ingestion.sync.common.errors import NotAllowed, PermanentError
 from ingestion.sync.common.rate_limit import Rate
 from ingestion.sync.common.setting_values import positive_int
 from ingestion.sync.common.source import (
@@ -26,11 +25,18 @@ from ingestion.sync.common.source import (
     SourceContext,
     Window,
 )
+from ingestion.sync.http.client import HttpApi, HttpClient
+from ingestion.sync.http.overlap import OverlappingPages, Place, Rows, by_row
+from ingestion.sync.http.pagination import LinkedPages
 
 MAX_PER_PAGE = 250
 PROBED = 5
 # 25 months, and a day less: a range that begins before them is an error, not an empty page.
 RETENTION = timedelta(days=759)
+
+
+class OtherOffsets(Exception):
+    """The links to next pages do not count rows."""
 
 
 class Source:
@@ -60,16 +66,16 @@ class Source:
             case "integrations":
                 yield from self._integrations(callrail, per_page)
             case _:
-                yield from (Page(found) for found in self._list(callrail.array, per_page))
+                yield from self._list(callrail.array, per_page)
 
     def probe(self, model: Model) -> Page | None:
         """Integrations: of the first company; any number of companies may have none."""
         callrail = cast(CallRailModel, model)
         if callrail.array != "integrations":
             return None
-        for company in next(self._list("companies", 1), []):
+        for company in next(self._list("companies", 1)).records:
             params = {"company_id": company["id"]}
-            found = next(self._list("integrations", PROBED, params), [])
+            found = next(self._list("integrations", PROBED, params)).records
             return Page(_parts([rows.of_company(x, company["id"]) for x in found], callrail))
         return Page(())
 
@@ -80,19 +86,48 @@ class Source:
         """Calls of whole days. The days between the first and the last are read completely, so
         what is not seen of them any more has gone; those two are cut by time zones."""
         first, last = self._days(window)
+        if gap := _gap(window, first):
+            yield Page((), unread=gap)
         params = {
             "relative_pagination": "true",
-            "per_page": per_page,
-            "offset": 0,
+            # The oldest first: a new call moves no other.
+            "sort": "start_time",
+            "order": "asc",
             "start_date": first.isoformat(),
             "end_date": last.isoformat(),
             "fields": names.CALL_FIELDS,
         }
-        path, paginator = f"{self._account}/calls.json", JSONLinkPaginator("next_page")
-        for calls in self._http.paginate(path, paginator, records="calls", params=params):
-            yield Page(_parts(calls, model))
+        is_proven = True
+        for page, is_overlapping in self._pages_of_calls(params, per_page):
+            is_proven = is_proven and is_overlapping and not page.unread
+            yield replace(page, records=_parts(page.records, model))
+        if not is_proven:
+            return
         whole = frozenset((day,) for day in _days_between(first, last))
         yield Page([], Scope((names.CALL_DAY,), whole))
+
+    def _pages_of_calls(
+        self, params: Mapping[str, Any], per_page: int
+    ) -> Iterator[tuple[Page, bool]]:
+        """By ``offset``, which is the number of a row as far as is known, so that pages overlap,
+        which is told with each. Where the link to the next page tells another one, by these links."""
+        path = f"{self._account}/calls.json"
+        label = f"CallRail GET {path}"
+
+        def ask(place: Place) -> Rows:
+            answer = self._http.get(path, {**params, "per_page": place.size, "offset": place.start})
+            found, link = answer.records("calls"), answer.object().get("next_page")
+            if link and not place.start and _offset_in(link) != len(found):
+                raise OtherOffsets
+            return Rows(found, has_more=bool(link))
+
+        try:
+            for page in OverlappingPages(label, ask, per_page, by_row).pages():
+                yield page, True
+        except OtherOffsets:
+            linked, query = LinkedPages("next_page"), {**params, "per_page": per_page, "offset": 0}
+            for calls in self._http.paginate(path, linked, records="calls", params=query):
+                yield Page(calls), False
 
     def _days(self, window: Window) -> tuple[date, date]:
         """Raises PermanentError for a window that begins before what CallRail keeps."""
@@ -109,30 +144,64 @@ class Source:
         return max(first, oldest), last
 
     def _integrations(self, model: CallRailModel, per_page: int) -> Iterator[Page]:
+        """Company by company: what is not seen of one has gone. One that may not be read costs
+        itself alone."""
+        with closing(self._http.several(self._calls_of_companies(model, per_page))) as found:
+            for pages in found:
+                yield from pages
+
+    def _calls_of_companies(
+        self, model: CallRailModel, per_page: int
+    ) -> Iterator[Callable[[], list[Page]]]:
         for companies in self._list("companies", per_page):
-            for company in companies:
-                params = {"company_id": company["id"]}
-                for found in self._list("integrations", per_page, params):
-                    yield Page(_parts([rows.of_company(x, company["id"]) for x in found], model))
+            if companies.unread:
+                yield partial(list, [companies])
+            for company in companies.records:
+                yield partial(self._of_company, model, company, per_page)
+
+    def _of_company(self, model: CallRailModel, company: Record, per_page: int) -> list[Page]:
+        owner, read = company["id"], list[Page]()
+        try:
+            for page in self._list("integrations", per_page, {"company_id": owner}):
+                found = [rows.of_company(x, owner) for x in page.records]
+                read.append(replace(page, records=_parts(found, model)))
+        except NotAllowed as problem:
+            name = company.get("name") or owner
+            return [*read, Page((), unread=f"the integrations of company {name}: {problem}")]
+        if any(page.unread for page in read):
+            return read
+        return [*read, Page((), Scope(("company_id",), frozenset({(owner,)})))]
 
     def _list(
         self, array: str, per_page: int, params: Mapping[str, Any] | None = None
-    ) -> Iterator[list[Record]]:
+    ) -> Iterator[Page]:
         """By page number. Some lists do not tell how many pages there are: those end at a page
         that is not full."""
-        path, page = f"{self._account}/{array}.json", 1
-        guard = RepeatGuard(f"CallRail GET {path}")
-        while True:
-            query = {**(params or {}), "page": page, "per_page": per_page}
+        path = f"{self._account}/{array}.json"
+
+        def ask(place: Place) -> Rows:
+            query = {**(params or {}), "page": place.page, "per_page": place.size}
             answer = self._http.get(path, query)
-            found = answer.records(array)
-            guard.check(row.get("id") for row in found)
-            if found:
-                yield found
-            total = answer.object().get("total_pages")
-            if len(found) < per_page if total is None else page >= int(total):
-                return
-            page += 1
+            found, total = answer.records(array), answer.object().get("total_pages")
+            is_last = len(found) < place.size if total is None else place.page >= int(total)
+            return Rows(found, has_more=not is_last)
+
+        return OverlappingPages(f"CallRail GET {path}", ask, per_page).pages()
+
+
+def _offset_in(link: str) -> int | None:
+    told = parse_qs(urlsplit(link).query).get("offset", [""])[0]
+    return int(told) if told.isascii() and told.isdigit() else None
+
+
+def _gap(window: Window, first: date) -> str | None:
+    """What has been lost: days since the last run that are older than what is kept."""
+    if not isinstance(window.since, datetime) or window.since.date() >= first:
+        return None
+    return (
+        f"CallRail keeps calls for 25 months: what no run has read of those from"
+        f" {window.since:%Y-%m-%d} to {first} is lost"
+    )
 
 
 def _api(settings: Mapping[str, str]) -> HttpApi:

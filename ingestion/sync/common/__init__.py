@@ -1,6 +1,6 @@
-"""What every CRM folder uses."""
+"""What every CRM folder and both load paths build on: source contract, values, warehouse.
 
-import os
-
-# dlt starts its telemetry while it is imported, before any other way to configure it.
-os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+May use: ingestion.sync.
+Entry points: convert, errors, failures, locks, misfits, names, progress, rate_limit,
+    registry, run, setting_values, source, values, warehouse, window.
+"""

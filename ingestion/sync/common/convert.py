@@ -1,7 +1,8 @@
 """Turns a CRM's record into a row: column names, types, key, content hash.
 
 A value that does not fit its column does not stop a run and does not change the table: its
-column stays null and the value stands in the JSON column ``_misfits`` under the column's name.
+column stays null and the value stands in the JSON column ``_misfits`` under the column's name, with
+the reason.
 """
 
 from __future__ import annotations
@@ -13,8 +14,14 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from dlt.common.normalizers.naming.snake_case import NamingConvention
-
+from ingestion.sync.common.misfits import misfit, misfit_values
+from ingestion.sync.common.names import (
+    DELETED_AT,
+    MAX_IDENTIFIER_LENGTH,
+    MISFITS,
+    ROW_HASH,
+    column_name,
+)
 from ingestion.sync.common.source import Columns, Model, Record
 from ingestion.sync.common.values import (
     DoesNotFit,
@@ -24,25 +31,13 @@ from ingestion.sync.common.values import (
     refined_type,
     type_of,
 )
-from ingestion.sync.common.warehouse import MAX_IDENTIFIER_LENGTH
 
-ROW_HASH = "_row_hash"
-DELETED_AT = "_deleted_at"
-MISFITS = "_misfits"
 OWN_COLUMNS: Mapping[str, str] = {ROW_HASH: "text", DELETED_AT: "timestamp"}
-UNNAMED = "unnamed"  # a sheet may have a column without a header
 KEY_SEPARATOR = "\x1f"
-
-_naming = NamingConvention(max_length=MAX_IDENTIFIER_LENGTH)
 
 
 class NoKey(ValueError):
     """The record has no value in a column of its key."""
-
-
-def column_name(name: str) -> str:
-    """The column that a source's field is landed in: snake case, at most 63 characters."""
-    return _naming.normalize_identifier(name) if name.strip() else UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +70,17 @@ class Converter:
     _met: set[str] = field(default_factory=set)  # names of fields
 
     @classmethod
-    def build(cls, model: Model, *, existing: Columns, declared: Columns) -> Converter:
-        """``existing``: the table's columns; their types stand against what is declared."""
-        converter = cls(model, types=dict(existing))
+    def build(
+        cls,
+        model: Model,
+        *,
+        existing: Columns,
+        declared: Columns,
+        names: Mapping[str, str] | None = None,
+    ) -> Converter:
+        """``existing``: the table's columns; their types stand against what is declared.
+        ``names``: the columns of fields, where they have been decided."""
+        converter = cls(model, types=dict(existing), _names=dict(names or {}))
         for name, data_type in OWN_COLUMNS.items():
             converter._add(converter.name_of(name), data_type)
         for name, data_type in {**declared, **model.columns}.items():
@@ -113,8 +116,8 @@ class Converter:
             column = self._names.get(field_name) or self.name_of(field_name)
             try:
                 fitting = fit(value, self._type_for(column, value))
-            except DoesNotFit:
-                misfits[column] = json_safe(value)
+            except DoesNotFit as problem:
+                misfits[column] = misfit(json_safe(value), problem.reason)
                 continue
             if fitting is not None:
                 values[column] = fitting
@@ -147,7 +150,7 @@ class Converter:
     def hash_of(self, values: Mapping[str, Any]) -> str:
         """A checksum of the content: every column that is not null and not our own."""
         content = [
-            (column, canonical(values[column], self.types[column]))
+            (column, canonical(_hashed(column, values[column]), self.types[column]))
             for column in sorted(values)
             if column not in OWN_COLUMNS
         ]
@@ -187,6 +190,11 @@ class Converter:
         self._add(MISFITS, "json")
         self.misfits.update(misfits.keys())
         values[MISFITS] = misfits
+
+
+def _hashed(column: str, value: Any) -> Any:
+    """Reasons of misfits count for nothing: the warehouse may hold older ones, or none."""
+    return misfit_values(value) if column == MISFITS else value
 
 
 def without_own(columns: Iterable[str]) -> set[str]:

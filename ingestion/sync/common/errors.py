@@ -63,11 +63,17 @@ class TooLarge(PermanentError):
     error_class = "too_large"
 
 
-class KeptStateWrong(PermanentError):
+class StoredStateInvalid(PermanentError):
     """What earlier runs have left, the schema or the tables, does not fit any more; a full run
-    makes it anew."""
+    makes it again."""
 
     error_class = "kept_state"
+
+
+class TooManyRejected(PermanentError):
+    """More records than allowed cannot be loaded, so none was."""
+
+    error_class = "rejected"
 
 
 class CredentialsError(PermanentError):
@@ -112,7 +118,7 @@ class QuotaExceeded(SyncError):
 
 class SyncStopped(BaseException):
     """The run must end now. Derives from BaseException, so that no ``except Exception`` on the
-    way swallows it; only the doors (command, task) catch it."""
+    way swallows it; only the entry points (command, task) catch it."""
 
 
 class SyncCancelled(SyncStopped):

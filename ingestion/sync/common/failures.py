@@ -1,37 +1,30 @@
-"""Finds the error that ended a run inside what dlt wrapped around it, and classes it."""
+"""Finds the error that ended a run inside what was wrapped around it, and classes it."""
 
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 
+import psycopg
 import sqlalchemy as sa
-from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.schema.exceptions import SchemaException
-from dlt.destinations.exceptions import (
-    DatabaseTransientException,
-    DatabaseUndefinedRelation,
-    DestinationConnectionError,
-    DestinationSchemaWillNotUpdate,
-)
 
 from ingestion.sync.common.errors import (
     CredentialsError,
-    KeptStateWrong,
     PermanentError,
+    StoredStateInvalid,
     SyncError,
     SyncStopped,
     TransientError,
 )
+from ingestion.sync.database_errors import Trouble, trouble_of
 
-CONNECTION_ERRORS = (
-    sa.exc.OperationalError,
-    sa.exc.InterfaceError,
-    DatabaseTransientException,
-    DestinationConnectionError,
-    ConnectionError,
+DRIVER_ERRORS = (sa.exc.DBAPIError, psycopg.Error, sqlite3.Error)
+# By the names of dlt's classes: only the warehouses that it loads import it.
+CONNECTION_NAMES = frozenset({"DatabaseTransientException", "DestinationConnectionError"})
+KEPT_STATE_NAMES = frozenset(
+    {"SchemaException", "DatabaseUndefinedRelation", "DestinationSchemaWillNotUpdate"}
 )
-KEPT_STATE_ERRORS = (SchemaException, DatabaseUndefinedRelation, DestinationSchemaWillNotUpdate)
 # As SQLite and PostgreSQL say it.
 UNDEFINED = re.compile(r"no such (table|column)|has no column|(column|relation) .* does not exist")
 REFUSED = ("password authentication failed", "no password supplied", "access denied for user")
@@ -42,7 +35,7 @@ def cause_of(error: BaseException) -> BaseException:
     """What has to be raised instead of ``error``.
 
     A stop, a SyncError and the end of the process come out as themselves; a trouble with the
-    warehouse's connection becomes a TransientError, what does not fit its tables a KeptStateWrong,
+    warehouse's connection becomes a TransientError, what does not fit its tables a StoredStateInvalid,
     everything else a PermanentError.
     """
     chain = list(_chain(error))
@@ -60,15 +53,27 @@ def _classed(chain: list[BaseException]) -> SyncError:
     told = _one_line(root)
     if any(word in str(e).lower() for e in chain for word in REFUSED):
         return CredentialsError(f"The warehouse refused the login of WAREHOUSE_URL: {told}")
-    if any(isinstance(e, KEPT_STATE_ERRORS) for e in chain) or UNDEFINED.search(told):
-        return KeptStateWrong(
-            f"The warehouse's tables or schema do not fit the run: {told}; load it with --full."
+    if any(_is_one_of(e, KEPT_STATE_NAMES) for e in chain) or UNDEFINED.search(told):
+        return StoredStateInvalid(
+            f"The warehouse's tables or schema do not fit the run: {told}; run the sync again,"
+            " a run makes again what somebody has dropped."
         )
-    if any(isinstance(e, CONNECTION_ERRORS) for e in chain):
+    if any(_is_passing(e) for e in chain):
         return TransientError(f"The warehouse could not be reached or was busy: {told}")
-    if isinstance(root, ConfigurationException):
+    if _is_one_of(root, frozenset({"ConfigurationException"})):
         return PermanentError(f"dlt cannot use WAREHOUSE_URL: {told}")
     return PermanentError(f"The run failed: {type(root).__name__}: {told}")
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Trouble with a connection, or a lock: another attempt may help."""
+    if isinstance(error, ConnectionError) or _is_one_of(error, CONNECTION_NAMES):
+        return True
+    return isinstance(error, DRIVER_ERRORS) and trouble_of(error) is not Trouble.FAULT
+
+
+def _is_one_of(error: BaseException, names: frozenset[str]) -> bool:
+    return any(kind.__name__ in names for kind in type(error).__mro__)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -10,13 +10,16 @@ class Reporter(Protocol):
     two pages, and nothing half-loaded stays behind."""
 
     def step(self, model: str, step: str) -> None:
-        """A step begins: ``extract``, ``normalize``, ``load``, ``mark_deleted``."""
+        """A step begins: ``extract``, then ``load``."""
 
     def advance(self, model: str, *, rows: int) -> None:
         """``rows`` more records were read."""
 
     def check(self) -> None:
         """Nothing happened; only asks whether the run may go on."""
+
+    def check_known(self) -> None:
+        """The same from any thread: looks at what is known already, and asks nobody."""
 
 
 class SilentReporter:
@@ -27,3 +30,5 @@ class SilentReporter:
     def advance(self, model: str, *, rows: int) -> None: ...
 
     def check(self) -> None: ...
+
+    def check_known(self) -> None: ...

@@ -1,24 +1,30 @@
 """What a CRM folder offers: a table of models (``settings.py``) and a source (``source.py``).
 
 ``settings.py`` holds ``CRM``, a ``Crm``; ``source.py`` holds ``Source``, a class that keeps the
-``CrmSource`` contract. Everything else - dlt, upsert, watermark, deletions, counts - is common.
+``CrmSource`` contract. Everything else - types, upsert, watermark, deletions, counts - is common.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal, Protocol, runtime_checkable
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_checkable
 
 from ingestion.sync.common.progress import Reporter, SilentReporter
 from ingestion.sync.common.rate_limit import RateLimiter, process_rate_limiter
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # A record as it is to be landed: flat, or nested where the column is "json".
 # Values: str, int, float, Decimal, bool, date, time, aware or naive datetime, list/dict (json), None.
 Record = dict[str, Any]
 Watermark = datetime | str | int
-# Column name to data type, dlt's: text bigint double decimal bool timestamp date time json binary;
+# Column name to data type: text bigint double decimal bool timestamp date time json binary;
 # and ``datetime``: a time without a zone, kept as the CRM tells it.
 Columns = Mapping[str, str]
 
@@ -46,6 +52,10 @@ class Model:
     ``deletions``: ``told`` the source yields deleted records with ``_deleted_at`` set;
     ``full_run`` a run that reads everything, or all keys (``ListsKeys``), marks what is gone;
     ``never`` rows only grow.
+    ``freshness``: how old the table may be at most, whatever schedules it has; None: they decide.
+    ``only_filled``: a column that the CRM declares is made when the first record has a value in it,
+    which an empty text is not.
+    ``after_others``: nothing of it is read before the models before it are loaded.
     ``note``: why a model is not incremental, or what is odd about it.
     """
 
@@ -56,7 +66,10 @@ class Model:
     overlap_seconds: float = 0
     deletions: Literal["told", "full_run", "never"] = "full_run"
     columns: Columns = field(default_factory=dict)
+    only_filled: bool = False
+    after_others: bool = False
     note: str = ""
+    freshness: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ class Crm:
     """One CRM: its settings, its models in the order in which ``all`` loads them.
 
     ``fallback``: the sync type that an unknown one runs. ``connected`` False: routes and commands
-    exist, and a run fails with NotConnected.
+    exist, and a run fails with NotConnected. ``freshness``: of every model that declares none.
     """
 
     name: str
@@ -73,6 +86,7 @@ class Crm:
     fallback: str
     settings: tuple[Setting, ...] = ()
     connected: bool = True
+    freshness: timedelta | None = None
     routed: bool = True  # False: the models are reached through ``all`` only (MarketSharp)
 
     def model(self, name: str) -> Model:
@@ -80,7 +94,8 @@ class Crm:
         for model in self.models:
             if model.name == name:
                 return model
-        raise LookupError(f"{self.name} has no model {name!r}")
+        names = ", ".join(model.name for model in self.models)
+        raise LookupError(f"{self.name} has no model {name!r}; it has: {names}")
 
     @property
     def sync_types(self) -> tuple[str, ...]:
@@ -115,11 +130,81 @@ class Scope:
 
 
 @dataclass(frozen=True)
+class TextColumn:
+    """A column as a database server wrote it: nothing is made of a value before its column is typed,
+    and most columns are typed at once. ``array``: the server's texts in UTF-8, as binary; ``kind``: what every one of them means,
+    where it means something: str, int, float, Decimal, datetime without a zone, or date;
+    ``convert`` makes the value of one."""
+
+    array: pa.Array
+    kind: type
+    convert: Callable[[bytes], Any]
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Any]:
+        for text in self.array.to_pylist():
+            yield None if text is None else self.convert(text)
+
+    def part(self, rows: slice) -> TextColumn:
+        return TextColumn(self.array[rows], self.kind, self.convert)
+
+    @property
+    def first(self) -> Any:
+        """The first value that is one; None where there is none."""
+        if self.array.null_count == len(self.array):
+            return None
+        values = (self.convert(text.as_py()) for text in self.array.drop_null())
+        return next((value for value in values if value is not None), None)
+
+
+SourceColumn = TextColumn | Sequence[Any]
+
+
+class ColumnRecords(Sequence[Record]):
+    """Records that a source hands over by column; each is put together when it is asked for. All have the same names."""
+
+    def __init__(self, columns: Mapping[str, SourceColumn], length: int) -> None:
+        self.columns = columns
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Record]:
+        for values in zip(*self.columns.values(), strict=True):
+            yield dict(zip(self.columns, values, strict=True))
+
+    @overload
+    def __getitem__(self, rows: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, rows: slice) -> ColumnRecords: ...
+
+    def __getitem__(self, rows: int | slice) -> Record | ColumnRecords:
+        if isinstance(rows, int):
+            row = range(self._length)[rows]
+            (record,) = self[row : row + 1]
+            return record
+        columns = {
+            name: column.part(rows) if isinstance(column, TextColumn) else column[rows]
+            for name, column in self.columns.items()
+        }
+        return ColumnRecords(columns, len(range(self._length)[rows]))
+
+
+@dataclass(frozen=True)
 class Page:
-    """Some records, in one piece; what a source yields."""
+    """Some records, in one piece; what a source yields. ``unread``: what of the window could not be
+    read, and why: the run is partial then, and takes nothing for gone because it was not seen.
+    ``merged``: those of the keys whose deletion the page tells that were merged into other records;
+    for models whose key is one column of text."""
 
     records: Sequence[Record]
     scope: Scope | None = None
+    unread: str | None = None
+    merged: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -129,10 +214,34 @@ class Meter:
     requests: int = 0
     throttled: int = 0  # answers 429 or their like
     bytes_read: int = 0
+    _lock: threading.Lock = field(
+        default_factory=threading.Lock, init=False, repr=False, compare=False
+    )
+
+    def add(self, *, requests: int = 0, throttled: int = 0, bytes_read: int = 0) -> None:
+        """From any thread; the meter that is ``counting`` there counts it too."""
+        for meter in {id(m): m for m in (self, _counting.get()) if m is not None}.values():
+            with meter._lock:
+                meter.requests += requests
+                meter.throttled += throttled
+                meter.bytes_read += bytes_read
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Meanwhile it counts what this thread adds to any meter, and threads that it starts."""
+        before = _counting.set(self)
+        try:
+            yield
+        finally:
+            _counting.reset(before)
+
+
+_counting: ContextVar[Meter | None] = ContextVar("counting", default=None)
 
 
 class CrmSource(Protocol):
-    """Reads one CRM. Built per run as ``Source(context)`` with a SourceContext.
+    """Reads one CRM. Built per run as ``Source(context)`` with a SourceContext. ``pages`` is gone
+    through in a thread of its own, unless the source ``StaysInThread``.
 
     Every error that leaves it is a SyncError (see ``errors``): a sentence with the CRM, the
     request and what to do, without any secret.
@@ -160,12 +269,51 @@ class AdaptsModels(Protocol):
 
 
 @runtime_checkable
+class StaysInThread(Protocol):
+    """A source whose pages are read in the thread of the run, none of them ahead: what it waits for
+    can be broken off only there, by a signal."""
+
+    stays_in_thread: bool
+
+
+@runtime_checkable
+class HasZone(Protocol):
+    """A source whose cursors are times without a zone."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone of its server."""
+
+
+@runtime_checkable
 class ListsKeys(Protocol):
     """A source that can tell cheaply which records exist: every run finds what is gone then, not
     only a full one. A database can; an API that hands out whole records cannot."""
 
     def keys(self, model: Model) -> Iterator[Sequence[Record]]:
         """The keys of all records, as records of nothing but the columns of ``model.key``."""
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """Some keys, all of whole numbers whose quotient by the size of a range, cut towards zero, is
+    ``number``: how many there are, and the sums of their remainders and of the squares of these."""
+
+    number: int
+    count: int
+    total: int
+    squares: int
+
+
+@runtime_checkable
+class SumsKeys(Protocol):
+    """A source that can sum its keys up: a run finds what is gone without listing all of them."""
+
+    def key_ranges(self, model: Model, size: int) -> Iterator[KeyRange] | None:
+        """Every range that has a key; None where the keys are no whole numbers."""
+
+    def keys_in(self, model: Model, number: int, size: int) -> Iterator[Sequence[Record]]:
+        """The keys of one range, as ``ListsKeys`` gives them."""
 
 
 @runtime_checkable
@@ -179,10 +327,22 @@ class Probes(Protocol):
 
 
 @dataclass(frozen=True)
+class Heard:
+    """An answer as it was received. ``target``: the URL, or the operation; ``sent``: the body of the
+    request."""
+
+    target: str
+    content: bytes
+    content_type: str = ""
+    sent: bytes = b""
+
+
+@dataclass(frozen=True)
 class SourceContext:
     """What a source is built with. ``max_attempts``: how often a request is made at most, where
     that is less than the CRM's own retry policy allows; ``first_delay_seconds``: between its first
-    two attempts; None: as that policy says."""
+    two attempts; None: as that policy says. ``hear``: gets every answer that was accepted, before
+    anything is made of it; from whichever thread it came to."""
 
     settings: Mapping[str, str]
     timeout_seconds: float = 60
@@ -191,3 +351,9 @@ class SourceContext:
     meter: Meter = field(default_factory=Meter)
     reporter: Reporter = field(default_factory=SilentReporter)
     limiter: RateLimiter = field(default_factory=process_rate_limiter)
+    hear: Callable[[Heard], None] | None = None
+
+
+def zone_of(source: CrmSource) -> tzinfo:
+    """The zone of the source's times without one; UTC where it names none."""
+    return source.zone if isinstance(source, HasZone) else UTC

@@ -1,8 +1,9 @@
 """Fits a value to a column's type, and writes a value so that equal values look equal.
 
-Data types are dlt's, and ``datetime``: a timestamp without a zone, kept as the CRM tells it.
-What cannot be stored anywhere is replaced: NaN and infinities by None, NUL characters and lone
-surrogates by nothing. Decimals keep nine places, as ``numeric(38, 9)`` does.
+``datetime`` is a ``timestamp`` without a zone, kept as the CRM tells it.
+What cannot be stored anywhere is replaced: numbers that are NaN or infinite by None, NUL characters
+and lone surrogates by nothing. No digit of a number is changed: what a type cannot hold exactly does
+not fit it.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from uuid import UUID
 
+from ingestion.sync.common.misfits import Reason, reason_of
+
 BIGINT: Final = range(-(2**63), 2**63)
-DECIMAL_PLACES: Final = Decimal("1e-9")
-DECIMAL_CONTEXT: Final = Context(prec=38, rounding=ROUND_HALF_EVEN)
+# No CRM's number is longer on either side of its point; "1e999999" would fill a disk.
+LONGEST_DECIMAL: Final = 100
 DAY: Final = timedelta(days=1)
 WHOLE_NUMBER: Final = re.compile(r"[+-]?\d+")
+# Python also reads "1_000" and "Infinity".
+NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 # What PostgreSQL refuses in a text, and UTF-8 in a file.
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 TRUE: Final = frozenset({"true", "t", "yes", "y", "1"})
@@ -29,6 +34,10 @@ FALSE: Final = frozenset({"false", "f", "no", "n", "0"})
 
 class DoesNotFit(ValueError):
     """The value cannot be stored in a column of this type."""
+
+    def __init__(self, message: str, reason: Reason = "not_text") -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
 
 
 def type_of(value: Any) -> str | None:
@@ -59,7 +68,8 @@ def fit(value: Any, data_type: str) -> Any:
     try:
         return _FITTERS[data_type](value)
     except (ValueError, TypeError, OverflowError, InvalidOperation) as problem:
-        raise DoesNotFit(f"a {type(value).__name__} does not fit {data_type}") from problem
+        reason = reason_of(value, data_type, problem)
+        raise DoesNotFit(f"a {type(value).__name__} does not fit {data_type}", reason) from problem
 
 
 def clean_text(value: str) -> str:
@@ -141,22 +151,36 @@ def _fit_bigint(value: Any) -> int:
     return number
 
 
+def _check_number(value: object) -> None:
+    if isinstance(value, str) and not NUMBER.fullmatch(value):
+        raise ValueError
+
+
 def _fit_double(value: Any) -> float | None:
     if not isinstance(value, str | int | float | Decimal):
         raise TypeError
+    _check_number(value)
     number = float(value)
-    return number if math.isfinite(number) else None
+    if not math.isfinite(number):
+        return None
+    if isinstance(value, int | Decimal) and Decimal(repr(number)) != value:
+        raise ValueError
+    return number
 
 
 def _fit_decimal(value: Any) -> Decimal | None:
     if isinstance(value, float):
-        value = repr(value)
+        value = Decimal(repr(value))
     if not isinstance(value, str | int | Decimal):
         raise TypeError
+    _check_number(value)
     number = Decimal(value)
     if not number.is_finite():
         return None
-    return number.quantize(DECIMAL_PLACES, context=DECIMAL_CONTEXT)
+    exponent = number.as_tuple().exponent
+    if number.adjusted() >= LONGEST_DECIMAL or int(exponent) < -LONGEST_DECIMAL:
+        raise ValueError
+    return number
 
 
 def _fit_bool(value: Any) -> bool:
@@ -253,9 +277,15 @@ _TYPES_BY_VALUE: Final[tuple[tuple[Any, str], ...]] = (
 )
 
 
+def plain_decimal(value: Decimal | int) -> str:
+    """All digits, without an exponent and without zeros that say nothing."""
+    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("-0", "") else text
+
+
 def _canonical_decimal(value: Any) -> str:
-    number = Decimal(value)
-    return format(number.normalize(), "f") if number else "0"
+    return plain_decimal(Decimal(value))
 
 
 def _canonical_moment(value: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Where the rows go: the engine that compares with them, and the dlt destination that loads them.
+"""Where the rows go: one engine per CRM's tables.
 
 ``WAREHOUSE_URL`` decides. SQLite keeps each dataset (one per CRM) in a file of its own beside the
 named one; PostgreSQL and others keep it in a schema.
@@ -13,19 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import dlt
 import sqlalchemy as sa
-from dlt.common.destination import Destination
 from sqlalchemy.engine import URL, make_url
 
+from ingestion import private_files
 from ingestion.sync.common.errors import PermanentError
 
 # How long a writer waits for another one: SQLite has one writer per dataset.
 SQLITE_BUSY_SECONDS = 120
-# PostgreSQL's limit; longer names are cut with a tag, the same in every warehouse.
-MAX_IDENTIFIER_LENGTH = 63
-# dlt asks for a password even where the server trusts us or reads it from elsewhere.
-NO_PASSWORD = "none"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -38,6 +33,12 @@ class Dataset:
 
     def has_table(self, table: str) -> bool:
         return self.exists and sa.inspect(self.engine).has_table(table, schema=self.schema)
+
+    def table(self, name: str, *columns: str) -> sa.TableClause | None:
+        """A table that is there, with these columns, for a question; None where there is none."""
+        if not self.has_table(name):
+            return None
+        return sa.table(name, *map(sa.column, columns), schema=self.schema)
 
     def columns_of(self, table: str) -> dict[str, sa.types.TypeEngine[Any]]:
         """The columns of a table with their types, in order; none where there is no table."""
@@ -64,6 +65,8 @@ class Warehouse:
         """Raises PermanentError when the URL cannot be used."""
         self.url = _parsed(url)
         self._datasets: dict[str, Dataset] = {}
+        self._given_back: list[Any] = []
+        self.is_pooled = False  # known from the first connection that is lent
 
     def __repr__(self) -> str:
         return f"Warehouse({self.url.render_as_string(hide_password=True)})"
@@ -76,59 +79,55 @@ class Warehouse:
     def is_postgres(self) -> bool:
         return self.url.get_backend_name() == "postgresql"
 
-    @property
-    def location(self) -> str:
-        """Where it is, in words and without a password."""
-        if self.is_sqlite:
-            return str(self.url.database)
-        port = f":{self.url.port}" if self.url.port else ""
-        return f"{self.url.get_backend_name()} at {self.url.host or 'localhost'}{port}/{self.url.database}"
-
     def dataset(self, name: str) -> Dataset:
         """The tables of one CRM; nothing is created."""
         if name not in self._datasets:
             self._datasets[name] = self._open_dataset(name)
         return self._datasets[name]
 
-    def destination(self, *, staging_layout: str) -> Destination[Any, Any]:
-        """Where dlt loads to. ``staging_layout`` names the staging dataset, ``%s`` the dataset:
-        pipelines that share one lose rows (dlt #4297)."""
-        if self.is_postgres:
-            return dlt.destinations.postgres(
-                _dlt_postgres_url(self.url), staging_dataset_name_layout=staging_layout
-            )
-        return dlt.destinations.sqlalchemy(
-            self._main_engine, staging_dataset_name_layout=staging_layout
-        )
-
     def prepare(self) -> None:
         """Make the folder of a SQLite warehouse, and let readers work beside a writer."""
         if not self.is_sqlite:
             return
-        Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
-        with self._main_engine.connect() as connection:
+        private_files.make_folder(Path(str(self.url.database)).parent)
+        with self.main_engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
 
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
         """A connection of its own, for locks."""
-        with self._main_engine.connect() as connection:
+        with self.main_engine.connect() as connection:
             yield connection
 
+    def lend(self) -> Any:
+        """The driver's own connection, for COPY: one that was given back, or a new one."""
+        if self._given_back:
+            return self._given_back.pop()
+        lent = self.main_engine.raw_connection()
+        connection = lent.driver_connection
+        lent.detach()
+        return connection
+
+    def take_back(self, connection: Any) -> None:
+        """One that ``lend`` gave, as good as new: for the next model of the run."""
+        self._given_back.append(connection)
+
     def close(self) -> None:
+        for connection in self._given_back:
+            connection.close()
         for dataset in self._datasets.values():
             dataset.engine.dispose()
-        self._main_engine.dispose()
+        self.main_engine.dispose()
 
     @cached_property
-    def _main_engine(self) -> sa.Engine:
+    def main_engine(self) -> sa.Engine:
         return _engine(self.url)
 
     def _open_dataset(self, name: str) -> Dataset:
         if not self.is_sqlite:
-            return Dataset(name, self._main_engine, schema=name)
+            return Dataset(name, self.main_engine, schema=name)
         main = Path(str(self.url.database))
-        # The file name that dlt gives to an attached dataset.
+        # As dlt named the file of an attached dataset, in earlier releases.
         path = main.with_name(f"{main.stem}__{name}{main.suffix}")
         return Dataset(name, _engine(self.url.set(database=str(path))), schema=None)
 
@@ -170,21 +169,19 @@ def _with_a_place(url: URL) -> URL:
 
 def _engine(url: URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
+        return sa.create_engine(url, pool_pre_ping=True, connect_args=_connect_args(url))
     # A writer takes the write lock at the start: a transaction that reads first and writes later
     # fails at once, without waiting, when another one has written in between.
     return sa.create_engine(
-        url, connect_args={"timeout": SQLITE_BUSY_SECONDS, "isolation_level": "IMMEDIATE"}
+        url,
+        connect_args={
+            "timeout": SQLITE_BUSY_SECONDS,
+            "isolation_level": "IMMEDIATE",
+            "factory": private_files.PrivateConnection,
+        },
     )
 
 
-def _dlt_postgres_url(url: URL) -> str:
-    known = url.set(
-        drivername="postgresql",
-        username=url.username or "postgres",
-        password=url.password or NO_PASSWORD,
-        # A socket's folder stands in the query, where it wins over the host.
-        host=url.host or "localhost",
-        port=url.port or 5432,
-    )
-    return known.render_as_string(hide_password=False)
+def _connect_args(url: URL) -> dict[str, Any]:
+    """A pooler hands the next statement to another session, which does not know what was prepared."""
+    return {"prepare_threshold": None} if url.drivername == "postgresql+psycopg" else {}

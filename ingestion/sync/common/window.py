@@ -7,16 +7,20 @@ run began (``run_start``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from ingestion.sync.common.run import SyncOptions
 from ingestion.sync.common.source import Model, Watermark, Window
 
 FORCE7 = timedelta(days=7)
-# Naive cursors are in the time of a server that may be ahead of UTC.
-EASTERNMOST = timedelta(hours=14)
+LONGEST_CLOCK_CHANGE = timedelta(hours=2)
+# Ids as MongoDB makes them: eight hex digits of seconds since 1970, then sixteen of their own.
+OBJECT_ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
+# Whole numbers of these sizes are seconds, milliseconds and microseconds since 1970.
+EPOCHS = ((range(10**9, 10**10), 1), (range(10**12, 10**13), 10**3), (range(10**15, 10**16), 10**6))
 
 
 def window_for(
@@ -46,23 +50,64 @@ def moves_watermark(model: Model, options: SyncOptions) -> bool:
 
 
 class Highest:
-    """The highest cursor value so far; values of a clock that runs ahead do not count."""
+    """The highest cursor value so far; values of a clock that runs ahead do not count. ``zone``:
+    that of times without one."""
 
-    def __init__(self, *, now: datetime) -> None:
+    def __init__(self, *, now: datetime, zone: tzinfo = UTC) -> None:
         self.value: Watermark | None = None
         self._now = now
+        self._zone = zone
 
-    def see(self, values: Iterable[Any]) -> None:
+    def see(self, values: Iterable[Any]) -> bool:
+        """Whether all of them count."""
+        counted = True
         for value in values:
-            if isinstance(value, datetime | str | int) and not self._is_in_future(value):
+            if isinstance(value, datetime | str | int) and not is_in_future(
+                value, now=self._now, zone=self._zone
+            ):
                 self.value = later(self.value, value)
+            else:
+                counted = False
+        return counted
 
-    def _is_in_future(self, value: Watermark) -> bool:
-        if not isinstance(value, datetime):
-            return False
-        if value.tzinfo is None:
-            return value > self._now.replace(tzinfo=None) + EASTERNMOST
-        return value > self._now
+
+def is_in_future(value: Watermark, *, now: datetime, zone: tzinfo = UTC) -> bool:
+    """Whether the cursor tells a moment after ``now``: as a time, a text of one, an id that begins
+    with one, or a count of seconds since 1970. What tells no moment is in no future."""
+    told = _moment_of(value)
+    if told is None:
+        return False
+    return (told.replace(tzinfo=zone) if told.tzinfo is None else told) > now
+
+
+def _moment_of(value: Watermark) -> datetime | None:
+    if isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, int):
+            return _moment_of_epoch(value)
+        if OBJECT_ID.fullmatch(value):
+            return _moment_of_epoch(int(value[:8], 16))
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+def _moment_of_epoch(value: int) -> datetime | None:
+    units = (unit for sizes, unit in EPOCHS if value in sizes)
+    unit = next(units, None)
+    return None if unit is None else datetime.fromtimestamp(value / unit, UTC)
+
+
+def before_clock_change(since: Watermark, zone: tzinfo) -> Watermark:
+    """In autumn the server's clock shows an hour twice: what happens in the second pass is
+    stamped with times that lie before those of the first."""
+    if not isinstance(since, datetime):
+        return since
+    local = since.replace(tzinfo=zone) if since.tzinfo is None else since.astimezone(zone)
+    after = (local.astimezone(UTC) + LONGEST_CLOCK_CHANGE).astimezone(zone)
+    set_back = (local.utcoffset() or timedelta(0)) - (after.utcoffset() or timedelta(0))
+    return since - max(set_back, timedelta(0))
 
 
 def later(one: Watermark | None, other: Watermark | None) -> Watermark | None:

@@ -1,168 +1,195 @@
 """Reads all contacts through a lookup that gives 1 000 at most and knows no paging.
 
-A lookup that comes back full is divided by the next character of a number: ``6%`` into ``60%`` to
-``69%``. What it had given is kept as a sample, and at its end the walk proves that each contact
-of the sample was found again or is gone: a contact that no prefix reaches is an error, never
-left out in silence.
+Where one lookup does not give all, contacts are divided by the first characters of their numbers,
+and then, to prove that these parts cover the whole, by the last ones: what the second division finds
+and the first one lacks shows which characters that one has to be divided by as well. Contacts
+without a number are a part of their own. What cannot be proven is told as ``unproven``.
 """
 
 from __future__ import annotations
 
-import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ingestion.sync.common.errors import PermanentError
+from ingestion.sync.five9.division import Answer, Criteria, Division, Lookups, has_pattern
 from ingestion.sync.five9.engines.admin import Contact, Criterion, Five9Admin
-from ingestion.sync.five9.engines.faults import ARGUMENT_FAULTS, RefusedByFault
 from ingestion.sync.five9.fields import key_of
 
-WILDCARD = "%"
-# In a pattern these mean other characters; "_" may (SQL's LIKE).
-PATTERN_CHARACTERS = frozenset("%_")
-NUMBER_FIELDS = frozenset({"number1", "number2", "number3"})
-NUMBER_CHARACTERS = string.digits + "+"
-TEXT_CHARACTERS = string.digits + string.ascii_letters + " .-'@+&#"
-LONGEST_PREFIX = 64
-# How many contacts of the sample that did not come again are looked up one by one.
+# By these, too, contacts are looked for: whom no number finds may have a name.
+NAMES = ("last_name", "first_name")
+MOST_LOOKUPS_BY_NAME = 250
+# How many contacts that no part has given are looked up one by one.
 MAX_PROOFS = 20
-
-Criteria = tuple[Criterion, ...]
+# Of the contacts that one division has found, another one that is to prove it finds at least so many.
+ENOUGH = 0.9
 
 
 @dataclass
 class ContactWalk:
     """One reading of all contacts, or of those whose last list is one of some.
 
-    ``scopes``: criteria that every lookup has besides its own, one walk for each.
+    ``scopes``: criteria that every lookup has besides its own, one walk for each. ``unproven``:
+    why contacts may have been missed, once the pages have been read.
     """
 
     admin: Five9Admin
     fields: Sequence[str]
     record_limit: int
     scopes: Sequence[Criteria] = ((),)
+    unproven: list[str] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
-    _sample: dict[str, Contact] = field(default_factory=dict)
 
     def pages(self) -> Iterator[list[Contact]]:
         """Each contact once. Raises PermanentError where a lookup cannot be divided."""
         for scope in self.scopes:
-            yield from self._walk(scope)
+            lookups = Lookups(self.admin, self.record_limit, scope)
+            found = lookups.unless_refused()
+            if found is not None and not lookups.is_cut(found):
+                yield self._new(found)
+                continue
+            walk = DividedWalk(lookups, self.fields, self._seen)
+            yield from walk.pages(found or [])
+            self.unproven += (why for why in walk.unproven if why not in self.unproven)
 
-    def found_by(self, criterion: Criterion) -> list[Contact]:
-        """The contacts that meet it, but for those that came before. Raises PermanentError where
-        they are too many."""
-        found = [c for scope in self.scopes for c in self._whole((*scope, criterion))]
-        return self._new(found)
+    def found_by(self, forms: Sequence[Criterion]) -> list[Contact] | None:
+        """The contacts that meet the first of the criteria that any meets, but for those that came
+        before; None where nobody meets any, in these scopes or elsewhere. Raises PermanentError where they are too many."""
+        for criterion in forms:
+            if found := [c for scope in self.scopes for c in self._whole(scope, criterion)]:
+                return self._new(found)
+        is_elsewhere = () not in self.scopes and any(self._whole((), c) for c in forms)
+        return [] if is_elsewhere else None
 
-    def _walk(self, scope: Criteria) -> Iterator[list[Contact]]:
-        if (found := self._everything(scope)) is not None:
-            yield self._new(found)
-            return
-        for name in self.fields:
-            yield from self._branch(scope, name, "")
-        yield self._new(self._without_values(scope))
-        self._prove_sample(scope)
-
-    def _everything(self, scope: Criteria) -> list[Contact] | None:
-        """The scope's contacts; None where they are too many for one lookup.
-
-        A lookup without any criterion gives every contact, also those without a number; should a
-        domain refuse it, the walk does without.
-        """
-        found = self._unless_refused(scope)
-        if found is None or not self._is_cut(found):
-            return found
-        self._keep_as_sample(found)
-        return None
-
-    def _branch(self, scope: Criteria, name: str, prefix: str) -> Iterator[list[Contact]]:
-        found = self.admin.contacts((*scope, Criterion(name, prefix + WILDCARD)))
-        if not self._is_cut(found):
-            yield self._new(found)
-            return
-        if len(prefix) >= LONGEST_PREFIX:
-            raise self._cannot_divide((*scope, Criterion(name, prefix + WILDCARD)))
-        if prefix:
-            yield self._new(self._whole((*scope, Criterion(name, prefix))))
-        self._keep_as_sample(found)
-        for character in _next_characters(name, prefix, found):
-            yield from self._branch(scope, name, prefix + character)
-
-    def _without_values(self, scope: Criteria) -> list[Contact]:
-        """Contacts that have none of the fields, where the domain can look up empty values: one
-        that cannot refuses, gives nothing, or gives contacts that have them."""
-        criteria = (*scope, *(Criterion(name, "") for name in self.fields))
-        found = self._unless_refused(criteria) or []
-        if any(contact.get(name) for contact in found for name in self.fields):
-            return []
-        if self._is_cut(found):
-            raise self._cannot_divide(criteria)
-        return found
-
-    def _prove_sample(self, scope: Criteria) -> None:
-        missing, self._sample = list(self._sample.values()), {}
-        for contact in missing[:MAX_PROOFS]:
-            self._prove_gone(contact, scope)
-
-    def _prove_gone(self, contact: Contact, scope: Criteria) -> None:
-        """A contact that was there and is not found by a prefix must not be found at all."""
-        name = next((name for name in self.fields if contact.get(name)), None)
-        if name is None:
-            raise PermanentError(
-                f"Five9 getContactRecords cannot reach the contacts that have no"
-                f" {' or '.join(self.fields)}; add a field that they have to FIVE9_WALK_FIELDS."
-            )
-        found = self.admin.contacts((*scope, Criterion(name, contact[name] or "")))
-        if key_of(contact) in {key_of(other) for other in found}:
-            raise PermanentError(
-                f"Five9 getContactRecords does not find by the first characters of {name} what it"
-                f" finds by the whole of it; name other fields in FIVE9_WALK_FIELDS."
-            )
-
-    def _whole(self, criteria: Criteria) -> list[Contact]:
-        found = self.admin.contacts(criteria)
-        if self._is_cut(found):
-            raise self._cannot_divide(criteria)
-        return found
-
-    def _unless_refused(self, criteria: Criteria) -> list[Contact] | None:
-        """None where the domain does not take such criteria."""
-        try:
-            return self.admin.contacts(criteria)
-        except RefusedByFault as refusal:
-            if refusal.fault not in ARGUMENT_FAULTS:
-                raise
-            return None
-
-    def _is_cut(self, found: list[Contact]) -> bool:
-        return len(found) >= self.record_limit
-
-    def _keep_as_sample(self, found: list[Contact]) -> None:
-        """What still has to be seen, so that memory holds no more than that."""
-        keyed = {key_of(contact): contact for contact in found}
-        self._sample.update((k, c) for k, c in keyed.items() if k not in self._seen)
+    def _whole(self, scope: Criteria, criterion: Criterion) -> list[Contact]:
+        return Lookups(self.admin, self.record_limit, scope).whole(criterion)
 
     def _new(self, found: list[Contact]) -> list[Contact]:
-        fresh = {key: c for c in found if (key := key_of(c)) not in self._seen}
-        self._seen.update(fresh)
-        for key in fresh:
-            self._sample.pop(key, None)
-        return list(fresh.values())
-
-    def _cannot_divide(self, criteria: Criteria) -> PermanentError:
-        words = " and ".join(f"{c.field} = {c.value or 'nothing'}" for c in criteria)
-        return PermanentError(
-            f"Five9 getContactRecords cuts off the contacts with {words} at {self.record_limit},"
-            " and they cannot be divided further; merge duplicates in Five9, or narrow FIVE9_LISTS."
-        )
+        return _unseen(found, self._seen)
 
 
-def _next_characters(name: str, prefix: str, found: list[Contact]) -> list[str]:
-    """The usual characters, and those that the cut-off answer shows at this place."""
-    usual = NUMBER_CHARACTERS if name in NUMBER_FIELDS else TEXT_CHARACTERS
-    if prefix and name in NUMBER_FIELDS:
-        usual = string.digits
-    values = (contact.get(name) or "" for contact in found)
-    shown = {v[len(prefix)] for v in values if v.startswith(prefix) and len(v) > len(prefix)}
-    return sorted({*usual, *shown} - PATTERN_CHARACTERS)
+@dataclass
+class DividedWalk:
+    """One reading of contacts that are too many for one lookup. ``seen``: keys of those that were
+    passed on. ``_strays``: contacts that the first division should have given and has not;
+    ``_examples``: some of those that any answer has held."""
+
+    lookups: Lookups
+    fields: Sequence[str]
+    seen: set[str]
+    unproven: list[str] = field(default_factory=list)
+    _strays: dict[str, Contact] = field(default_factory=dict)
+    _examples: list[Contact] = field(default_factory=list)
+
+    def pages(self, sample: list[Contact]) -> Iterator[list[Contact]]:
+        """``sample``: contacts that were seen already, of an answer that was cut off."""
+        first = Division(self.lookups, self.fields)
+        yield from self._passed_on([Answer(sample, is_cut=True)], first)
+        yield from self._passed_on(first.answers(), first)
+        proof = Division(self.lookups, self.fields, at_end=True)
+        if first.asked:
+            yield from self._passed_on(proof.answers(), first)
+        yield self._without_values()
+        for division in self._by_name():
+            yield from self._passed_on(division.answers(), first)
+        while first.can_learn(self._strays.values()):
+            learned = list(self._strays.values())
+            yield from self._passed_on(first.answers_for(learned), first)
+        yield self._settled(first)
+        if first.asked and len(first.found & proof.found) < ENOUGH * len(first.found):
+            self.unproven.append(
+                f"Five9 does not find contacts by the last characters of {self._fields_in_words},"
+                " so nothing proves that their first ones find all"
+            )
+
+    def _by_name(self) -> Iterator[Division]:
+        """Divisions that need not come to their end: they only look for what the others lack. One
+        lookup for each where nobody can lack a part."""
+        for name in NAMES:
+            if name not in self.fields and any(name in contact for contact in self._examples):
+                most = self.lookups.count + (MOST_LOOKUPS_BY_NAME if self.unproven else 1)
+                yield Division(self.lookups, [name], most_lookups=most)
+
+    def _passed_on(self, answers: Iterable[Answer], first: Division) -> Iterator[list[Contact]]:
+        for answer in answers:
+            self._examples += answer.contacts[: MAX_PROOFS - len(self._examples)]
+            for contact in answer.contacts:
+                # Memory holds no more than what still has to be seen.
+                if answer.is_cut or first.has_value(contact):
+                    self._strays.setdefault(key_of(contact), contact)
+            for key in [key for key in self._strays if key in first.found]:
+                del self._strays[key]
+            if not answer.is_cut:
+                yield _unseen(answer.contacts, self.seen)
+
+    def _without_values(self) -> list[Contact]:
+        """Contacts that have none of the fields, where the domain can look up empty values: one
+        that cannot refuses, gives nothing, or gives contacts that have them."""
+        nothing = [Criterion(name, "") for name in self.fields]
+        found = self.lookups.unless_refused(*nothing) or []
+        is_heeded = not any(contact.get(name) for contact in found for name in self.fields)
+        if not is_heeded or not (found or self._finds_empty()):
+            self.unproven.append(
+                f"Five9 cannot look up contacts without {self._fields_in_words}: those of them that"
+                " no usual name finds were not read; name a field that they have in"
+                " FIVE9_WALK_FIELDS"
+            )
+            return []
+        if self.lookups.is_cut(found):
+            raise self.lookups.cannot_divide(*nothing)
+        for key in map(key_of, found):
+            self._strays.pop(key, None)
+        return _unseen(found, self.seen)
+
+    def _finds_empty(self) -> bool:
+        """Whether an empty value finds a contact of which it is known that a field is empty."""
+        for contact in self._examples:
+            value = next((Criterion(n, v) for n in self.fields if (v := contact.get(n))), None)
+            empty = next((name for name, value in contact.items() if not value), None)
+            if value is None or empty is None or has_pattern(value.value):
+                continue
+            found = self.lookups.unless_refused(value, Criterion(empty, ""))
+            return key_of(contact) in map(key_of, found or [])
+        return False
+
+    def _settled(self, first: Division) -> list[Contact]:
+        """The strays that are there. Raises PermanentError where a part lacks what it must hold."""
+        strays = sorted(self._strays.values(), key=first.has_value, reverse=True)
+        self._strays.clear()
+        living = [c for c in strays[:MAX_PROOFS] if self._is_there(c, first)] + strays[MAX_PROOFS:]
+        if any(first.has_value(c) for c in living if key_of(c) not in first.found):
+            self.unproven.append(
+                f"Five9 gives contacts that no first characters of {self._fields_in_words} find,"
+                " as where % or _ stands in them, and may have more of them"
+            )
+        return _unseen(living, self.seen)
+
+    def _is_there(self, contact: Contact, first: Division) -> bool:
+        """False for a contact that has gone meanwhile. One that has come meanwhile is in its part."""
+        key, part = key_of(contact), first.part_of(contact)
+        if part is not None and key in self._keys(part):
+            first.found.add(key)
+            return True
+        whole = [Criterion(name, value) for name in self.fields if (value := contact.get(name))]
+        if not whole or any(has_pattern(criterion.value) for criterion in whole):
+            return True
+        is_there = key in self._keys(*whole)
+        if is_there and part is not None:
+            raise PermanentError(
+                f"Five9 getContactRecords does not find by the first characters of {part.field} what"
+                " it finds by the whole of it; name other fields in FIVE9_WALK_FIELDS."
+            )
+        return is_there
+
+    def _keys(self, *criteria: Criterion) -> set[str]:
+        return set(map(key_of, self.lookups.contacts(*criteria)))
+
+    @property
+    def _fields_in_words(self) -> str:
+        return " or ".join(self.fields)
+
+
+def _unseen(found: list[Contact], seen: set[str]) -> list[Contact]:
+    fresh = {key: contact for contact in found if (key := key_of(contact)) not in seen}
+    seen.update(fresh)
+    return list(fresh.values())

@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, tzinfo
-from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
 from typing import Any
 
 from ingestion.sync.common.errors import PermanentError
 from ingestion.sync.common.source import Columns, Record
 from ingestion.sync.five9.engines.admin import ID_FIELD, Contact, ContactField
+from ingestion.sync.http.amounts import amount
 
 KEY = "contact_key"
 # What tells contacts apart where there is no id.
@@ -60,7 +60,6 @@ _DIRECTIVES: Mapping[str, str] = {
 _PATTERN_PART = re.compile(r"'([^']*)'|([A-Za-z])\2*|.", re.DOTALL)
 # "2026-01-09 16:40:02.000 GMT0" is UTC, whatever the domain's zone.
 _GMT = re.compile(r"\s*GMT0?$")
-_AMOUNT = re.compile(r"[^\d.,+-]*([+-]?)[^\d.,+-]*(\d[\d,]*(?:\.\d*)?|\.\d+)[^\d.,]*")
 
 
 def strptime_format(pattern: str) -> str:
@@ -181,15 +180,13 @@ def _moment(text: str, known: str, zone: tzinfo) -> Any:
         return text
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC if is_gmt else zone)
-    return found.astimezone(UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:  # 9999-12-31 west of Greenwich, 0001-01-01 east of it
+        return text
 
 
 def _amount(text: str) -> Any:
     """``$1,234.50`` and ``12.5%`` as numbers."""
-    found = _AMOUNT.fullmatch(text.strip())
-    if not found:
-        return text
-    try:
-        return Decimal(found[1] + found[2].replace(",", ""))
-    except InvalidOperation:
-        return text
+    found = amount(text.strip().removesuffix("%"))
+    return text if found is None else found

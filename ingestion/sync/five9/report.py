@@ -6,6 +6,7 @@ not be all. Its time range is the only filter by time that Five9 has.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -13,10 +14,16 @@ from time import monotonic
 
 from ingestion.sync.common.errors import PermanentError, TransientError
 from ingestion.sync.common.setting_values import positive_int
+from ingestion.sync.five9.division import NUMBER_FIELDS
 from ingestion.sync.five9.engines.admin import Criterion, Five9Admin, ReportResult
 
+FIRST_PACE_SECONDS, LONGEST_PACE_SECONDS = 0.5, 5.0
 # A shorter range is not divided: so many contacts are not changed in a second.
 SHORTEST_RANGE = timedelta(seconds=2)
+
+
+# Ways to look up one contact: those after the first, where it finds none.
+Forms = tuple[Criterion, ...]
 
 
 @dataclass(frozen=True)
@@ -56,16 +63,16 @@ class ChangeReport:
             numbers=numbers,
         )
 
-    def changed(self, start: datetime, end: datetime) -> list[Criterion] | None:
+    def changed(self, start: datetime, end: datetime) -> list[Forms] | None:
         """What finds each contact that changed, each once; None where a row names no number."""
-        found: dict[Criterion, None] = {}
+        found: dict[Forms, None] = {}
         for result in self._results(start.replace(microsecond=0), end):
             places = self._places(result.header)
             for row in result.rows:
-                criterion = _criterion(row, places)
-                if criterion is None:
+                forms = _forms(row, places)
+                if not forms:
                     return None
-                found[criterion] = None
+                found[forms] = None
         return list(found)
 
     def _results(self, start: datetime, end: datetime) -> list[ReportResult]:
@@ -88,12 +95,16 @@ class ChangeReport:
         )
         deadline = monotonic() + self.wait_seconds
         poll_seconds = self.admin.longest_poll_seconds
+        pace = FIRST_PACE_SECONDS
         while self.admin.is_report_running(identifier, poll_seconds=poll_seconds):
             if monotonic() >= deadline:
                 raise TransientError(
                     f"Five9 isReportRunning: {self.folder}/{self.name} was not made within"
                     f" {self.wait_seconds} seconds; try again later."
                 )
+            # A domain may answer at once instead of when it knows more, and each question counts.
+            self.admin.pause(min(pace, max(0.0, deadline - monotonic())))
+            pace = min(2 * pace, LONGEST_PACE_SECONDS)
         return self.admin.report_result(identifier)
 
     def _places(self, header: Sequence[str | None]) -> list[tuple[str, int]]:
@@ -108,11 +119,25 @@ class ChangeReport:
         return found
 
 
-def _criterion(row: Sequence[str | None], places: Sequence[tuple[str, int]]) -> Criterion | None:
+def _forms(row: Sequence[str | None], places: Sequence[tuple[str, int]]) -> Forms:
+    """Of the first number that the row has; none where it has none."""
     for name, place in places:
         if value := row[place]:
-            return Criterion(name, value)
-    return None
+            values = forms_of(value) if name in NUMBER_FIELDS else (value,)
+            return tuple(Criterion(name, form) for form in values)
+    return ()
+
+
+def forms_of(number: str) -> tuple[str, ...]:
+    """How a contact may have the number that a report writes as 615-555-0001 or (615) 555-0001."""
+    digits = "".join(c for c in number if c in string.digits)
+    if not digits:
+        return (number,)
+    others = [digits, f"+{digits}"]
+    others += (
+        [digits[1:]] if len(digits) == 11 and digits[0] == "1" else [f"1{digits}", f"+1{digits}"]
+    )
+    return tuple(dict.fromkeys((number, *others)))
 
 
 def _plain(title: str) -> str:

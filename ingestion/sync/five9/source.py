@@ -10,10 +10,11 @@ from functools import cached_property
 from ingestion.sync.common.errors import PermanentError
 from ingestion.sync.common.setting_values import positive_int, time_zone
 from ingestion.sync.common.source import Columns, Model, Page, Record, SourceContext, Window
-from ingestion.sync.five9.contacts import ContactWalk, Criteria
+from ingestion.sync.five9.contacts import ContactWalk
+from ingestion.sync.five9.division import Criteria
 from ingestion.sync.five9.engines.admin import Contact, ContactField, Criterion, Five9Admin
 from ingestion.sync.five9.fields import Formats, columns_of, readers_of, record_of
-from ingestion.sync.five9.report import ChangeReport
+from ingestion.sync.five9.report import ChangeReport, Forms
 
 LOOKED_UP_PAGE = 500  # records of single lookups that are passed on together
 ALL_LISTS = "*"
@@ -53,10 +54,13 @@ class Source:
 
     def pages(self, model: Model, window: Window, *, batch_size: int | None) -> Iterator[Page]:
         readers = readers_of(self._fields, self._formats)
-        for contacts in self._contacts(window):
+        walk = self._walk()
+        for contacts in self._contacts(walk, window):
             records = [record_of(contact, readers) for contact in contacts]
             for page in _batches(self._within(window, records), batch_size):
                 yield Page(page)
+        if walk.unproven:
+            yield Page((), unread="; ".join(walk.unproven))
 
     def probe(self, model: Model) -> Page | None:
         """What a lookup finds that finds hardly anything: no other gives less than 1 000."""
@@ -70,13 +74,13 @@ class Source:
     def _fields(self) -> list[ContactField]:
         return self._admin.contact_fields()
 
-    def _contacts(self, window: Window) -> Iterator[list[Contact]]:
+    def _contacts(self, walk: ContactWalk, window: Window) -> Iterator[list[Contact]]:
         changed = self._changed(window)
         if changed is None or len(changed) > self._max_lookups:
-            return self._walk().pages()
-        return self._looked_up(changed)
+            return walk.pages()
+        return self._looked_up(walk, changed)
 
-    def _changed(self, window: Window) -> list[Criterion] | None:
+    def _changed(self, window: Window) -> list[Forms] | None:
         """None where all contacts have to be read."""
         if self._report is None or not isinstance(window.since, datetime):
             return None
@@ -87,14 +91,20 @@ class Source:
             self._admin, self._walk_fields, self._record_limit, scopes=self._scopes()
         )
 
-    def _looked_up(self, changed: Iterable[Criterion]) -> Iterator[list[Contact]]:
-        walk, found = self._walk(), list[Contact]()
-        for criterion in changed:
-            found += walk.found_by(criterion)
+    def _looked_up(self, walk: ContactWalk, changed: Iterable[Forms]) -> Iterator[list[Contact]]:
+        """Contact by contact. One that no form of its number finds was deleted meanwhile, or has its
+        number in another form: only a read of all contacts shows it."""
+        found, is_missed = list[Contact](), False
+        for forms in changed:
+            contacts = walk.found_by(forms)
+            is_missed = is_missed or contacts is None
+            found += contacts or []
             if len(found) >= LOOKED_UP_PAGE:
                 yield found
                 found = []
         yield found
+        if is_missed:
+            yield from walk.pages()
 
     def _scopes(self) -> list[Criteria]:
         names = _names(self._settings["FIVE9_LISTS"])

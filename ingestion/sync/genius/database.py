@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from ingestion.sync.common.errors import CredentialsError, PermanentError
+from ingestion.sync.genius.mysql_connection import MySqlConnection
 from ingestion.sync.genius.settings import DATABASE_URL
 
 EXAMPLE_URL = "mysql+pymysql://user:password@host:3306/genius"
@@ -51,7 +52,7 @@ def open_engine(url: URL, *, timeout_seconds: float, on_query: Callable[[], None
         engine = create_engine(
             url,
             poolclass=NullPool,  # a connection must not stand idle while rows are loaded
-            connect_args=_connect_args(url, timeout_seconds),
+            connect_args=connect_args(url, timeout_seconds),
             **_READ_ONLY_SNAPSHOT.get(kind, {}),
         )
     except (NoSuchModuleError, ImportError):
@@ -60,6 +61,8 @@ def open_engine(url: URL, *, timeout_seconds: float, on_query: Callable[[], None
             "mysql+pymysql and postgresql+psycopg are."
         ) from None
     event.listen(engine, "before_cursor_execute", lambda *_: on_query())
+    if url.get_driver_name() == "pymysql":
+        event.listen(engine, "do_connect", _open_mysql)
     if kind == "sqlite":
         event.listen(engine, "connect", _leave_transactions_to_us)
         event.listen(engine, "begin", _begin)
@@ -76,21 +79,27 @@ _READ_ONLY_SNAPSHOT: dict[str, dict[str, Any]] = {
 }
 
 
-def _connect_args(url: URL, timeout_seconds: float) -> dict[str, Any]:
+def connect_args(url: URL, timeout_seconds: float) -> dict[str, Any]:
     """What the URL itself says stands above these."""
     seconds = max(1, int(timeout_seconds))
+    of_mysql = {
+        "connect_timeout": seconds,
+        "read_timeout": QUERY_SECONDS,
+        "write_timeout": QUERY_SECONDS,
+    }
     by_driver: dict[str, dict[str, Any]] = {
-        "pymysql": {
-            "connect_timeout": seconds,
-            "read_timeout": QUERY_SECONDS,
-            "write_timeout": QUERY_SECONDS,
-        },
+        "pymysql": of_mysql,
+        "mysqldb": of_mysql,
         "psycopg": {"connect_timeout": seconds},
         "psycopg2": {"connect_timeout": seconds},
         "pysqlite": {"timeout": seconds},
     }
     wanted = by_driver.get(url.get_driver_name(), {})
     return {name: value for name, value in wanted.items() if name not in url.query}
+
+
+def _open_mysql(_dialect: object, _record: object, _words: object, options: dict[str, Any]) -> Any:
+    return MySqlConnection(**options)
 
 
 def _leave_transactions_to_us(connection: Any, _record: object) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Date, DateTime, Select, and_, or_, select, true
+from sqlalchemy import Column, ColumnElement, Date, DateTime, Select, and_, not_, or_, select, true
 
 from ingestion.sync.common.source import Watermark, Window
+from ingestion.sync.common.window import before_clock_change
 from ingestion.sync.genius.tables import ReflectedTable
-
-LONGEST_CLOCK_CHANGE = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
@@ -41,18 +40,31 @@ def passes(table: ReflectedTable, window: Window, *, zone: tzinfo) -> list[Pass]
     changed = Pass(
         table.columns,
         (cursor, *(column for column in table.order if column is not cursor)),
-        and_(cursor.is_not(None), _within(cursor, window, zone)),
+        and_(not_(_has_no_time(table, cursor)), _within(cursor, window, zone)),
     )
     untouched = Pass(
-        table.columns, table.order, and_(cursor.is_(None), _added_within(table, window, zone))
+        table.columns,
+        table.order,
+        and_(_has_no_time(table, cursor), _added_within(table, window, zone)),
     )
-    return [changed, untouched] if cursor.nullable else [changed]
+    return [changed, untouched] if cursor.nullable or table.has_zero_dates else [changed]
 
 
 def _added_within(table: ReflectedTable, window: Window, zone: tzinfo) -> ColumnElement[bool]:
-    """A row that tells no time at all is always read: nothing else would ever show a change."""
+    """Every run reads the rows whose cursor tells no time: nothing else would ever show a change of
+    one. Of a window with an end, which somebody asked for, those that were added in it."""
     added = table.column(table.model.added_column)
-    return true() if added is None else or_(added.is_(None), _within(added, window, zone))
+    if added is None or window.until is None:
+        return true()
+    return or_(_has_no_time(table, added), _within(added, window, zone))
+
+
+def _has_no_time(table: ReflectedTable, column: Column[Any]) -> ColumnElement[bool]:
+    """Old MySQL schemas write zeros for no time, because the column may not be null."""
+    if not table.has_zero_dates:
+        return column.is_(None)
+    first = date.min if isinstance(column.type, Date) else datetime.min  # noqa: DTZ901 - MySQL's
+    return or_(column.is_(None), column < first)
 
 
 def _within(column: Column[Any], window: Window, zone: tzinfo) -> ColumnElement[bool]:
@@ -75,17 +87,6 @@ def _bound(column: Column[Any], value: Watermark, zone: tzinfo) -> Any:
     if isinstance(column.type, DateTime) and column.type.timezone:
         return local
     return local.replace(tzinfo=None)
-
-
-def before_clock_change(since: Watermark, zone: tzinfo) -> Watermark:
-    """In autumn the server's clock shows an hour twice: what happens in the second pass is
-    stamped with times that lie before those of the first."""
-    if not isinstance(since, datetime):
-        return since
-    local = since.replace(tzinfo=zone) if since.tzinfo is None else since.astimezone(zone)
-    later = (local.astimezone(UTC) + LONGEST_CLOCK_CHANGE).astimezone(zone)
-    set_back = (local.utcoffset() or timedelta(0)) - (later.utcoffset() or timedelta(0))
-    return since - max(set_back, timedelta(0))
 
 
 def _follows(order: tuple[Column[Any], ...], values: tuple[Any, ...]) -> ColumnElement[bool]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ARRAY, JSON, Column, DateTime, Float, MetaData, Table, Time
+from sqlalchemy import ARRAY, JSON, Column, DateTime, Float, MetaData, Table, Time, literal_column
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Connection
 from sqlalchemy.types import TypeEngine, UserDefinedType
@@ -19,7 +20,7 @@ from ingestion.sync.common.errors import PermanentError
 from ingestion.sync.common.source import Columns, Record
 from ingestion.sync.genius.settings import GeniusModel
 
-# A warehouse must not hold what opens a door elsewhere.
+# A warehouse must not hold what grants access elsewhere.
 SECRET = re.compile(
     r"passw(or)?d|passphrase|^(user_?)?pass$"
     r"|(^|_)(pwd|secret|salt|token|api_?key|private_?key|otp)(_|\d|$)",
@@ -53,6 +54,19 @@ class MySqlTime(UserDefinedType[Any]):
         return "TIME"
 
 
+class MySqlFloat(UserDefinedType[Any]):
+    """FLOAT as a double: MySQL writes the six digits of it that a person wants to see."""
+
+    cache_ok = True
+    python_type = float
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return "FLOAT"
+
+    def column_expression(self, column: Any) -> Any:
+        return column * literal_column("1e0")
+
+
 def reflect(connection: Connection, model: GeniusModel) -> ReflectedTable:
     """Raises NoSuchTableError, and PermanentError for a column that the table lacks."""
     table = Table(
@@ -68,12 +82,14 @@ def reflect(connection: Connection, model: GeniusModel) -> ReflectedTable:
             f"Genius' table {model.table} has no column {', '.join(missing)}: correct the model "
             f"{model.name} in ingestion/sync/genius/settings.py."
         )
-    return ReflectedTable(table, model)
+    return ReflectedTable(table, model, connection.dialect.name in ("mysql", "mariadb"))
 
 
 def _mend_type(_inspector: object, _table: object, column: dict[str, Any]) -> None:
     if isinstance(column["type"], mysql.TIME):
         column["type"] = MySqlTime()
+    elif isinstance(column["type"], mysql.FLOAT):
+        column["type"] = MySqlFloat()
     elif isinstance(column["type"], mysql.DOUBLE):  # SQLAlchemy would round it to ten places
         column["type"] = mysql.DOUBLE(asdecimal=False)
 
@@ -104,7 +120,17 @@ def _as_text(value: Any) -> Any:
     """MySQL's SET comes without an order; addresses, intervals and UUIDs as objects."""
     if isinstance(value, set):
         return ",".join(sorted(value))
-    return str(value)
+    return bytes_as_text(value) if isinstance(value, bytes) else str(value)
+
+
+def bytes_as_text(value: bytes) -> str:
+    """``POINT(1 2)`` for a point of MySQL, whose SRID stands before its well-known binary; other
+    bytes as hexadecimal digits."""
+    try:
+        order, kind, x, y = struct.unpack("<bIdd", value[4:])
+    except struct.error:
+        return f"0x{value.hex()}"
+    return f"POINT({x:g} {y:g})" if (order, kind) == (1, 1) else f"0x{value.hex()}"
 
 
 def _as_time(value: Any) -> Any:
@@ -136,12 +162,34 @@ _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
+# Values of these kinds are what their columns mean.
+_PLAIN: Mapping[str, type] = {
+    "text": str,
+    "time": time,
+    "date": date,
+    "datetime": datetime,
+    "timestamp": datetime,
+    "binary": bytes,
+    "bigint": int,
+}
+
+
+def converted(values: Sequence[Any], kind: str) -> Sequence[Any]:
+    """What the driver gave, as it is landed in a column of this data type."""
+    convert = _CONVERSIONS.get(kind)
+    if convert is None or set(map(type, values)) <= {type(None), _PLAIN[kind]}:
+        return values
+    return [None if value is None else convert(value) for value in values]
+
+
 @dataclass(frozen=True)
 class ReflectedTable:
-    """A table as the database declares it."""
+    """A table as the database declares it. ``has_zero_dates``: of a kind that may write zeros
+    where there is no time."""
 
     table: Table
     model: GeniusModel
+    has_zero_dates: bool = False
 
     @cached_property
     def columns(self) -> list[Column[Any]]:
@@ -161,22 +209,19 @@ class ReflectedTable:
     def column(self, name: str | None) -> Column[Any] | None:
         return None if name is None else self.table.c[name]
 
-    def to_record(self, row: Mapping[Any, Any]) -> Record:
-        return {
-            name: value if value is None or convert is None else convert(value)
-            for (name, convert), value in zip(self._conversions, row.values(), strict=True)
-        }
+    def to_records(self, rows: Sequence[Sequence[Any]]) -> list[Record]:
+        """Column by column: most have nothing but values that stay as they are."""
+        told = zip(self.data_types.items(), zip(*rows, strict=True), strict=True)
+        columns = [converted(values, kind) for (_, kind), values in told]
+        names = tuple(self.data_types)
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def to_key(self, row: Mapping[Any, Any]) -> Record:
-        """The key of a row, as ``to_record`` gives it."""
+        """The key of a row, as ``to_records`` gives it."""
         return {
             name: row[name] if convert is None else convert(row[name])
             for name, convert in self._key_conversions
         }
-
-    @cached_property
-    def _conversions(self) -> list[tuple[str, Callable[[Any], Any] | None]]:
-        return [(name, _CONVERSIONS.get(kind)) for name, kind in self.data_types.items()]
 
     @cached_property
     def _key_conversions(self) -> list[tuple[str, Callable[[Any], Any] | None]]:

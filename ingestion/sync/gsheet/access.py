@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,10 @@ from google.oauth2.service_account import Credentials
 from requests.auth import AuthBase
 
 from ingestion.sync.common.errors import CredentialsError, PermanentError, TransientError
-from ingestion.sync.common.http_errors import cut_off, is_transient, not_json
 from ingestion.sync.gsheet.settings import SERVICE_ACCOUNT
+from ingestion.sync.http.errors import cut_off, is_transient, not_json
 
-SCOPES = (
-    "https://www.googleapis.com/auth/spreadsheets.readonly",
-    "https://www.googleapis.com/auth/drive.metadata.readonly",
-)
+SCOPES = ("https://www.googleapis.com/auth/spreadsheets.readonly",)
 CURE = f"check {SERVICE_ACCOUNT}"
 
 
@@ -31,12 +29,14 @@ class ServiceAccountAuth(AuthBase):
     def __init__(self, key: str, *, timeout_seconds: float) -> None:
         """``key``: a path or the JSON itself. Raises CredentialsError."""
         self._credentials = _credentials(key)
+        self._refreshing = threading.Lock()
         self._session = requests.Session()
         self._ask_for_token = TokenTransport(self._session, timeout_seconds=timeout_seconds)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if not self._credentials.valid:
-            self._refresh()
+        with self._refreshing:  # of several requests at once the first one does it
+            if not self._credentials.valid:
+                self._refresh()
         request.headers["Authorization"] = f"Bearer {self._credentials.token}"
         return request
 

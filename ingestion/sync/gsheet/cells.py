@@ -5,38 +5,60 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from hashlib import blake2b
-from zoneinfo import ZoneInfo
 
+from ingestion.sync.common.names import DELETED_AT
 from ingestion.sync.common.source import Record
+from ingestion.sync.common.values import plain_decimal
+from ingestion.sync.gsheet.locale import SheetLocale
 from ingestion.sync.gsheet.settings import KEY, SHEET
 
 Cells = Sequence[object]
-AMOUNT = re.compile(r"[$€£,\s]")
-DATE_FORMATS = {"mdy": ("%m/%d/%Y", "%m/%d/%y"), "dmy": ("%d/%m/%Y", "%d/%m/%y")}
+Number = int | float | Decimal
+OURS = (KEY, SHEET, DELETED_AT)
+DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - cells have no zone
+DATE_FORMATS = {
+    "mdy": ("%m/%d/%Y", "%m/%d/%y"),
+    "dmy": ("%d/%m/%Y", "%d/%m/%y"),
+    "ymd": ("%Y/%m/%d", "%y/%m/%d"),
+}
 TIME_FORMATS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
+# 31.12.2026, 31-12-2026 and 31. 12. 2026 are 31/12/2026.
+NUMERIC_DATE = re.compile(r"(\d{1,4})[./-]\s?(\d{1,2})[./-]\s?(\d{1,4})\.?(?=,?\s|$),?")
+
+
+@dataclass(frozen=True)
+class Row:
+    """``shown``: the cells as their formats show them; ``held``: the values beneath: texts,
+    numbers, bools. A date is a number of days."""
+
+    shown: Sequence[str]
+    held: Cells
 
 
 def headers_of(cells: Cells) -> list[str]:
-    """A name per column: blank ones become ``column_N``, repeated ones get a number."""
+    """A name per column: blank ones become ``column_N``; repeated ones get a number, and those that
+    are named like what a load adds."""
     names: list[str] = []
     for number, cell in enumerate(cells, start=1):
         name = str(cell).strip() or f"column_{number}"
-        taken, copy = set(names), 1
+        taken, copy = {*names, *OURS}, 1
         while (unique := name if copy == 1 else f"{name} {copy}") in taken:
             copy += 1
         names.append(unique)
     return names
 
 
-def named(cells: Cells, headers: Sequence[str]) -> dict[str, str]:
-    """The filled cells of a row by column; cells beyond the headers go to ``column_N``."""
-    filled: dict[str, str] = {}
-    for index, cell in enumerate(cells):
+def named(row: Row, headers: Sequence[str]) -> dict[str, tuple[str, object]]:
+    """The filled cells of a row by column, as shown and as held; cells beyond the headers go to
+    ``column_N``."""
+    filled: dict[str, tuple[str, object]] = {}
+    for index, shown in enumerate(row.shown):
         name = headers[index] if index < len(headers) else f"column_{index + 1}"
-        if str(cell).strip():
-            filled[name] = str(cell)
+        if shown.strip():
+            filled[name] = (shown, row.held[index])
     return filled
 
 
@@ -56,50 +78,111 @@ class Keys:
 
 @dataclass(frozen=True)
 class Reader:
-    """Turns rows of cells into records. A cell that does not fit its type stays as it is, so that
-    it can be seen what it holds."""
+    """Turns rows of cells into records. A cell that does not fit its type stays as it is shown, so
+    that it can be seen what it holds."""
 
     sheet: str
     headers: Sequence[str]
     typed: Mapping[str, str]
-    zone: ZoneInfo
-    date_order: str
+    locale: SheetLocale
     keys: Keys = field(default_factory=Keys)
 
-    def records(self, rows: Iterable[Cells]) -> list[Record]:
+    def records(self, rows: Iterable[Row]) -> list[Record]:
         """Without the empty rows."""
-        filled = (named(cells, self.headers) for cells in rows)
-        return [self._record(row) for row in filled if row]
+        filled = (named(row, self.headers) for row in rows)
+        return [self._record(cells) for cells in filled if cells]
 
-    def _record(self, row: dict[str, str]) -> Record:
-        values = {name: self._value(name, text) for name, text in row.items()}
-        return {**values, KEY: self.keys.of(row), SHEET: self.sheet}
+    def _record(self, cells: Mapping[str, tuple[str, object]]) -> Record:
+        """The key is of what is shown: a digit that a format hides changes a row, not its key."""
+        values = {name: self._value(name, *cell) for name, cell in cells.items()}
+        key = self.keys.of({name: shown for name, (shown, _) in cells.items()})
+        return {**values, KEY: key, SHEET: self.sheet}
 
-    def _value(self, name: str, text: str) -> object:
+    def _value(self, name: str, shown: str, held: object) -> object:
+        is_number = isinstance(held, Number) and not isinstance(held, bool)
         match self.typed.get(name):
             case "decimal" | "bigint":
-                return amount(text)
+                return self._number(shown, held if is_number else None)
             case "date":
-                found = moment(text, self.date_order)
-                return found.date() if found else text
+                found = self._moment(shown, held if is_number else None)
+                return found.date() if found else shown
             case "timestamp":
-                found = moment(text, self.date_order)
-                return found.replace(tzinfo=self.zone).astimezone(UTC) if found else text
-        return text
+                found = self._moment(shown, held if is_number else None)
+                return (self._in_utc(found) if found else None) or shown
+        return self._text(shown, held) if is_number else shown
+
+    def _number(self, shown: str, held: object) -> object:
+        """A number, unless it is shown as a date."""
+        if isinstance(held, Number):
+            return shown if self._is_date(shown, held) else held
+        found = self.locale.number(shown)
+        return shown if found is None else found
+
+    def _is_date(self, shown: str, held: Number) -> bool:
+        """4-Mar or 12:30 in a column of numbers is a slip, not 46085 or 0.52."""
+        if is_rounded(shown, held, self.locale):
+            return False
+        in_words = ":" in shown or self.locale.names_month(shown)
+        return in_words or _is_day(shown, held, self.locale)
+
+    def _moment(self, shown: str, held: object) -> datetime | None:
+        """A number counts days, unless it is shown as a number."""
+        if not isinstance(held, Number):
+            return moment(shown, self.locale.date_order)
+        return None if is_rounded(shown, held, self.locale) else moment_of_serial(held)
+
+    def _text(self, shown: str, held: object) -> str:
+        """As it is shown, unless that hides digits, or the time of a day."""
+        assert isinstance(held, Number)
+        if is_rounded(shown, held, self.locale):
+            exact = Decimal(repr(held)) if isinstance(held, float) else Decimal(held)
+            return shown if self.locale.number(shown) == exact else plain_decimal(exact)
+        if _is_day(shown, held, self.locale):
+            day, at = moment(shown, self.locale.date_order), moment_of_serial(held)
+            return shown if day == at or at is None else at.isoformat(sep=" ")
+        return shown
+
+    def _in_utc(self, found: datetime) -> datetime | None:
+        aware = found if found.tzinfo else found.replace(tzinfo=self.locale.zone)
+        try:
+            return aware.astimezone(UTC)
+        except OverflowError:  # 9999-12-31 west of Greenwich
+            return None
 
 
-def amount(text: str) -> str:
-    """``$1,234.50`` without its decoration; ``(5.00)`` is how books write -5."""
-    bare = AMOUNT.sub("", text)
-    return f"-{bare[1:-1]}" if bare.startswith("(") and bare.endswith(")") else bare
+def is_rounded(shown: str, held: Number, locale: SheetLocale) -> bool:
+    """Whether the text shows the number, be it with fewer digits: 1,235 for 1234.56."""
+    found = locale.number(shown)
+    if found is None:
+        return False
+    one_in_the_last_place = Decimal(1).scaleb(int(found.as_tuple().exponent))
+    return abs(Decimal(str(held)) - found) <= one_in_the_last_place
+
+
+def _is_day(shown: str, held: Number, locale: SheetLocale) -> bool:
+    """Whether the text shows the day that the number counts."""
+    told, at = moment(shown, locale.date_order), moment_of_serial(held)
+    return told is not None and at is not None and told.date() == at.date()
+
+
+def moment_of_serial(serial: Number) -> datetime | None:
+    """Days since 1899-12-30, to the millisecond; None beyond the calendar."""
+    try:
+        milliseconds = round(Decimal(str(serial)) * 86_400_000)
+        return DAY_ZERO + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
 
 
 def moment(text: str, date_order: str) -> datetime | None:
-    """The date or time of a cell, without a zone; None where it is none."""
+    """The date or time of a text, with a zone where it names one; None where it is none."""
+    bare = " ".join(text.split())
     try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=None)
+        return datetime.fromisoformat(bare)
     except ValueError:
-        return _by_formats(text.strip(), DATE_FORMATS[date_order])
+        plain = NUMERIC_DATE.sub(r"\1/\2/\3", bare, count=1)
+    is_year_first = re.match(r"\d{4}/", plain)
+    return _by_formats(plain, DATE_FORMATS["ymd" if is_year_first else date_order])
 
 
 def _by_formats(text: str, dates: Sequence[str]) -> datetime | None:

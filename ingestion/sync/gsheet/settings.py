@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from ingestion.sync.common.source import Crm, Model, Setting
 
 BASE_URL = "GSHEET_BASE_URL"
-DRIVE_URL = "GSHEET_DRIVE_URL"
 SERVICE_ACCOUNT = "GSHEET_SERVICE_ACCOUNT"
 TIME_ZONE = "GSHEET_TIME_ZONE"
 DATE_ORDER = "GSHEET_DATE_ORDER"
@@ -14,6 +13,11 @@ REQUESTS_PER_MINUTE = "GSHEET_REQUESTS_PER_MINUTE"
 
 KEY = "row_key"
 SHEET = "sheet_tab"
+
+NOTE = (
+    "a sheet has no ids: the content of a row is its key. Nothing tells that a sheet has not"
+    " changed: every run reads all of it"
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,6 @@ CRM = Crm(
         SheetModel(
             "leads",
             key=(KEY,),
-            incremental="run_start",
-            overlap_seconds=300,
             spreadsheet="GSHEET_LEADS_SPREADSHEET_ID",
             tab="GSHEET_LEADS_TAB",
             typed={
@@ -48,13 +50,11 @@ CRM = Crm(
                 "Total Job Value": "decimal",
                 "Cancel Job Value": "decimal",
             },
-            note="a sheet has no ids: the content of a row is its key",
+            note=NOTE,
         ),
         SheetModel(
             "spends",
             key=(KEY,),
-            incremental="run_start",
-            overlap_seconds=300,
             spreadsheet="GSHEET_SPENDS_SPREADSHEET_ID",
             tab="GSHEET_SPENDS_TAB",
             typed={
@@ -65,13 +65,12 @@ CRM = Crm(
                 "event_fee": "decimal",
                 "event_labor_cost": "decimal",
             },
-            note="a sheet has no ids: the content of a row is its key",
+            note=NOTE,
         ),
     ),
     fallback="leads",
     settings=(
         Setting(BASE_URL, "Where Sheets answers.", default="https://sheets.googleapis.com"),
-        Setting(DRIVE_URL, "Where Drive answers.", default="https://www.googleapis.com"),
         Setting(
             SERVICE_ACCOUNT,
             "The service account's key: the path of its JSON file, or the JSON itself. "
@@ -91,11 +90,11 @@ CRM = Crm(
             required=True,
         ),
         Setting("GSHEET_SPENDS_TAB", "The tab of the spends.", default="All Marketing Spend"),
-        Setting(TIME_ZONE, "The zone of times in cells.", default="America/Chicago"),
+        Setting(TIME_ZONE, "The zone of times in cells. Empty: the spreadsheet's own."),
         Setting(
             DATE_ORDER,
-            "How cells write 3/4/2026: mdy is March 4, dmy is April 3. ISO dates are always read.",
-            default="mdy",
+            "How texts write 3/4/2026: mdy is March 4, dmy is April 3, ymd is written 2026/3/4."
+            " Empty: as the spreadsheet's locale does. ISO dates are always read.",
         ),
         Setting(
             REQUESTS_PER_MINUTE,

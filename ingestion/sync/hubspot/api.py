@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
-
-from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
-from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 
 from ingestion.sync.common.errors import (
     CredentialsError,
@@ -19,26 +16,31 @@ from ingestion.sync.common.errors import (
     Throttled,
     TransientError,
 )
-from ingestion.sync.common.http import HttpApi, HttpClient
-from ingestion.sync.common.http_errors import Refusal
-from ingestion.sync.common.pagination import RepeatGuard
 from ingestion.sync.common.rate_limit import Rate
-from ingestion.sync.common.retry import RetryPolicy
 from ingestion.sync.common.setting_values import positive_int, time_zone
 from ingestion.sync.common.source import SourceContext
+from ingestion.sync.http.client import BearerAuth, HttpApi, HttpClient
+from ingestion.sync.http.errors import Refusal
+from ingestion.sync.http.pagination import CursorPages, RepeatGuard
+from ingestion.sync.http.retry import RetryPolicy
 from ingestion.sync.hubspot.settings import CRM, HubspotModel
 from ingestion.sync.hubspot.values import Property
 
 LIST_LIMIT = 100
 SEARCH_LIMIT = 200
-BATCH_READ_INPUTS = 100
 ASSOCIATION_INPUTS = 1000
 # A URL above 16 kB is refused with 414; the rest of it needs some room too.
 PROPERTIES_URL_LENGTH = 14_000
 TOKEN = "HUBSPOT_ACCESS_TOKEN"  # noqa: S105
 
+# A locked record is locked for two seconds (error handling).
+LOCK_SECONDS = 2.0
+# The windows of the limits.
+TEN_SECONDS, ONE_SECOND = 10.0, 1.0
+
 Object = dict[str, Any]
 Filter = Mapping[str, str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,23 @@ class HubspotApi:
     def __init__(self, context: SourceContext) -> None:
         settings = context.settings
         self._paths = Paths.of(settings["HUBSPOT_API_VERSION"].strip())
-        self._search_rate = Rate(
-            "hubspot:search", positive_int(settings, "HUBSPOT_SEARCHES_PER_SECOND"), 1
-        )
+        self._search_rate = search_rate(settings)
         self._http = HttpClient(_http_api(settings), context)
 
     def close(self) -> None:
         self._http.close()
 
+    def several(self, calls: Iterable[Callable[[], T]]) -> Generator[T, None, None]:
+        """What each call gives, in order; some of them ask at once."""
+        return self._http.several(calls)
+
     def properties(self, object_type: str) -> list[Property]:
         """All properties of an object type, sorted by name."""
         answer = self._http.get(f"{self._paths.properties}/{object_type}")
-        found = [Property(p["name"], p.get("type", "string")) for p in answer.records("results")]
+        found = [
+            Property(p["name"], p.get("type", "string"), p.get("groupName") or "")
+            for p in answer.records("results")
+        ]
         return sorted(found, key=lambda p: p.name)
 
     def list_pages(
@@ -172,6 +179,11 @@ class HubspotApi:
         ]
 
 
+def search_rate(settings: Mapping[str, str]) -> Rate:
+    """The limit that searches have beside that of all requests."""
+    return Rate("hubspot:search", positive_int(settings, "HUBSPOT_SEARCHES_PER_SECOND"), 1)
+
+
 def split_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """The names that fit into the URL of a list, and the others."""
     length = 0
@@ -194,9 +206,9 @@ def _http_api(settings: Mapping[str, str]) -> HttpApi:
     return HttpApi(
         title=CRM.title,
         base_url=settings["HUBSPOT_BASE_URL"].strip().rstrip("/"),
-        auth=BearerTokenAuth(token),
+        auth=BearerAuth(token),
         rates=(Rate("hubspot:burst", burst, 10),),
-        retry=RetryPolicy(attempts=6, retry_after="milliseconds"),
+        retry=RetryPolicy(attempts=6, retry_after="either"),
         credentials=(TOKEN,),
         secrets=(token,),
         explain=explain,
@@ -227,20 +239,32 @@ def _explain(refusal: Refusal) -> SyncError | None:
     if refusal.status in (423, 477):  # locked, or being moved to another data centre
         return TransientError(
             f"{refusal.label} is locked at the moment ({refusal.status}); try again later.",
-            retry_after_seconds=refusal.retry_after_seconds,
+            retry_after_seconds=_lock_seconds(refusal),
         )
     return None
 
 
 def _too_fast(refusal: Refusal) -> Throttled:
-    """HubSpot often leaves Retry-After out; the name of the policy tells the window."""
+    """HubSpot often leaves Retry-After out; the name of the policy or a header tells the window,
+    and before that has passed another request is refused too."""
     policy = str(refusal.body.get("policyName") or "")
-    window = 10.0 if policy.startswith("TEN_SECONDLY") else 1.0
+    window = TEN_SECONDS if policy.startswith("TEN_SECONDLY") else _window_seconds(refusal.headers)
     return Throttled(
         f"{refusal.label} answers that there were too many requests (429 {policy}); lower"
         " HUBSPOT_REQUESTS_PER_10_SECONDS or HUBSPOT_SEARCHES_PER_SECOND, or try again later.",
-        retry_after_seconds=refusal.retry_after_seconds or window,
+        retry_after_seconds=max(window, refusal.retry_after_seconds or 0),
     )
+
+
+def _lock_seconds(refusal: Refusal) -> float:
+    """The header of a 477 is in seconds: a move may take a day."""
+    asked = RetryPolicy().asked_delay_seconds(refusal.headers.get("Retry-After"))
+    return max(LOCK_SECONDS, asked or 0)
+
+
+def _window_seconds(headers: Mapping[str, str]) -> float:
+    told = headers.get("X-HubSpot-RateLimit-Interval-Milliseconds", "")
+    return int(told) / 1000 if told.isascii() and told.isdigit() else ONE_SECOND
 
 
 def _missing_scopes(refusal: Refusal) -> str:
@@ -253,8 +277,8 @@ def _missing_scopes(refusal: Refusal) -> str:
     return " and ".join(named or known) or "that the model needs"
 
 
-def _after() -> JSONResponseCursorPaginator:
-    return JSONResponseCursorPaginator(cursor_path="paging.next.after", cursor_param="after")
+def _after() -> CursorPages:
+    return CursorPages("paging.next.after", param="after")
 
 
 def _search_body(

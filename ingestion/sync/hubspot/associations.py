@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from functools import partial
 from itertools import groupby, islice
 
 from ingestion.sync.common.source import Columns, Page, Record, Scope
@@ -48,11 +50,16 @@ def probe(api: HubspotApi) -> Page:
 def _pages_from(
     api: HubspotApi, from_type: str, pairs: tuple[Pair, ...], span: Span
 ) -> Iterator[Page]:
-    for ids in _batches(_ids(_objects(api, from_type).living(span)), ASSOCIATION_INPUTS):
-        for pair in pairs:
-            targets = api.associations(pair.from_type, pair.to_type, ids)
-            records = [_record(pair, from_id, target) for from_id, target in targets]
-            yield Page(records, scope=_scope(pair, FROM_SIDE, ids))
+    batches = _batches(_ids(_objects(api, from_type).living(span)), ASSOCIATION_INPUTS)
+    calls = (partial(_page_of, api, pair, ids) for ids in batches for pair in pairs)
+    with closing(api.several(calls)) as pages:
+        yield from pages
+
+
+def _page_of(api: HubspotApi, pair: Pair, ids: list[str]) -> Page:
+    targets = api.associations(pair.from_type, pair.to_type, ids)
+    records = [_record(pair, from_id, target) for from_id, target in targets]
+    return Page(records, scope=_scope(pair, FROM_SIDE, ids))
 
 
 def _archived_pages(api: HubspotApi, span: Span) -> Iterator[Page]:

@@ -55,6 +55,14 @@ PAIRS = (
     Pair("deals", "tickets"),
 )
 
+# The models of CRM objects, which have properties.
+WITH_PROPERTIES = ("contacts", "companies", "deals", "line_items", "products", "tickets")
+
+
+def properties_setting(model: str) -> str:
+    return f"HUBSPOT_{model.upper()}_PROPERTIES"
+
+
 CRM = Crm(
     name="hubspot",
     title="HubSpot",
@@ -77,6 +85,7 @@ CRM = Crm(
             "associations",
             key=("from_type", "from_id", "to_type", "to_id", "category", "type_id"),
             reads="associations",
+            after_others=True,
             incremental="run_start",
             overlap_seconds=SEARCH_LAG_SECONDS,
             deletions="full_run",
@@ -114,6 +123,15 @@ CRM = Crm(
             "Time zone of the account, e.g. America/Denver: the daily limit is reset at its"
             " midnight.",
             default="UTC",
+        ),
+        *(
+            Setting(
+                properties_setting(name),
+                f"Which properties of {name} are read, between commas: names and patterns (hs_*),"
+                " groups (group:contactinformation), what to leave out (-hs_*, -group:social), and"
+                " filled: a property becomes a column with its first value. Empty: all of them.",
+            )
+            for name in WITH_PROPERTIES
         ),
     ),
 )

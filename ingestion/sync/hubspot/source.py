@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from ingestion.sync.common.http_errors import documented_shape
 from ingestion.sync.common.source import Columns, Model, Page, SourceContext, Window
+from ingestion.sync.http.errors import documented_shape
 from ingestion.sync.hubspot import associations
 from ingestion.sync.hubspot.api import HubspotApi, Object
 from ingestion.sync.hubspot.objects import Objects, Span
-from ingestion.sync.hubspot.settings import HubspotModel
-from ingestion.sync.hubspot.values import Property, archived_at, columns_of, record_of
+from ingestion.sync.hubspot.properties import Choice
+from ingestion.sync.hubspot.settings import HubspotModel, properties_setting
+from ingestion.sync.hubspot.values import Property, archived_at, columns_of, merged_into, record_of
 
 OWNER_COLUMNS: Columns = {
     "id": "text",
@@ -32,10 +34,18 @@ class Source:
 
     def __init__(self, context: SourceContext) -> None:
         self._api = HubspotApi(context)
+        self._settings = context.settings
         self._properties: dict[str, list[Property]] = {}
 
     def close(self) -> None:
         self._api.close()
+
+    def adapted(self, model: Model) -> Model:
+        """Whether a property becomes a column before it has a value is a setting."""
+        own = _hubspot(model)
+        if own.reads != "objects":
+            return model
+        return replace(own, only_filled=self._choice(own).only_filled)
 
     def columns(self, model: Model) -> Columns:
         with documented_shape(f"HubSpot {model.name}"):
@@ -76,7 +86,7 @@ class Source:
         properties = self._properties_of(model)
         objects = Objects(self._api, model, [p.name for p in properties])
         for page in objects.living(span, batch_size=batch_size):
-            yield Page([record_of(found, properties) for found in page])
+            yield _page(page, properties)
         for page in objects.archived(span):
             yield Page([record_of(found, properties) for found in page])
 
@@ -87,16 +97,28 @@ class Source:
                 yield Page([_owner(found) for found in page if _is_within(span, found)])
 
     def _properties_of(self, model: HubspotModel) -> list[Property]:
-        """Asked for once in a run."""
+        """Those that are read; asked for once in a run."""
         kind = model.object_type
         if kind not in self._properties:
-            self._properties[kind] = self._api.properties(kind)
+            found = self._api.properties(kind)
+            self._properties[kind] = self._choice(model).chosen(found, model.cursor)
         return self._properties[kind]
+
+    def _choice(self, model: HubspotModel) -> Choice:
+        return Choice.of(self._settings[properties_setting(model.name)])
 
 
 def _owner(found: Object) -> Object:
     """An archived owner is a deactivated user; records may still name it."""
     return {**found, "_deleted_at": archived_at(found)} if found.get("archived") else found
+
+
+def _page(page: Sequence[Object], properties: Sequence[Property]) -> Page:
+    """The objects, and those that were merged into them: no list has these any more."""
+    records = [record_of(found, properties) for found in page]
+    lost = [(i, archived_at(found)) for found in page for i in merged_into(found)]
+    gone = [{"id": i, "_deleted_at": at} for i, at in lost]
+    return Page([*records, *gone], merged=frozenset(i for i, _ in lost))
 
 
 def _is_within(span: Span, owner: Object) -> bool:

@@ -15,9 +15,11 @@ from ingestion.sync.common.source import Columns, Record
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Epoch milliseconds of any day but the first weeks of 1970; a date such as 20250131 is none.
-MILLISECONDS = re.compile(r"-?\d{9,15}")
+MILLISECONDS = re.compile(r"(-?\d{9,15})(?:\.0+)?")
+# Ids that were merged into a record: "51;52", and "51:1706659200000;52:…" of old contacts.
+MERGED = ("hs_merged_object_ids", "hs_calculated_merged_vids")
 
-# HubSpot's type to dlt's. Enumerations stay text, several choices joined with ";" as they come;
+# HubSpot's type to ours. Enumerations stay text, several choices joined with ";" as they come;
 # number becomes decimal, because HubSpot does not tell amounts from counts.
 DATA_TYPES = {"number": "decimal", "datetime": "timestamp", "date": "date", "bool": "bool"}
 
@@ -33,10 +35,12 @@ RESERVED = {*ENVELOPE, "_deleted_at"}
 
 @dataclass(frozen=True)
 class Property:
-    """One property of an object type, as the metadata tells it. ``kind``: HubSpot's type."""
+    """One property of an object type, as the metadata tells it. ``kind``: HubSpot's type;
+    ``group``: the name of its group."""
 
     name: str
     kind: str
+    group: str = ""
 
     @property
     def column(self) -> str:
@@ -44,7 +48,7 @@ class Property:
 
     @property
     def data_type(self) -> str:
-        """dlt's type of the column; a kind that is not known here stays text."""
+        """The data type of the column; a kind that is not known here stays text."""
         return DATA_TYPES.get(self.kind, "text")
 
     @property
@@ -73,6 +77,14 @@ def record_of(found: Mapping[str, Any], properties: Sequence[Property]) -> Recor
     return record
 
 
+def merged_into(found: Mapping[str, Any]) -> list[str]:
+    """The ids that were merged into the object, without its own: a merge makes a new id today."""
+    values = found.get("properties") or {}
+    told = ";".join(values.get(name) or "" for name in MERGED)
+    ids = dict.fromkeys(part.partition(":")[0].strip() for part in told.split(";"))
+    return [i for i in ids if i and i != str(found["id"])]
+
+
 def archived_at(found: Mapping[str, Any]) -> datetime:
     """When an archived object or owner was archived; owners tell only their last change."""
     text = found.get("archivedAt") or found.get("updatedAt")
@@ -81,9 +93,13 @@ def archived_at(found: Mapping[str, Any]) -> datetime:
 
 def without_milliseconds(text: str) -> str:
     """A date or time in ISO 8601, also where HubSpot sends epoch milliseconds."""
-    if not MILLISECONDS.fullmatch(text):
+    told = MILLISECONDS.fullmatch(text)
+    if told is None:
         return text
-    at = EPOCH + timedelta(milliseconds=int(text))
+    try:
+        at = EPOCH + timedelta(milliseconds=int(told[1]))
+    except OverflowError:  # after the year 9999
+        return text
     return at.date().isoformat() if at.time() == EPOCH.time() else at.isoformat()
 
 

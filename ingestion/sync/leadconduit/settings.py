@@ -69,7 +69,7 @@ CRM = Crm(
         Setting(API_KEY, "API key of the account.", secret=True, required=True),
         Setting(
             RETENTION_DAYS,
-            "For how many days the account keeps events: a first run reads that far back.",
+            "For how many days the account keeps events: a run that comes later says what was lost.",
             default="90",
         ),
         Setting(

@@ -9,11 +9,11 @@ from typing import Any
 
 from requests.auth import HTTPBasicAuth
 
-from ingestion.sync.common.http import HttpApi, HttpClient
-from ingestion.sync.common.pagination import RepeatGuard
 from ingestion.sync.common.rate_limit import Rate
 from ingestion.sync.common.setting_values import positive_int
 from ingestion.sync.common.source import Columns, Model, Page, Record, SourceContext, Window
+from ingestion.sync.http.client import HttpApi, HttpClient
+from ingestion.sync.http.pagination import RepeatGuard
 from ingestion.sync.leadconduit import settings as names
 
 MAX_LIMIT = 1000
@@ -39,6 +39,8 @@ class Source:
         limit = min(batch_size or MAX_LIMIT, MAX_LIMIT)
         params: dict[str, Any] = {"sort": "asc", "limit": limit, "rules": SOURCE_EVENTS}
         params |= self._bounds(window)
+        if gap := self._gap(window):
+            yield Page((), unread=gap)
         guard = RepeatGuard("LeadConduit GET /events")
         while True:
             events = self._http.get("/events", params).records()
@@ -52,13 +54,26 @@ class Source:
         self._http.close()
 
     def _bounds(self, window: Window) -> dict[str, str]:
-        """``after_id`` for a run that goes on after an event, else ``start`` and ``end``."""
+        """``after_id`` for a run that goes on after an event, else ``start`` and ``end``; a full run
+        has no beginning: whatever the account still keeps is read."""
         bounds = {"end": window.until.isoformat()} if window.until else {}
         if isinstance(window.since, str):
             overlap = int(self._settings[names.OVERLAP_SECONDS])
             return {**bounds, "after_id": id_before(window.since, seconds=overlap)}
-        since = window.since if isinstance(window.since, datetime) else self._oldest()
-        return {**bounds, "start": since.isoformat()}
+        since = {"start": window.since.isoformat()} if isinstance(window.since, datetime) else {}
+        return {**bounds, **since}
+
+    def _gap(self, window: Window) -> str | None:
+        """What has been lost: events that came since the last run and are older than what is kept."""
+        if not isinstance(window.since, str):
+            return None
+        last, oldest = _made_at(window.since), self._oldest()
+        if last >= oldest:
+            return None
+        return (
+            f"LeadConduit keeps events for {self._settings[names.RETENTION_DAYS]} days: those between"
+            f" {last:%Y-%m-%d} and {oldest:%Y-%m-%d} were not read in time and are lost"
+        )
 
     def _oldest(self) -> datetime:
         return datetime.now(UTC) - timedelta(
@@ -76,6 +91,10 @@ def _api(settings: Mapping[str, str]) -> HttpApi:
         credentials=(names.API_KEY,),
         secrets=(settings[names.API_KEY],),
     )
+
+
+def _made_at(event_id: str) -> datetime:
+    return datetime.fromtimestamp(int(event_id[:8], 16), UTC)
 
 
 def id_before(event_id: str, *, seconds: int) -> str:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
+from urllib.parse import urljoin
 from zoneinfo import ZoneInfo
 
 import requests
 from lxml import etree
 
 from ingestion.sync.common.errors import PermanentError, TransientError
-from ingestion.sync.common.http import json_of
-from ingestion.sync.common.http_errors import is_html
 from ingestion.sync.common.source import Record
+from ingestion.sync.http.client import json_of
+from ingestion.sync.http.decoding import charset_of, decoded
+from ingestion.sync.http.errors import is_html
+from ingestion.sync.http.xml_text import parse_xml
 
 METADATA = "{http://schemas.microsoft.com/ado/2007/08/dataservices/metadata}"
+XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 ATOM = "{http://www.w3.org/2005/Atom}"
 WCF_DATE = re.compile(r"^/Date\((-?\d+)(?:[+-]\d{4})?\)/$")
-# What XML 1.0 forbids, as characters and as references; the service sends both.
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-CONTROL_REFERENCES = re.compile(
-    r"&#(?:x(?:0?[0-8bcef]|1[0-9a-f])|(?:[0-8]|1[124-9]|2\d|3[01]));", re.I
-)
 NUMBERS = {"Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Byte"}
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the service's times have no zone
 
@@ -37,10 +37,11 @@ class Entities:
 
 
 def entities_of(label: str, response: requests.Response) -> Entities:
-    """What an answer holds, whichever form the service chose."""
-    if "xml" in response.headers.get("Content-Type", "").lower():
-        return _from_atom(label, response)
-    return _from_json(label, json_of(label, response))
+    """What an answer holds, whichever form the service chose, and whatever its header says."""
+    is_xml = decoded(response.content[:200], charset_of(response)).lstrip().startswith("<")
+    found = _from_atom(label, response) if is_xml else _from_json(label, json_of(label, response))
+    next_url = found.next_url and urljoin(response.url, found.next_url)
+    return replace(found, next_url=next_url)
 
 
 def _from_json(label: str, body: Any) -> Entities:
@@ -63,19 +64,18 @@ def _bare(row: Record) -> Record:
 
 
 def _from_atom(label: str, response: requests.Response) -> Entities:
-    text = CONTROL_REFERENCES.sub("", CONTROL_CHARACTERS.sub("", response.text))
-    if is_html(text):
+    if is_html(decoded(response.content[:200], charset_of(response))):
         raise PermanentError(f"{label} answered with a web page; check the base URL.")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
     try:
-        feed = etree.fromstring(text.encode(), parser)
+        feed = parse_xml(response.content, charset_of(response))
     except etree.XMLSyntaxError:
         raise TransientError(
             f"{label} sent XML that breaks off or is damaged; try again later."
         ) from None
     links = (link for link in feed.iter(f"{ATOM}link") if link.get("rel") == "next")
     rows = [_properties(found) for found in feed.iter(f"{METADATA}properties")]
-    return Entities(rows, next((link.get("href") for link in links), None))
+    hrefs = (urljoin(feed.get(XML_BASE, ""), link.get("href", "")) for link in links)
+    return Entities(rows, next(hrefs, None))
 
 
 def _properties(found: Any) -> Record:
@@ -93,21 +93,28 @@ def _typed(item: Any) -> Any:
     return text == "true" if kind == "Edm.Boolean" else text
 
 
+def _after_epoch(milliseconds: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=milliseconds)
+
+
 def moment(value: Any, zone: ZoneInfo) -> Any:
     """A time of the service, which is the company's time of day, as the moment it was; any other
     value as it is."""
     if not isinstance(value, str):
         return value
     if match := WCF_DATE.match(value):
-        naive = EPOCH + timedelta(milliseconds=int(match[1]))
+        read = partial(_after_epoch, int(match[1]))
     else:
-        try:
-            naive = datetime.fromisoformat(value)
-        except ValueError:
-            return value
-    if naive.tzinfo is not None:
-        return naive.astimezone(UTC)
-    return naive.replace(tzinfo=zone).astimezone(UTC)
+        read = partial(datetime.fromisoformat, value)
+    try:
+        naive = read()
+    except (ValueError, OverflowError):
+        return value
+    aware = naive if naive.tzinfo else naive.replace(tzinfo=zone)
+    try:
+        return aware.astimezone(UTC)
+    except OverflowError:  # 9999-12-31 west of Greenwich
+        return value
 
 
 def filter_moment(when: datetime, zone: ZoneInfo) -> str:

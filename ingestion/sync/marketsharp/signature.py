@@ -1,4 +1,4 @@
-"""MarketSharp's signature: every request is signed anew with the time of its sending."""
+"""MarketSharp's signature: every request is signed again with the time of its sending."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, cast
 
 from ingestion.sync.common.errors import PermanentError, TransientError
-from ingestion.sync.common.http import HttpApi, HttpClient
 from ingestion.sync.common.rate_limit import Rate
 from ingestion.sync.common.setting_values import positive_int, time_zone
 from ingestion.sync.common.source import Columns, Model, Page, Record, SourceContext, Window
+from ingestion.sync.http.client import HttpApi, HttpClient
 from ingestion.sync.marketsharp import odata
 from ingestion.sync.marketsharp import settings as names
 from ingestion.sync.marketsharp.odata import Entities
@@ -78,6 +78,8 @@ class Source:
             for operator, bound in (("ge", window.since), ("le", window.until))
             if model.cursor and isinstance(bound, datetime)
         ]
+        if conditions and window.until is None:  # nothing else would ever show a row without a time
+            conditions = [f"{conditions[0]} or {model.cursor} eq null"]
         filters = {"$filter": " and ".join(conditions)} if conditions else {}
         return {"$orderby": order, **filters}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -26,8 +28,11 @@ from ingestion.sync.common.errors import (
     Throttled,
     TransientError,
 )
-from ingestion.sync.common.retry import RetryPolicy, pause
-from ingestion.sync.common.source import Columns, Record, SourceContext, Window
+from ingestion.sync.common.setting_values import positive_int
+from ingestion.sync.common.source import Columns, Heard, Record, SourceContext, Window
+from ingestion.sync.common.window import before_clock_change
+from ingestion.sync.http.decoding import decoded
+from ingestion.sync.http.retry import RetryPolicy, pause
 from ingestion.sync.salespro import settings as names
 
 MAX_RESULTS = 1000
@@ -93,6 +98,7 @@ class AthenaBackend:
         self._athena: Any = _client(context)
         self._retry = RETRY.at_most(context.max_attempts).starting_with(context.first_delay_seconds)
         self._why = ""
+        self._may_retry = False
 
     def table(self, model_name: str) -> LakeTable:
         """Raises NotOffered for a model that the lake does not hold."""
@@ -114,6 +120,11 @@ class AthenaBackend:
         query_id = self._finished(self._started(sql))
         return next(self._results(query_id, PROBED + 1))  # the names are the first row
 
+    def first_answer(self, sql: str) -> dict[str, Any]:
+        """What a query answers, as it comes: names and rows, no more than a page."""
+        query_id = self._finished(self._started(sql))
+        return self._ask("get_query_results", QueryExecutionId=query_id, MaxResults=MAX_RESULTS)
+
     def users(self) -> list[Record]:
         """The rows of the CSV export. Raises NotOffered where none is set."""
         path = self._context.settings[names.USERS_CSV]
@@ -122,24 +133,31 @@ class AthenaBackend:
                 f"SalesPro's data lake has no users; set {names.USERS_CSV} to their CSV export."
             )
         try:
-            with Path(path).expanduser().open(newline="", encoding="utf-8-sig") as file:
-                return list(csv.DictReader(file))
+            text = decoded(Path(path).expanduser().read_bytes())
         except OSError as problem:
             raise PermanentError(
                 f"SalesPro's users cannot be read ({problem.strerror}); check {names.USERS_CSV}."
             ) from problem
+        return list(csv.DictReader(io.StringIO(text, newline="")))
 
     def close(self) -> None:
         self._athena.close()
 
     def _sql(self, table: LakeTable, window: Window) -> str:
-        conditions = [table.where] if table.where else []
-        for operator, bound in ((">=", window.since), ("<=", window.until)):
-            if isinstance(bound, datetime):
-                local = bound.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S")
-                conditions.append(f"updated_at {operator} timestamp '{local}'")
+        """A row without a time of change is in every window: nothing else would ever show it."""
+        since = window.since and before_clock_change(window.since, self._zone)
+        bounds = " AND ".join(
+            f"updated_at {operator} timestamp '{self._local(bound)}'"
+            for operator, bound in ((">=", since), ("<=", window.until))
+            if isinstance(bound, datetime)
+        )
+        changed = f"({bounds} OR updated_at IS NULL)" if bounds else ""
+        conditions = [condition for condition in (table.where, changed) if condition]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return f'SELECT * FROM "{table.table}"{where} ORDER BY updated_at'  # noqa: S608 - no input
+
+    def _local(self, moment: datetime) -> str:
+        return moment.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S")
 
     def _started(self, sql: str) -> str:
         settings = self._context.settings
@@ -154,22 +172,35 @@ class AthenaBackend:
 
     def _finished(self, query_id: str) -> str:
         """Waits for the query; a run that is stopped meanwhile stops the query, too."""
+        wait_seconds = positive_int(self._context.settings, names.ATHENA_WAIT_SECONDS)
+        end = time.monotonic() + wait_seconds
         try:
             while (state := self._state(query_id)) != "SUCCEEDED":
                 if state in ("FAILED", "CANCELLED"):
-                    raise PermanentError(f"SalesPro's query was {state.lower()}{self._why}.")
-                self._context.reporter.check()
-                time.sleep(POLL_SECONDS)
+                    raise self._unfinished(f"SalesPro's query was {state.lower()}{self._why}")
+                if time.monotonic() >= end:
+                    raise TransientError(
+                        f"SalesPro's query was still {state.lower()} after {wait_seconds} seconds;"
+                        f" try again later, or raise {names.ATHENA_WAIT_SECONDS}."
+                    )
+                pause(POLL_SECONDS, check=self._context.reporter.check)
         except BaseException:
             with suppress(ClientError, BotoCoreError):
                 self._athena.stop_query_execution(QueryExecutionId=query_id)
             raise
         return query_id
 
+    def _unfinished(self, sentence: str) -> SyncError:
+        """Athena itself says whether the same query may succeed later."""
+        if self._may_retry:
+            return TransientError(f"{sentence}; try again later.")
+        return PermanentError(f"{sentence}.")
+
     def _state(self, query_id: str) -> str:
         status = self._ask("get_query_execution", QueryExecutionId=query_id)["QueryExecution"]
         reason = status["Status"].get("StateChangeReason", "")
         self._why = f": {reason[:200]}" if reason else ""
+        self._may_retry = bool((status["Status"].get("AthenaError") or {}).get("Retryable"))
         return str(status["Status"]["State"])
 
     def _results(self, query_id: str, size: int) -> Iterator[list[Record]]:
@@ -200,7 +231,7 @@ class AthenaBackend:
 
     def _attempt(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         self._context.reporter.check()
-        self._context.meter.requests += 1
+        self._context.meter.add(requests=1)
         try:
             answer: dict[str, Any] = getattr(self._athena, operation)(**arguments)
         except ClientError as problem:
@@ -210,6 +241,7 @@ class AthenaBackend:
                 f"SalesPro's data lake {operation} got no complete answer"
                 f" ({type(problem).__name__}); check the network and the region, or try again later."
             ) from None
+        self._hear(operation, arguments, answer)
         if PARTS[operation] not in answer:
             raise TransientError(
                 f"SalesPro's data lake {operation} did not answer as documented; check"
@@ -217,10 +249,18 @@ class AthenaBackend:
             )
         return answer
 
+    def _hear(
+        self, operation: str, arguments: Mapping[str, Any], answer: Mapping[str, Any]
+    ) -> None:
+        """As the AWS library gives it: every value is the text that was sent."""
+        if self._context.hear is not None:
+            content, sent = (json.dumps(told, default=str).encode() for told in (answer, arguments))
+            self._context.hear(Heard(operation, content, sent=sent))
+
     def _refused(self, operation: str, problem: ClientError) -> SyncError:
         refusal = _refused(operation, problem)
         if isinstance(refusal, Throttled):
-            self._context.meter.throttled += 1
+            self._context.meter.add(throttled=1)
         return refusal
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
-from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
-
 from ingestion.sync.common.errors import PermanentError, SettingsMissing, SyncError
-from ingestion.sync.common.http import HttpApi, HttpClient
-from ingestion.sync.common.http_errors import Refusal
 from ingestion.sync.common.rate_limit import Rate
 from ingestion.sync.common.setting_values import positive_int
-from ingestion.sync.common.source import Record, SourceContext, Window
+from ingestion.sync.common.source import Page, Record, SourceContext, Window
+from ingestion.sync.http.client import BearerAuth, HttpApi, HttpClient
+from ingestion.sync.http.errors import Refusal
+from ingestion.sync.http.overlap import OverlappingPages, Place, Rows
+from ingestion.sync.http.pagination import number_at, value_at
 from ingestion.sync.salespro import settings as names
 from ingestion.sync.salespro.settings import LeapModel
 
@@ -30,23 +30,27 @@ class LeapBackend:
         self._settings = context.settings
         self._http = HttpClient(_api(context.settings), context)
 
-    def pages(
-        self, model: LeapModel, window: Window, *, batch_size: int | None
-    ) -> Iterator[list[Record]]:
+    def pages(self, model: LeapModel, window: Window, *, batch_size: int | None) -> Iterator[Page]:
         if not model.paged:
-            yield [unwrapped(row) for row in self._http.get(model.path).records("data")]
-            return
-        limit = min(batch_size or MAX_LIMIT, MAX_LIMIT)
-        params = {"limit": limit, "sort_by": "id", "sort_order": "asc"}
-        params |= self._filters(model, window)
-        paginator = PageNumberPaginator(
-            base_page=1, page_param="page", total_path="meta.pagination.total_pages"
+            answer = self._http.get(model.path)
+            if value_at(answer.data, "meta.pagination.total_pages") in (None, 0, 1):
+                yield _page(Page(answer.records("data")))
+                return
+        params = {"sort_by": "id", "sort_order": "asc", **self._filters(model, window)}
+        reading = OverlappingPages(
+            f"SalesPro GET {model.path}",
+            lambda place: self._rows(model.path, params, place),
+            min(batch_size or MAX_LIMIT, MAX_LIMIT),
         )
-        for rows in self._http.paginate(model.path, paginator, records="data", params=params):
-            yield [unwrapped(row) for row in rows]
+        yield from map(_page, reading.pages())
 
     def close(self) -> None:
         self._http.close()
+
+    def _rows(self, path: str, params: Mapping[str, Any], place: Place) -> Rows:
+        answer = self._http.get(path, {**params, "limit": place.size, "page": place.page})
+        pages = number_at(answer.label, answer.data, "meta.pagination.total_pages")
+        return Rows(answer.records("data"), has_more=place.page < pages)
 
     def _filters(self, model: LeapModel, window: Window) -> dict[str, Any]:
         if model.in_lead_stage:
@@ -80,7 +84,7 @@ def _api(settings: Mapping[str, str]) -> HttpApi:
     return HttpApi(
         title="SalesPro",
         base_url=settings[names.BASE_URL].rstrip("/"),
-        auth=BearerTokenAuth(token),
+        auth=BearerAuth(token),
         rates=(Rate("salespro", positive_int(settings, names.REQUESTS_PER_MINUTE), 60),),
         credentials=(names.API_TOKEN,),
         secrets=(token,),
@@ -94,6 +98,10 @@ def _explain(refusal: Refusal) -> SyncError | None:
             f"{refusal.label} refused the request as invalid ({refusal.status}{refusal.detail})."
         )
     return None
+
+
+def _page(page: Page) -> Page:
+    return replace(page, records=[unwrapped(row) for row in page.records])
 
 
 def unwrapped(row: Record) -> Record:

@@ -18,6 +18,7 @@ ATHENA_ENDPOINT = "SALESPRO_ATHENA_ENDPOINT"
 ATHENA_DATABASE = "SALESPRO_ATHENA_DATABASE"
 ATHENA_WORKGROUP = "SALESPRO_ATHENA_WORKGROUP"
 ATHENA_OUTPUT = "SALESPRO_ATHENA_OUTPUT"
+ATHENA_WAIT_SECONDS = "SALESPRO_ATHENA_WAIT_SECONDS"
 ACCESS_KEY_ID = "SALESPRO_ACCESS_KEY_ID"
 SECRET_ACCESS_KEY = "SALESPRO_SECRET_ACCESS_KEY"  # noqa: S105 - a setting's name
 USERS_CSV = "SALESPRO_USERS_CSV"
@@ -29,8 +30,9 @@ TIMES = {"created_at": "timestamp", "updated_at": "timestamp"}
 @dataclass(frozen=True)
 class LeapModel(Model):
     """``path``: the list of Leap's REST API. ``changed_by``: the date range that filters by
-    change, "" where there is none. ``paged``: whether the list has pages. ``in_lead_stage``: only
-    the jobs of the stages that count as leads."""
+    change, "" where there is none. ``paged``: whether the list is known to have pages; one that is
+    not is read by pages where it tells of more than one. ``in_lead_stage``: only the jobs of the
+    stages that count as leads."""
 
     path: str = ""
     changed_by: str = ""
@@ -154,6 +156,9 @@ CRM = Crm(
         Setting(ATHENA_WORKGROUP, "Athena: the work group that queries run in.", "primary"),
         Setting(ATHENA_OUTPUT, "Athena: where results are kept, s3://bucket/path/."),
         Setting(ATHENA_ENDPOINT, "Athena: another address than AWS's own; empty for AWS."),
+        Setting(
+            ATHENA_WAIT_SECONDS, "Athena: how long a query may wait in its queue and run.", "1800"
+        ),
         Setting(USERS_CSV, "Athena: path of the CSV export of users; without it there are none."),
     ),
 )

@@ -40,8 +40,8 @@ class LeapSource:
 
     def pages(self, model: Model, window: Window, *, batch_size: int | None) -> Iterator[Page]:
         leap = cast(LeapModel, model)
-        for rows in self._leap.pages(leap, window, batch_size=batch_size):
-            yield Page(with_zone(rows, model.columns, self._zone))
+        for page in self._leap.pages(leap, window, batch_size=batch_size):
+            yield replace(page, records=with_zone(page.records, model.columns, self._zone))
 
     def close(self) -> None:
         self._leap.close()
@@ -49,6 +49,8 @@ class LeapSource:
 
 class AthenaSource:
     """SalesPro by its data lake."""
+
+    stays_in_thread = True
 
     def __init__(self, context: SourceContext) -> None:
         self._zone = time_zone(context.settings, names.TIME_ZONE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from ingestion.sync.common.source import Columns, Record
 
 
-def with_zone(records: list[Record], columns: Columns, zone: ZoneInfo) -> list[Record]:
+def with_zone(records: Iterable[Record], columns: Columns, zone: ZoneInfo) -> list[Record]:
     """The records with the times of their columns as moments."""
     names = {name for name, kind in columns.items() if kind == "timestamp"}
     return [dict(_zoned(record, names, zone)) for record in records]
@@ -27,6 +27,6 @@ def moment(value: Any, zone: ZoneInfo) -> Any:
         return value
     try:
         found = datetime.fromisoformat(value)
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):  # 9999-12-31 west of Greenwich has no moment in UTC
         return value
-    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
-
-from ingestion.sync.common.http import HttpApi, HttpClient
-from ingestion.sync.common.pagination import require_whole
 from ingestion.sync.common.rate_limit import Rate
 from ingestion.sync.common.setting_values import positive_int
 from ingestion.sync.common.source import Columns, Model, Page, Record, SourceContext, Window
+from ingestion.sync.http.client import BearerAuth, HttpApi, HttpClient
+from ingestion.sync.http.overlap import OverlappingPages, Place, Rows
 from ingestion.sync.salesrabbit import settings as names
 from ingestion.sync.salesrabbit.settings import SalesRabbitModel
 
@@ -36,43 +35,31 @@ class Source:
         """Stops where the CRM says so, and where a page brings nothing new: users come whole on
         every page, whichever is asked for."""
         rabbit = cast(SalesRabbitModel, model)
-        per_page = min(batch_size or MAX_PER_PAGE, MAX_PER_PAGE)
         headers = _since(window) if rabbit.modified_since else {}
-        seen: set[Any] = set()
-        page, has_more = 1, True
-        while has_more:
-            rows, has_more = self._page(rabbit.path, page, per_page, headers)
-            new = [row for row in rows if row.get("id") not in seen]
-            seen.update(row.get("id") for row in new)
-            yield Page([tidy(row) for row in new if _is_wanted(row, rabbit, window)])
-            if has_more and not new:
-                self._check_end(rabbit.path, rows, per_page, headers)
-                return
-            page += 1
+        reading = OverlappingPages(
+            f"SalesRabbit GET {rabbit.path}",
+            lambda place: self._rows(rabbit.path, place, headers),
+            min(batch_size or MAX_PER_PAGE, MAX_PER_PAGE),
+            may_be_whole=True,
+        )
+        for page in reading.pages():
+            records = [tidy(row) for row in page.records if _is_wanted(row, rabbit, window)]
+            yield replace(page, records=records)
 
     def close(self) -> None:
         self._http.close()
 
-    def _check_end(
-        self, path: str, rows: list[Record], per_page: int, headers: Mapping[str, str]
-    ) -> None:
-        require_whole(
-            f"SalesRabbit GET {path}",
-            len(rows),
-            size=per_page,
-            ask=lambda size: len(self._page(path, 1, size, headers)[0]),
-        )
-
-    def _page(
-        self, path: str, page: int, per_page: int, headers: Mapping[str, str]
-    ) -> tuple[list[Record], bool]:
-        """The records of a page, and whether there is another."""
+    def _rows(self, path: str, place: Place, headers: Mapping[str, str]) -> Rows:
         answer = self._http.get(
-            path, {"page": page, "perPage": per_page}, headers=headers, accept=(NOT_MODIFIED,)
+            path,
+            {"page": place.page, "perPage": place.size},
+            headers=headers,
+            accept=(NOT_MODIFIED,),
         )
         if answer.status == NOT_MODIFIED:
-            return [], False
-        return answer.records("data"), bool((answer.object().get("meta") or {}).get("morePages"))
+            return Rows([], has_more=False)
+        has_more = bool((answer.object().get("meta") or {}).get("morePages"))
+        return Rows(answer.records("data"), has_more)
 
 
 def _api(settings: Mapping[str, str]) -> HttpApi:
@@ -80,7 +67,7 @@ def _api(settings: Mapping[str, str]) -> HttpApi:
     return HttpApi(
         title="SalesRabbit",
         base_url=settings[names.BASE_URL].rstrip("/"),
-        auth=BearerTokenAuth(settings[names.API_TOKEN]),
+        auth=BearerAuth(settings[names.API_TOKEN]),
         rates=(Rate("salesrabbit", per_minute, 60),),
         credentials=(names.API_TOKEN,),
         secrets=(settings[names.API_TOKEN],),

@@ -1,4 +1,4 @@
-"""Arrivy's source against its stand-in."""
+"""Arrivy's source against its sandbox."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.sandbox.server import SandboxServer
 from ingestion.sync.arrivy.settings import CRM
 from ingestion.sync.arrivy.source import Source
 from ingestion.sync.common.errors import CredentialsError, PermanentError
 from ingestion.sync.common.source import Meter, Record, SourceContext, Window
+from sandbox.serving.server import SandboxServer
 
 ROWS = 80
 

@@ -1,19 +1,20 @@
-"""CallRail's source against its stand-in."""
+"""CallRail's source against its sandbox."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from ingestion.sandbox.server import SandboxServer
 from ingestion.sync.callrail import rows
 from ingestion.sync.callrail.settings import CRM
 from ingestion.sync.callrail.source import Source
 from ingestion.sync.common.errors import CredentialsError, PermanentError
 from ingestion.sync.common.source import Page, Record, SourceContext, Window
+from sandbox.serving.server import SandboxServer
 
 ROWS = 90
 
@@ -94,4 +95,4 @@ def test_a_tag_is_an_object_or_a_bare_name() -> None:
 
 
 def test_a_value_loses_its_dollar_sign() -> None:
-    assert rows.call({"id": "CAL1", "value": "$12,400.50"})["value"] == "12400.50"
+    assert rows.call({"id": "CAL1", "value": "$12,400.50"})["value"] == Decimal("12400.50")

@@ -14,11 +14,8 @@ from zeep.exceptions import Error as ZeepError
 from zeep.exceptions import Fault
 
 from ingestion.sync.common.errors import PermanentError, SyncError
-from ingestion.sync.common.http import HttpApi
-from ingestion.sync.common.http_errors import documented_shape
 from ingestion.sync.common.progress import Reporter, SilentReporter
 from ingestion.sync.common.rate_limit import Rate
-from ingestion.sync.common.retry import RetryPolicy
 from ingestion.sync.common.setting_values import positive_int
 from ingestion.sync.common.source import SourceContext
 from ingestion.sync.five9.engines.faults import (
@@ -30,6 +27,9 @@ from ingestion.sync.five9.engines.faults import (
 )
 from ingestion.sync.five9.engines.limits import Counter, over_limit, rates
 from ingestion.sync.five9.engines.soap import SoapHttp, envelope_of, open_service
+from ingestion.sync.http.client import HttpApi
+from ingestion.sync.http.errors import documented_shape
+from ingestion.sync.http.retry import RetryPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +86,9 @@ class _Gate:
 
     def check(self) -> None:
         self.reporter.check()
+
+    def check_known(self) -> None:
+        self.reporter.check_known()
 
 
 class Five9Admin:
@@ -185,7 +188,7 @@ class Five9Admin:
             self._http.forget_session()
         if fault.name != LIMIT_EXCEEDED or operation in UNCOUNTED:
             return error_of(operation, fault, secrets=self._secrets)
-        self._meter.throttled += 1
+        self._meter.add(throttled=1)
         return over_limit(
             operation,
             self._fresh_counters(),

@@ -12,10 +12,12 @@ from lxml import etree
 from zeep.exceptions import Error as ZeepError
 
 from ingestion.sync.common.errors import PermanentError, SyncError, TransientError
-from ingestion.sync.common.http import HttpApi, HttpClient
-from ingestion.sync.common.http_errors import is_html
 from ingestion.sync.common.rate_limit import Rate
 from ingestion.sync.common.source import SourceContext
+from ingestion.sync.http.client import HttpApi, HttpClient
+from ingestion.sync.http.decoding import charset_of
+from ingestion.sync.http.errors import is_html
+from ingestion.sync.http.xml_text import allowed_xml
 
 BUNDLED_WSDL = Path(__file__).with_name("admin_web_service.wsdl")
 BINDING = "WsAdminServiceSoapBinding"
@@ -98,7 +100,8 @@ def open_service(http: SoapHttp, *, wsdl: str, timeout_seconds: float) -> Any:
 
 def envelope_of(label: str, response: requests.Response) -> Any:
     """The parsed envelope. zeep would take any XML, a web page too, for a fault."""
-    content = response.content
+    # zeep parses the answer again.
+    content = response._content = allowed_xml(response.content, charset_of(response))
     if is_html(content[:200].decode("utf-8", "replace")):
         raise _web_page(label, response)
     try:

@@ -1,4 +1,4 @@
-"""Five9's source against its stand-in, served on this machine."""
+"""Five9's source against its sandbox, served on this machine."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from ingestion.sandbox.five9.sandbox import Five9Sandbox
-from ingestion.sandbox.server import SandboxServer
 from ingestion.sync.common.progress import Reporter, SilentReporter
 from ingestion.sync.common.rate_limit import ProcessRateLimiter
-from ingestion.sync.common.retry import RetryPolicy
 from ingestion.sync.common.source import Meter, Record, SourceContext, Window
 from ingestion.sync.five9.engines import admin
 from ingestion.sync.five9.settings import CRM
 from ingestion.sync.five9.source import Source
+from ingestion.sync.http.retry import RetryPolicy
+from sandbox.crms.five9.service import Five9Sandbox
+from sandbox.serving.server import SandboxServer
 
 MODEL = CRM.model("contacts")
 EVERYTHING = Window()

@@ -8,9 +8,6 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from ingestion.sandbox.five9.limits import OperationLimits
-from ingestion.sandbox.five9.sandbox import PASSWORD
-from ingestion.sandbox.five9.wire import SoapFault
 from ingestion.sync.common.errors import (
     CredentialsError,
     PermanentError,
@@ -21,6 +18,9 @@ from ingestion.sync.common.errors import (
 )
 from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.five9.tests.conftest import Five9
+from sandbox.crms.five9.limits import OperationLimits
+from sandbox.crms.five9.service import PASSWORD
+from sandbox.crms.five9.wire import SoapFault
 
 
 class CancelledReporter(SilentReporter):
@@ -79,7 +79,7 @@ def test_other_faults_are_permanent_and_tell_what_they_know(five9: Five9) -> Non
 
     with pytest.raises(PermanentError, match=r"CrmFieldNotFoundFault: .*\(fieldName number9\)"):
         five9.ids()
-    assert five9.sandbox.asked.count("getContactFields") == 1
+    assert five9.sandbox.operations.count("getContactFields") == 1
 
 
 def test_a_fault_that_blames_the_sender_is_permanent(five9: Five9) -> None:
@@ -99,7 +99,7 @@ def test_a_limit_of_a_short_window_is_waited_for(five9: Five9) -> None:
 
 def test_requests_keep_to_the_limits_ahead_of_time(five9: Five9) -> None:
     five9.sandbox.limits = OperationLimits({1: {"Query": 20}})
-    five9.sandbox.habits.record_limit = 60
+    five9.sandbox.behavior.record_limit = 60
 
     assert len(five9.ids(FIVE9_RECORD_LIMIT="60")) == 150
     assert five9.meter.throttled == 0
@@ -135,23 +135,23 @@ def test_a_wrong_password_is_a_credentials_error(five9: Five9) -> None:
 def test_the_session_is_ended(five9: Five9) -> None:
     five9.ids()
 
-    assert five9.sandbox.asked[-1] == "closeSession"
+    assert five9.sandbox.operations[-1] == "closeSession"
 
 
 def test_a_source_that_asked_for_nothing_has_no_session_to_end(five9: Five9) -> None:
     five9.source().close()
 
-    assert five9.sandbox.asked == []
+    assert five9.sandbox.operations == []
 
 
 def test_a_cancel_ends_the_run_between_requests_and_the_session_too(five9: Five9) -> None:
-    five9.sandbox.habits.record_limit = 20
+    five9.sandbox.behavior.record_limit = 20
     five9.reporter = CancelledReporter(after=6)
 
     with pytest.raises(SyncCancelled):
         five9.ids(FIVE9_RECORD_LIMIT="20")
 
-    assert five9.sandbox.asked[-1] == "closeSession"
+    assert five9.sandbox.operations[-1] == "closeSession"
 
 
 def test_an_unknown_version_of_the_api_is_an_error(five9: Five9) -> None:

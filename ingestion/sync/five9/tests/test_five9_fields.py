@@ -136,7 +136,7 @@ def test_else_the_key_is_a_checksum_of_numbers_and_names() -> None:
 
 
 def test_a_domain_that_gives_no_id_is_read_by_checksum(five9: Five9) -> None:
-    five9.sandbox.habits.offers_id = False
+    five9.sandbox.behavior.offers_id = False
 
     records = five9.read()
 

@@ -52,14 +52,24 @@ def test_both_ends_of_a_window_belong_to_it(genius: Genius, add_visit: AddVisit)
     assert ids(genius.read(VISITS, window)) == [11, 12, 13]
 
 
-def test_a_row_that_nobody_touched_counts_by_when_it_was_added(
+def test_a_row_whose_cursor_tells_no_time_is_read_by_every_delta(
+    genius: Genius, add_visit: AddVisit
+) -> None:
+    """Nothing else would show that it has changed, or that it was put in with an old date."""
+    add_visit(1, None, "2020-01-01 11:00:00")
+    add_visit(2, "2020-01-01 11:00:00")
+    assert ids(genius.read(VISITS, Window(since=at("2026-03-01 12:00:00")))) == [1]
+
+
+def test_of_a_window_with_an_end_an_untouched_row_counts_by_when_it_was_added(
     genius: Genius, add_visit: AddVisit
 ) -> None:
     add_visit(1, None, "2026-03-01 11:00:00")
     add_visit(2, None, "2026-03-01 12:00:00")
     add_visit(3, "2026-03-01 13:00:00", "2026-03-01 09:00:00")
     add_visit(4, "2026-03-01 10:00:00", "2026-03-01 10:00:00")
-    assert ids(genius.read(VISITS, Window(since=at("2026-03-01 12:00:00")))) == [3, 2]
+    window = Window(since=at("2026-03-01 12:00:00"), until=at("2026-03-01 14:00:00+00:00"))
+    assert ids(genius.read(VISITS, window)) == [3, 2]
 
 
 def test_a_row_without_any_time_is_always_read(genius: Genius, add_visit: AddVisit) -> None:
@@ -76,7 +86,8 @@ def test_a_day_column_takes_in_the_whole_day(genius: Genius) -> None:
         "CREATE TABLE day (id INTEGER PRIMARY KEY, added_on DATE, updated_at DATETIME)",
         "INSERT INTO day VALUES (1, '2026-03-01', NULL), (2, '2026-02-28', NULL)",
     )
-    assert ids(genius.read(model, Window(since=at("2026-03-01 15:00:00")))) == [1]
+    window = Window(since=at("2026-03-01 15:00:00"), until=at("2026-03-01 16:00:00+00:00"))
+    assert ids(genius.read(model, window)) == [1]
 
 
 def test_a_model_without_a_cursor_is_read_whole(genius: Genius, add_visit: AddVisit) -> None:

@@ -1,4 +1,4 @@
-"""HubSpot's stand-in on a port of this machine, without limits unless a test sets some."""
+"""HubSpot's sandbox on a port of this machine, without limits unless a test sets some."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from ingestion.sandbox.base import SandboxConf
-from ingestion.sandbox.hubspot import HubspotSandbox
 from ingestion.sync.common.rate_limit import ProcessRateLimiter, RateLimiter
 from ingestion.sync.common.source import Meter, Model, Page, Record, SourceContext, Window
 from ingestion.sync.hubspot.settings import CRM
 from ingestion.sync.hubspot.source import Source
+from sandbox.base import SandboxConf
+from sandbox.crms.hubspot import HubspotSandbox
 
 ROWS = 250
 TICK_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -26,13 +26,13 @@ TICK_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @dataclass
 class Account:
-    """A stand-in, the source that reads it, and what both saw."""
+    """A sandbox, the source that reads it, and what both saw."""
 
     sandbox: HubspotSandbox
     url: str = ""
     meter: Meter = field(default_factory=Meter)
     limiter: RateLimiter = field(default_factory=ProcessRateLimiter)
-    asked: list[str] = field(default_factory=list)  # method and path of each request
+    requests: list[str] = field(default_factory=list)  # method and path of each request
 
     def source(self, **settings: str) -> Source:
         defaults = {s.name: s.default for s in CRM.settings}
@@ -57,7 +57,7 @@ class Account:
         return [r for page in self.pages(name, window, **settings) for r in page.records]
 
     def serve(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        self.asked.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
+        self.requests.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
         return self.sandbox.wsgi()(environ, start_response)
 
 

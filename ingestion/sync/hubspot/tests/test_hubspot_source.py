@@ -1,15 +1,13 @@
-"""HubSpot's source against its stand-in."""
+"""HubSpot's source against its sandbox."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingestion.sandbox.hubspot import search
-from ingestion.sandbox.hubspot.catalog import LINKS, PROPERTIES
-from ingestion.sandbox.web import RequestRate
 from ingestion.sync.common.errors import (
     CredentialsError,
     NotAllowed,
@@ -21,6 +19,9 @@ from ingestion.sync.common.source import Window
 from ingestion.sync.hubspot import api
 from ingestion.sync.hubspot.settings import CRM, PAIRS, SEARCH_LAG_SECONDS
 from ingestion.sync.hubspot.tests.conftest import TICK_AT, Account
+from sandbox.crms.hubspot import search
+from sandbox.crms.hubspot.catalog import LINKS, PROPERTIES
+from sandbox.web import RequestRate
 
 OBJECTS = tuple(PROPERTIES)
 SINCE_TICK = Window(since=TICK_AT - timedelta(seconds=SEARCH_LAG_SECONDS))
@@ -71,7 +72,7 @@ def test_properties_beyond_the_length_of_a_url_are_merged_by_id(open_account):
     for contact in contacts:
         stored = portal.items["contacts"][int(contact["id"])].properties
         assert {n: contact[n] for n in stored} == stored
-    assert "POST /crm/v3/objects/contacts/batch/read" in account.asked
+    assert "POST /crm/v3/objects/contacts/batch/read" in account.requests
 
 
 @pytest.mark.parametrize("name", OBJECTS)
@@ -136,7 +137,7 @@ def test_no_single_model_loads_associations(account: Account):
     for name in (*OBJECTS, "owners"):
         account.records(name)
 
-    assert not [asked for asked in account.asked if "associations" in asked]
+    assert not [path for path in account.requests if "associations" in path]
     assert CRM.models[-1].name == "associations"
 
 
@@ -154,7 +155,7 @@ def test_a_full_read_gives_every_association_once(account: Account, missing, pag
     assert {"Primary", "Decision maker", None} == {r["label"] for r in records}
 
 
-def test_the_pairs_are_those_that_the_stand_in_counts():
+def test_the_pairs_are_those_that_the_sandbox_counts():
     assert {(pair.from_type, pair.to_type) for pair in PAIRS} == set(LINKS)
 
 
@@ -187,9 +188,9 @@ def test_a_delta_of_associations_reads_those_of_changed_records_only(account: Ac
     assert 0 < len(owners) < account.sandbox.counts()["contacts"]
 
 
-def test_too_many_requests_are_obeyed_and_counted(account: Account):
+def test_too_many_requests_are_obeyed_and_counted(account: Account, monkeypatch):
+    monkeypatch.setattr(api, "ONE_SECOND", 0.21)
     account.sandbox.search = RequestRate(1, 0.2)
-    account.sandbox.retry_after_ms = 210
     account.sandbox.tick(TICK_AT)
     source = account.source(HUBSPOT_SEARCHES_PER_SECOND="1000")
 
@@ -286,6 +287,49 @@ def test_a_passing_failure_is_transient(account: Account, httpserver, status, mo
 
     with pytest.raises(TransientError, match=str(status)):
         source.columns(CRM.model("deals"))
+
+
+@pytest.mark.parametrize(
+    ("status", "policy", "headers", "seconds"),
+    [
+        (429, "TEN_SECONDLY_ROLLING", {}, 10),
+        (429, "TEN_SECONDLY_ROLLING", {"Retry-After": "4"}, 10),
+        (429, "TEN_SECONDLY_ROLLING", {"Retry-After": "20"}, 20),
+        (429, "TEN_SECONDLY_ROLLING", {"Retry-After": "10000"}, 300),
+        (429, "SECONDLY", {}, 1),
+        (429, "", {"X-HubSpot-RateLimit-Interval-Milliseconds": "10000"}, 10),
+        (423, "", {}, 2),
+        (423, "", {"Retry-After": "5"}, 5),
+    ],
+)
+def test_a_wait_is_never_shorter_than_asked_for_or_than_the_window_of_the_limit(
+    account: Account, httpserver, status, policy, headers, seconds, monkeypatch
+):
+    account.url = httpserver.url_for("").rstrip("/")
+    body = json.dumps({"policyName": policy})
+    httpserver.expect_request("/crm/v3/properties/deals").respond_with_data(
+        body, status=status, headers=headers
+    )
+    source = account.source()
+    pauses: list[float] = []
+    monkeypatch.setattr(source._api._http, "pause", pauses.append)
+
+    with pytest.raises(TransientError):
+        source.columns(CRM.model("deals"))
+
+    assert {pause for pause in pauses if pause} == {seconds}
+
+
+def test_a_lock_that_lasts_for_a_day_ends_the_run(account: Account, httpserver):
+    account.url = httpserver.url_for("").rstrip("/")
+    httpserver.expect_request("/crm/v3/properties/deals").respond_with_data(
+        "", status=477, headers={"Retry-After": "86400"}
+    )
+
+    with pytest.raises(TransientError) as failed:
+        account.source().columns(CRM.model("deals"))
+
+    assert failed.value.retry_after_seconds == 86_400
 
 
 def test_a_search_of_an_empty_account_ends(open_account: Callable[..., Account]):

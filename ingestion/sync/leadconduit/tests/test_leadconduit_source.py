@@ -1,4 +1,4 @@
-"""LeadConduit's source against its stand-in."""
+"""LeadConduit's source against its sandbox."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.sandbox.server import SandboxServer
 from ingestion.sync.common.errors import CredentialsError
 from ingestion.sync.common.source import Record, SourceContext, Window
 from ingestion.sync.leadconduit.settings import CRM
 from ingestion.sync.leadconduit.source import Source, id_before, lead_of, plain
+from sandbox.serving.server import SandboxServer
 
 LEADS = CRM.model("leads")
 ROWS = 60

@@ -1,4 +1,4 @@
-"""MarketSharp's source against its stand-in, and its answers in every form."""
+"""MarketSharp's source against its sandbox, and its answers in every form."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from ingestion.sandbox.server import SandboxServer
 from ingestion.sync.common.errors import CredentialsError, PermanentError, TransientError
 from ingestion.sync.common.source import Meter, Record, SourceContext, Window
 from ingestion.sync.marketsharp import odata
 from ingestion.sync.marketsharp.settings import CRM
 from ingestion.sync.marketsharp.signature import signature
 from ingestion.sync.marketsharp.source import Source
+from sandbox.serving.server import SandboxServer
 
 ROWS = 60
 CHICAGO = ZoneInfo("America/Chicago")
@@ -54,7 +54,7 @@ def test_pages_are_never_all_overlap(server: SandboxServer, batch_size: int) -> 
     assert len(read(server, "contacts", Window(), batch_size=batch_size)) == ROWS
 
 
-def test_every_entity_set_has_a_stand_in(server: SandboxServer) -> None:
+def test_the_sandbox_has_every_entity_set(server: SandboxServer) -> None:
     assert {m.name for m in CRM.models} == set(server.sandboxes.counts()["marketsharp"])
 
 
@@ -72,7 +72,7 @@ def test_pages_overlap_so_that_a_deletion_hides_nothing(server: SandboxServer) -
 
 
 def test_control_characters_do_not_break_a_page(server: SandboxServer) -> None:
-    assert {row["note"] for row in read(server, "notes", Window())} == {"torn<b>page</b> & more"}
+    assert {row["note"] for row in read(server, "notes", Window())} == {"cut<b>page</b> & more"}
 
 
 def test_a_wrong_secret_is_refused(server: SandboxServer) -> None:

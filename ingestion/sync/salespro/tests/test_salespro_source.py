@@ -1,4 +1,4 @@
-"""SalesPro's two back ends against their stand-in."""
+"""SalesPro's two back ends against their sandbox."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ingestion.sandbox.server import SandboxServer
 from ingestion.sync.common.errors import CredentialsError, NotOffered, PermanentError
 from ingestion.sync.common.source import AdaptsModels, Meter, Record, SourceContext, Window
 from ingestion.sync.salespro.leap import unwrapped
 from ingestion.sync.salespro.settings import CRM
 from ingestion.sync.salespro.source import AthenaSource, LeapSource, Source
 from ingestion.sync.salespro.times import moment
+from sandbox.serving.server import SandboxServer
 
 ROWS = 60
 ATHENA = {"SALESPRO_BACKEND": "athena"}

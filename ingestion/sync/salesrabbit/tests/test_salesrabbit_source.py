@@ -1,4 +1,4 @@
-"""SalesRabbit's source against its stand-in."""
+"""SalesRabbit's source against its sandbox."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.sandbox.server import SandboxServer
 from ingestion.sync.common.errors import CredentialsError
 from ingestion.sync.common.source import Meter, Record, SourceContext, Window
 from ingestion.sync.salesrabbit.settings import CRM
 from ingestion.sync.salesrabbit.source import Source, as_object
+from sandbox.serving.server import SandboxServer
 
 ROWS = 60
 

@@ -1,0 +1,5 @@
+"""The load path: from pages of records to the tables of a SQLite or PostgreSQL warehouse.
+
+May use: load.columns, load.tables, sync.common, sync.common.threads.
+Entry points: accept, hashes, pipeline, run, reading, keys, loading, replay.
+"""
