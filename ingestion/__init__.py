@@ -1,0 +1,1 @@
+"""The data warehouse's app: syncs of CRMs, the worker pool that runs them, pages and API."""

@@ -15,6 +15,6 @@ class IngestionConfig(AppConfig):
         """Models must be loaded before these modules can be."""
         for module in ("checks", "tasks", "tasks_enhanced"):
             import_module(f"ingestion.{module}")
-        import_module("ingestion.services.worker_process").connect(current_app)
-        access = import_module("ingestion.services.access")
+        import_module("ingestion.services.worker.bootstep").connect(current_app)
+        access = import_module("ingestion.services.security.access")
         post_migrate.connect(access.ensure_groups, sender=self)

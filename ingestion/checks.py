@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,13 +10,25 @@ from celery import current_app
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.management import get_commands
-from django.db import DatabaseError
 
-from ingestion.conf import PoolConf, crm_environment, pool_conf
+from ingestion.conf import (
+    PoolConf,
+    ServersConf,
+    WarehouseConf,
+    crm_environment,
+    pool_conf,
+    secret_files,
+    servers_conf,
+    warehouse_conf,
+)
 from ingestion.models import SyncSchedule
 from ingestion.pool.controls import MAX_WORKERS_MAX, MAX_WORKERS_MIN
-from ingestion.services import schedule_load
-from ingestion.services.routing import routes, task_name
+from ingestion.private_files import open_to_others
+from ingestion.services.failover.connections import pickled_legacy
+from ingestion.services.infra.database import DATABASE_ERRORS
+from ingestion.services.infra.redis_cache import is_in_cluster
+from ingestion.services.requests.routing import routes, task_name
+from ingestion.services.scheduling import load as schedule_load
 from ingestion.sync.common.errors import CredentialsError
 from ingestion.sync.common.registry import crm_settings, crms
 
@@ -23,6 +36,9 @@ TAG = "worker_pool"
 RECOMMENDED_WORKERS = 10
 # Beat's own tasks need a process beside the syncs'.
 SPARE_PROCESSES = 1
+REDIS_SCHEMES = ("redis", "rediss")
+CACHE_SCHEMES = (*REDIS_SCHEMES, "unix")
+BROKER_SCHEMES = (*REDIS_SCHEMES, "redis+socket", "amqp", "amqps", "pyamqp", "memory")
 
 
 @register(TAG)
@@ -30,6 +46,13 @@ def check_pool_settings(
     app_configs: Sequence[AppConfig] | None = None, **_: Any
 ) -> list[CheckMessage]:
     return list(pool_problems(pool_conf()))
+
+
+@register(TAG)
+def check_warehouse_settings(
+    app_configs: Sequence[AppConfig] | None = None, **_: Any
+) -> list[CheckMessage]:
+    return list(warehouse_problems(warehouse_conf()))
 
 
 @register(TAG)
@@ -45,6 +68,40 @@ def check_credentials(
     return list(_crms_without_credentials())
 
 
+@register(Tags.caches)
+def check_old_state(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+    """Looks into Redis, and says nothing where that is away: the pool does."""
+    if not (names := pickled_legacy()):
+        return []
+    return [
+        Warning(
+            f"Redis holds state of an older version that is pickled and is not read: {', '.join(names)}.",
+            hint="If this pool wrote it, run: manage.py manage_worker_pool import-old-state",
+            id="ingestion.W007",
+        )
+    ]
+
+
+@register(Tags.files)
+def check_files(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+    """What this project makes is its owner's alone; what it finds may not be."""
+    if not (found := open_to_others(secret_files())):
+        return []
+    return [
+        Warning(
+            f"Others than their owner may read {_some([str(path) for path in found])}.",
+            hint=f"Run: chmod go= {shlex.join(str(path) for path in found[:5])}",
+            id="ingestion.W008",
+        )
+    ]
+
+
+@register(Tags.caches)
+def check_servers(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+    """Asks the servers, and says nothing where they are away: the pool does."""
+    return list(server_problems(servers_conf()))
+
+
 @register(Tags.database)
 def check_schedules(
     app_configs: Sequence[AppConfig] | None = None,
@@ -56,7 +113,7 @@ def check_schedules(
         return []
     try:
         planned = schedule_load.plan(SyncSchedule.objects.all())
-    except DatabaseError:
+    except DATABASE_ERRORS:
         return []  # before the first migration
     found = schedule_load.findings(planned, max_workers=pool_conf().max_workers)
     return [
@@ -68,6 +125,45 @@ def check_schedules(
 def pool_problems(conf: PoolConf) -> Iterator[CheckMessage]:
     yield from _limit_problems(conf)
     yield from _clock_problems(conf)
+
+
+def server_problems(conf: ServersConf) -> Iterator[CheckMessage]:
+    """URLs that cannot work, however the servers are."""
+    for name, urls, schemes, choice in (
+        ("CACHE_URL", [conf.cache_url], CACHE_SCHEMES, "one Redis server"),
+        ("CELERY_BROKER_URL", conf.broker_urls, BROKER_SCHEMES, "one Redis server or RabbitMQ"),
+    ):
+        for url in urls:
+            scheme = url.partition("://")[0].lower()
+            if scheme not in schemes:
+                why = f"has the scheme {scheme[:20]!r}, which cannot be used"
+            elif scheme in REDIS_SCHEMES and is_in_cluster(url):
+                why = "leads to a node of a Redis cluster, which cannot be used"
+            else:
+                continue
+            known = ", ".join(f"{found}://" for found in schemes)
+            yield Error(f"{name} {why}.", hint=f"Set {choice}: {known}.", id="ingestion.E007")
+
+
+def warehouse_problems(conf: WarehouseConf) -> Iterator[CheckMessage]:
+    if conf.rejected_records < 1:
+        yield Error(
+            f"SYNC_REJECTED_RECORDS is {conf.rejected_records}.",
+            hint="Set 1 or more: a run with fewer bad records never fails for them.",
+            id="ingestion.E005",
+        )
+    if not 0 <= conf.rejected_percent <= 100:
+        yield Error(
+            f"SYNC_REJECTED_PERCENT is {conf.rejected_percent:g}.",
+            hint="Set 0 to 100: a run fails with more bad records than this share of all.",
+            id="ingestion.E005",
+        )
+    if unknown := sorted(conf.schema_policies.keys() - crms().keys() - {""}):
+        yield Error(
+            f"SYNC_SCHEMA_POLICY names {_some(unknown)}, which is no CRM.",
+            hint=f"Write one policy for all and others as CRM:POLICY; CRMs are {', '.join(crms())}.",
+            id="ingestion.E006",
+        )
 
 
 def _limit_problems(conf: PoolConf) -> Iterator[CheckMessage]:

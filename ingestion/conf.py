@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+
+from ingestion.private_files import open_to_others
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class PoolConf:
         return self.lease_seconds / 3
 
     @property
-    def sure_seconds(self) -> float:
+    def exclusive_seconds(self) -> float:
         """For so long after it was renewed nobody else can have been given the task. Less than a
         lease: clocks differ, and a ledger that decides writes down one renewal of several."""
         return self.lease_seconds * 5 / 6
@@ -41,27 +44,47 @@ class PoolConf:
 
 @dataclass(frozen=True)
 class WarehouseConf:
+    """``connections``: how many one run holds at most. ``list_keys_hours``: how often all keys of a source are listed to find what is gone, where
+    they cannot be summed up. A run fails with at least ``rejected_records`` records that cannot be
+    loaded, where they are also more than ``rejected_percent`` of all. ``schema_policies``: by CRM;
+    under "" that of the others."""
+
     url: str
     pipelines_dir: Path
     lock_wait_seconds: float
+    connections: int
+    list_keys_hours: float
+    rejected_records: int
+    rejected_percent: float
+    schema_policies: Mapping[str, str]
     http_timeout_seconds: float
     http_attempts: int
     http_first_delay_seconds: float
+
+    def schema_policy(self, crm_source: str) -> str:
+        return self.schema_policies.get(crm_source, self.schema_policies[""])
 
 
 @dataclass(frozen=True)
 class SiteConf:
     """``read_only``: pages and API show everything and change nothing. ``api_requests_per_minute``
-    of one caller, 0: without end."""
+    of one caller, 0: without end. ``login_failures_per_address`` lock an address for
+    ``login_locked``, 0: never. ``trusted_proxies``: whose X-Forwarded-For is believed."""
 
     read_only: bool
     api_requests_per_minute: int
+    login_failures_per_address: int
+    login_locked: timedelta
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
 
 
 def site_conf() -> SiteConf:
     return SiteConf(
         read_only=settings.READ_ONLY,
         api_requests_per_minute=settings.API_REQUESTS_PER_MINUTE,
+        login_failures_per_address=settings.LOGIN_FAILURES_PER_ADDRESS,
+        login_locked=settings.AXES_COOLOFF_TIME,
+        trusted_proxies=tuple(settings.TRUSTED_PROXIES),
     )
 
 
@@ -95,6 +118,11 @@ def pool_conf() -> PoolConf:
     )
 
 
+def ledger_call_seconds() -> float:
+    """No verb of the pool waits longer for the ledger's database."""
+    return float(settings.LEDGER_CALL_SECONDS)
+
+
 @dataclass(frozen=True)
 class HistoryConf:
     """``retention_days`` 0: every run is kept."""
@@ -122,11 +150,63 @@ def automation_conf() -> AutomationConf:
     )
 
 
+@dataclass(frozen=True)
+class BreakerConf:
+    """``first_minutes``: for so long a CRM that keeps failing is left in peace at first; 0: never."""
+
+    first_minutes: float
+
+
+def breaker_conf() -> BreakerConf:
+    return BreakerConf(first_minutes=settings.SYNC_BREAKER_MINUTES)
+
+
+@dataclass(frozen=True)
+class NoticeConf:
+    """``channels``: name and apprise URL of each. All addresses may hold secrets."""
+
+    channels: tuple[tuple[str, str], ...]
+    webhook_urls: tuple[str, ...]
+    webhook_secret: str
+    ping_url: str
+
+
+def notice_conf() -> NoticeConf:
+    return NoticeConf(
+        channels=tuple(settings.NOTICE_CHANNELS.items()),
+        webhook_urls=tuple(settings.TASK_WEBHOOK_URLS),
+        webhook_secret=settings.TASK_WEBHOOK_SECRET,
+        ping_url=settings.MONITOR_PING_URL,
+    )
+
+
+def site_url() -> str:
+    """Where the pages are for whoever reads a notice, without a slash at the end; may be empty."""
+    return str(settings.SITE_URL).rstrip("/")
+
+
+@dataclass(frozen=True)
+class ServersConf:
+    """Where the servers are: the Redis of cache and pool, and the brokers, the first that answers."""
+
+    cache_url: str
+    broker_urls: tuple[str, ...]
+
+
+def servers_conf() -> ServersConf:
+    return ServersConf(settings.CACHE_URL, tuple(settings.CELERY_BROKER_URL.split(";")))
+
+
 def warehouse_conf() -> WarehouseConf:
     return WarehouseConf(
         url=settings.WAREHOUSE_URL,
         pipelines_dir=Path(settings.WAREHOUSE_PIPELINES_DIR),
         lock_wait_seconds=settings.SYNC_LOCK_WAIT_SECONDS,
+        connections=settings.SYNC_WAREHOUSE_CONNECTIONS,
+        list_keys_hours=settings.SYNC_LIST_KEYS_HOURS,
+        rejected_records=settings.SYNC_REJECTED_RECORDS,
+        rejected_percent=settings.SYNC_REJECTED_PERCENT,
+        schema_policies=settings.SYNC_SCHEMA_POLICY,
         http_timeout_seconds=settings.SYNC_HTTP_TIMEOUT_SECONDS,
         http_attempts=settings.SYNC_HTTP_ATTEMPTS,
         http_first_delay_seconds=settings.SYNC_HTTP_FIRST_DELAY_SECONDS,
@@ -139,12 +219,23 @@ def crm_environment() -> Mapping[str, str]:
     return environment
 
 
+def is_of_running_system(name: str) -> bool:
+    """Whether a CRM's setting has its value from ``manage.py up``, and not from the operator."""
+    environment = settings.CRM_ENVIRONMENT
+    return name in environment and not environment.configured(name)
+
+
 def secret_settings() -> tuple[str, ...]:
     """Values that must never be shown: Django's key, and URLs that may hold a password."""
     names = ("SECRET_KEY", "DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "WAREHOUSE_URL")
-    optional = ("CELERY_RESULT_BACKEND", "METRICS_TOKEN")
+    optional = ("CELERY_RESULT_BACKEND", "METRICS_TOKEN", "TASK_WEBHOOK_SECRET", "MONITOR_PING_URL")
     found = (getattr(settings, name, None) for name in (*names, *optional))
-    return (*(str(value) for value in found if value), *settings.AUTOMATION_NOTICE_URLS)
+    return (
+        *(str(value) for value in found if value),
+        *settings.AUTOMATION_NOTICE_URLS,
+        *settings.NOTICE_CHANNELS.values(),
+        *settings.TASK_WEBHOOK_URLS,
+    )
 
 
 def var_dir() -> Path:
@@ -161,7 +252,6 @@ class SystemConf:
     var_dir: Path
     log_dir: Path
     is_production: bool
-    cache_url: str
     broker_url: str
     warehouse_url: str
     worker_concurrency: int
@@ -179,7 +269,6 @@ def system_conf() -> SystemConf:
         var_dir=var_dir(),
         log_dir=Path(settings.LOG_DIR),
         is_production=settings.IS_PRODUCTION,
-        cache_url=settings.CACHE_URL,
         broker_url=settings.CELERY_BROKER_URL,
         warehouse_url=settings.WAREHOUSE_URL,
         worker_concurrency=settings.CELERY_WORKER_CONCURRENCY,
@@ -190,6 +279,15 @@ def system_conf() -> SystemConf:
         dotenv_names=tuple(settings.CRM_ENVIRONMENT.dotenv),
         configured=settings.CRM_ENVIRONMENT.configured,
     )
+
+
+def secret_files() -> list[Path]:
+    """Where secrets, people's data and password hashes stand: ``.env``, and everything in VAR_DIR
+    unless that is its owner's alone. Missing ones too."""
+    found = [settings.CRM_ENVIRONMENT.dotenv_file]
+    if open_to_others([var_dir()]):
+        found += sorted(path for path in var_dir().rglob("*") if path.is_file())
+    return found
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ingestion import private_files
+
 _PROC = Path("/proc")
 
 
@@ -97,7 +99,7 @@ def read_running(var_dir: Path) -> RunFile | None:
 def write(var_dir: Path, content: RunFile) -> None:
     """In one step, for its owner alone: it holds passwords."""
     path = path_in(var_dir)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(path.parent)
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:

@@ -1,11 +1,12 @@
-"""Beat's doors."""
+"""Beat's entry points."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
-from ingestion.services.audit import acting
-from ingestion.services.stale_syncs import clean_up
+from ingestion.services.maintenance.stale_syncs import clean_up
+from ingestion.services.notices import rounds
+from ingestion.services.security.audit import acting
 from ingestion.services.worker_pool import get_worker_pool
 
 
@@ -13,7 +14,18 @@ from ingestion.services.worker_pool import get_worker_pool
 def worker_pool_monitor() -> dict[str, int]:
     """One round of repairs of the pool."""
     with acting("beat (worker-pool-monitor)"):
-        return get_worker_pool().run_monitor_round().to_dict()
+        pool = get_worker_pool()
+        done = pool.run_monitor_round().to_dict()
+        rounds.look(pool)
+        rounds.ping()
+        return done
+
+
+@shared_task(name="ingestion.tasks.look_for_troubles", ignore_result=True)
+def look_for_troubles() -> None:
+    """What a worker asks for now and then, in case that beat has died."""
+    with acting("worker (look-for-troubles)"):
+        rounds.look(get_worker_pool())
 
 
 @shared_task(name="ingestion.tasks.cleanup_stale_syncs", ignore_result=True)

@@ -1,4 +1,4 @@
-"""The workers' doors: one Celery task per route, under its contract name."""
+"""The workers' entry points: one Celery task per route, under its contract name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections import Counter
 from typing import Any
 
 from celery import Task, shared_task
+from structlog.contextvars import bind_contextvars
 
 from ingestion.pool.errors import PoolUnavailable
-from ingestion.services.audit import acting
-from ingestion.services.automation import engine, reporting
 from ingestion.services.ingestion_adapter import IngestionAdapter
-from ingestion.services.routing import routes, task_name
-from ingestion.services.task_run import run_task
+from ingestion.services.requests.routing import routes, task_name
+from ingestion.services.security.audit import acting
+from ingestion.services.worker.execute import TaskFailed, run_task
 from ingestion.services.worker_pool import get_worker_pool
 
 
@@ -23,6 +23,7 @@ class SyncTask(Task):
     abstract = True
     ignore_result = True
     acks_late = False
+    throws = (TaskFailed,)  # logged with its cause before it is raised
     crm_source: str
     sync_type: str
 
@@ -37,6 +38,8 @@ def run_route(
             self.crm_source, self.sync_type, parameters, requested_by="celery"
         )
     worker = f"{self.request.hostname or 'worker'}/{os.getpid()}"
+    # Until the next task begins, so that Celery's line of how this one ended has them too.
+    bind_contextvars(task_id=task_id, attempt=attempt, crm=self.crm_source, model=self.sync_type)
     with acting(worker):
         return run_task(get_worker_pool(), task_id, attempt=attempt, worker=worker)
 
@@ -70,6 +73,9 @@ def run_ingestion(schedule_id: int, asked_by: str = "") -> str:
 @shared_task(name="ingestion.tasks.generate_automation_reports", ignore_result=True)
 def generate_automation_reports(hours: float = 12) -> int:
     """Look back, keep a report, tell people; the report's id."""
+    # Here and below: every command imports this module, and pays for what it imports.
+    from ingestion.services.automation import reporting
+
     with acting("beat (automation-reports)"):
         return int(reporting.generate(hours=hours)[0].pk)
 
@@ -77,5 +83,7 @@ def generate_automation_reports(hours: float = 12) -> int:
 @shared_task(name="ingestion.tasks.run_automation_rules", ignore_result=True)
 def run_automation_rules() -> dict[str, int]:
     """Let the rules judge; how many recommendations by outcome."""
+    from ingestion.services.automation import engine
+
     with acting("beat (automation-rules)"):
         return dict(Counter(act.outcome for act in engine.run_rules(get_worker_pool())))

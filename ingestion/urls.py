@@ -9,7 +9,7 @@ from django.contrib.auth.views import (
 from django.urls import path
 
 from ingestion.api.app import api, docs_page
-from ingestion.services.access import Right
+from ingestion.services.security.access import Right
 from ingestion.views import (
     automation,
     crms,
@@ -29,6 +29,7 @@ urlpatterns = [
     path("history/<int:history_id>/", history.run, name="run"),
     path("crms/", crms.crms, name="crms"),
     path("crms/<slug:name>/", crms.crm, name="crm"),
+    path("crms/<slug:name>/<slug:model>/", crms.dataset, name="dataset"),
     path("schedules/", schedules.all_schedules, name="schedules"),
     path("schedules/new/", schedules.new, name="schedule-new"),
     path("schedules/<int:schedule_id>/", schedules.one, name="schedule"),
@@ -37,6 +38,7 @@ urlpatterns = [
     path("reports/", reports.reports, name="reports"),
     path("reports/<int:report_id>/", reports.report, name="report"),
     path("reports/<int:report_id>/file/", reports.file, name="report-file"),
+    path("notices/", records.notices, name="notices"),
     path("audit/", records.audit, name="audit"),
     path("settings/", records.settings, name="settings"),
     path("login/", LoginView.as_view(next_page="home"), name="login"),

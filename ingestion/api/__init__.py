@@ -1,1 +1,5 @@
-"""The API for programs and for the pages' own scripts: one small file per resource, thin doors."""
+"""The JSON API: every endpoint parses, calls one verb of a service, and answers.
+
+May use: api.document, api.http, services.security.
+Entry points: app.
+"""

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from ninja import NinjaAPI, Router
+from ninja import Router
+from ninja.operation import Operation
 
-import ingestion.api
-from ingestion.api.errors import add_handlers
-from ingestion.api.reference import subjects
-from ingestion.api.security import TokenAuth, needs
-from ingestion.services import api_tokens
-from ingestion.services.access import Right
+import ingestion.api as rooms
+from ingestion.api.document.openapi import (
+    DESCRIPTION,
+    EXTRA,
+    SERVERS,
+    DocumentedAPI,
+    summarize,
+)
+from ingestion.api.document.reference import subjects
+from ingestion.api.http.closed import close_query
+from ingestion.api.http.errors import add_handlers
+from ingestion.api.http.old_names import add_old_paths
+from ingestion.api.http.security import TokenAuth, needs
+from ingestion.services.security import api_tokens
+from ingestion.services.security.access import Right
 
-DESCRIPTION = """Everything that the command line can do.
-
-Programs send `Authorization: Bearer TOKEN`; `manage.py api_token create NAME --scope operate` makes one.
-Every refusal is `{"error": {"code", "message"}}`. Who asks too often gets a 429 with `Retry-After` in
-seconds. A POST with an `Idempotency-Key` can be repeated: the second one is answered like the first.
-Lists go on with `next_cursor`. `x-scope` is the least that a token needs for a door."""
-
-api = NinjaAPI(
+api = DocumentedAPI(
     title="Data warehouse",
     version="1",
     description=DESCRIPTION,
+    servers=SERVERS,
+    openapi_extra=EXTRA,
     urls_namespace="api",
     openapi_url="",
     docs_url="",
@@ -48,26 +53,39 @@ def docs_page(request: HttpRequest) -> HttpResponse:
     return render(request, "ingestion/api.html", {"subjects": found})
 
 
-def _tell_scopes(router: Router) -> None:
-    """A door without a right of its own has its router's."""
+def _operations(router: Router) -> Iterator[Operation]:
     for view in router.path_operations.values():
-        for door in view.operations:
-            of_token = next(
-                auth
-                for auth in (*door.auth_callbacks, *_several(router.auth))
-                if isinstance(auth, TokenAuth)
-            )
-            scope = next(s for s, held in api_tokens.SCOPES.items() if of_token.right in held)
-            door.openapi_extra = {**(door.openapi_extra or {}), "x-scope": str(scope)}
+        yield from view.operations
+
+
+def _name_scope(operation: Operation, router: Router) -> None:
+    """An endpoint without a right of its own has its router's."""
+    of_token = next(
+        auth
+        for auth in (*operation.auth_callbacks, *_several(router.auth))
+        if isinstance(auth, TokenAuth)
+    )
+    scope = next(s for s, held in api_tokens.SCOPES.items() if of_token.right in held)
+    operation.openapi_extra = {**(operation.openapi_extra or {}), "x-scope": str(scope)}
 
 
 def _several(auth: Any) -> Sequence[Any]:
     return auth if isinstance(auth, Sequence) else ()
 
 
-# Every file of this folder that has a router.
-for _name in sorted({found.name for found in iter_modules(ingestion.api.__path__)} - {"app"}):
-    _router = getattr(import_module(f"ingestion.api.{_name}"), "router", None)
-    if _router is not None:
-        api.add_router("", _router)
-        _tell_scopes(_router)
+def _routers() -> Iterator[Router]:
+    """That of every module of these rooms that has one."""
+    for name in sorted(found.name for found in walk_packages(rooms.__path__, "ingestion.api.")):
+        router = None if name == __name__ else getattr(import_module(name), "router", None)
+        if router is not None:
+            yield router
+
+
+for _router in _routers():
+    api.add_router("", _router)
+for _router in (api.default_router, *_routers()):
+    for _operation in _operations(_router):
+        close_query(_operation)
+        summarize(_operation)
+        _name_scope(_operation, _router)
+    add_old_paths(_router)

@@ -8,15 +8,17 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import datetime, time
 from types import FrameType
 from typing import Any, NoReturn
 
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ingestion.management.sync_output import command_reporter, print_summary
-from ingestion.services.secrets import mask
-from ingestion.services.sync_runner import RunHandle, run_sync
+from ingestion.services.requests.parameters import moment_of
+from ingestion.services.runs.runner import RunHandle, run_sync
+from ingestion.services.security.secrets import mask_error
 from ingestion.sync.common.errors import SyncCancelled, SyncError, SyncStopped
 from ingestion.sync.common.registry import crm
 from ingestion.sync.common.run import Mode, SyncOptions, SyncResult
@@ -32,6 +34,8 @@ class SyncCommand(BaseCommand):
     crm_source: str
     sync_type: str
     stealth_options = ("run",)
+    # Settings and files. The others load every page and the API, which takes as long as a sync.
+    requires_system_checks = ("worker_pool", Tags.files)
 
     @property
     def help(self) -> str:  # type: ignore[override]
@@ -137,16 +141,12 @@ def _end(text: str) -> datetime:
 
 
 def _moment(text: str, time_of_day: time) -> datetime:
-    """A time without a zone is UTC."""
     try:
-        if len(text.strip()) <= len("2026-01-31"):
-            return datetime.combine(date.fromisoformat(text.strip()), time_of_day, tzinfo=UTC)
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return moment_of(text, time_of_day)
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"{text!r} must be a date such as 2026-01-31 or a time such as 2026-01-31T06:00:00Z"
         ) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _positive(text: str) -> int:
@@ -164,7 +164,7 @@ def _batch_size(text: str) -> int:
 
 
 def _one_line(problem: BaseException) -> str:
-    return mask(" ".join(str(problem).split()))
+    return mask_error(" ".join(str(problem).split()))
 
 
 @contextmanager

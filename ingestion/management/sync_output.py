@@ -56,6 +56,8 @@ class LineReporter:
 
     def check(self) -> None: ...
 
+    def check_known(self) -> None: ...
+
 
 class BarReporter:
     """One bar per model, without an end: a CRM does not tell how much there is."""
@@ -72,6 +74,8 @@ class BarReporter:
         self._progress.update(self._bar(model), advance=rows)
 
     def check(self) -> None: ...
+
+    def check_known(self) -> None: ...
 
     def _bar(self, model: str) -> TaskID:
         if model not in self._bars:

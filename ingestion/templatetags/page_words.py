@@ -15,6 +15,12 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 TREND_WIDTH, TREND_HEIGHT = 90, 18
+FRESHNESS_WORDS = {
+    "aging": "due",
+    "stale": "late",
+    "never": "never loaded",
+    "no_promise": "no promise",
+}
 # As services write a time within a sentence.
 STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC\b")
 
@@ -95,6 +101,12 @@ def pretty(value: Any) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def freshness_word(freshness: str) -> str:
+    """As pages call how fresh a dataset is."""
+    return FRESHNESS_WORDS.get(freshness, freshness)
 
 
 @register.filter

@@ -1,6 +1,6 @@
 """The one lock on every page: who may come in, with which methods, and in which mode.
 
-What the API's doors ask is the same, see ``ingestion.api.security``.
+What the API's endpoints ask is the same, see ``ingestion.api.http.security``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.views.decorators.cache import never_cache
 
-from ingestion.services.access import Right, may
+from ingestion.services.security.access import Right, may
 
 View = Callable[..., HttpResponseBase]
 READING = ("GET", "HEAD")

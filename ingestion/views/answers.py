@@ -1,4 +1,4 @@
-"""Answers that doors share."""
+"""Answers that views share."""
 
 from __future__ import annotations
 

@@ -8,13 +8,19 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from ingestion.services.access import Right, is_read_only, may
+from ingestion.services.infra.sandboxed import sandboxed_crms
+from ingestion.services.security.access import Right, is_read_only, may
 
 
 def rights(request: HttpRequest) -> dict[str, Any]:
     """``may.view``, ``.operate``, ``.configure``, ``.schedule``: what the reader may do here and
-    now; ``read_only``: whether this installation changes nothing."""
-    return {"may": SimpleLazyObject(lambda: _rights(request)), "read_only": is_read_only()}
+    now; ``read_only``: whether this installation changes nothing; ``sandboxed``: the CRMs whose
+    data is made up."""
+    return {
+        "may": SimpleLazyObject(lambda: _rights(request)),
+        "read_only": is_read_only(),
+        "sandboxed": SimpleLazyObject(sandboxed_crms),
+    }
 
 
 def _rights(request: HttpRequest) -> dict[str, bool]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from ingestion.services import history as runs
-from ingestion.services.access import Right
-from ingestion.services.crm_overview import overview, overviews
+from ingestion.services.breakers import breaker
+from ingestion.services.crms import table_rows
+from ingestion.services.crms.crm_overview import overview, overviews
+from ingestion.services.crms.dataset_columns import dataset_columns
+from ingestion.services.reporting import history as runs
+from ingestion.services.runs import held
+from ingestion.services.security.access import Right
 from ingestion.views.access import page
 
 LAST_RUNS = 15
@@ -25,4 +29,29 @@ def crm(request: HttpRequest, name: str) -> HttpResponse:
     except LookupError as problem:
         raise Http404("There is no such CRM.") from problem
     last = runs.search(runs.Search(crm_source=found.name), limit=LAST_RUNS)
-    return render(request, "ingestion/crm.html", {"crm": found, "runs": last.items})
+    return render(
+        request,
+        "ingestion/crm.html",
+        {
+            "crm": found,
+            "runs": last.items,
+            "rows": table_rows.rows_of(found.name),
+            "breaker": breaker.open_breakers().get(found.name),
+        },
+    )
+
+
+@page(Right.VIEW)
+def dataset(request: HttpRequest, name: str, model: str) -> HttpResponse:
+    """One model's table: its columns, the fields that feed them, what was rejected, and deletions that
+    were held back."""
+    try:
+        found = dataset_columns(name, model)
+    except LookupError as problem:
+        raise Http404("There is no such model.") from problem
+    context = {
+        "dataset": found,
+        "title": overview(name).title,
+        "held": held.of_dataset(name, model),
+    }
+    return render(request, "ingestion/dataset.html", context)

@@ -59,7 +59,7 @@ class HistoryFilter(Days):
 
 
 class AuditFilter(Days):
-    action = forms.ChoiceField(label="Deed", required=False)
+    action = forms.ChoiceField(label="Action", required=False)
     actor = forms.CharField(label="Who", required=False, max_length=200)
     target = forms.CharField(label="On what", required=False, max_length=200)
     field_order = ("action", "actor", "target", "since", "until")
@@ -67,5 +67,5 @@ class AuditFilter(Days):
     def __init__(self, *args: Any, actions: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["action"] = forms.ChoiceField(
-            label="Deed", required=False, choices=[ANY, *((a, a) for a in actions)]
+            label="Action", required=False, choices=[ANY, *((a, a) for a in actions)]
         )

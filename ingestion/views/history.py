@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from ingestion.services import history as runs
-from ingestion.services.access import Right
-from ingestion.services.cursor import InvalidCursor
+from ingestion.services.reporting import history as runs
+from ingestion.services.reporting import run_steps
+from ingestion.services.security.access import Right
 from ingestion.views.access import page
 from ingestion.views.filters import HistoryFilter
+from ingestion.views.paging import asked_page
 
 PAGE_ROWS = 50
 
@@ -22,10 +23,7 @@ def history(request: HttpRequest) -> HttpResponse:
     """The whole page, or the table alone for the page's own script."""
     form = HistoryFilter(request.GET or None)
     wanted = _search(form)
-    try:
-        found = runs.search(wanted, at=request.GET.get("cursor"), limit=PAGE_ROWS)
-    except InvalidCursor:
-        found = runs.search(wanted, limit=PAGE_ROWS)
+    found = asked_page(request, lambda at: runs.search(wanted, at=at, limit=PAGE_ROWS))
     part = "ingestion/history_rows.html"
     template = part if request.headers.get("HX-Request") else "ingestion/history.html"
     context = {
@@ -66,4 +64,5 @@ def run(request: HttpRequest, history_id: int) -> HttpResponse:
     found = runs.run(history_id)
     if found is None:
         raise Http404("There is no such run.")
-    return render(request, "ingestion/run.html", {"run": found})
+    context = {"run": found, "steps": run_steps.steps_of(found)}
+    return render(request, "ingestion/run.html", context)

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
 
-from ingestion.services.access import Right
+from ingestion.services.security.access import Right
 from ingestion.sync.common.registry import crms
 from ingestion.views.access import page
 

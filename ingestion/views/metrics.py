@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -13,8 +12,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from ingestion.conf import MetricsConf, metrics_conf
 from ingestion.pool.errors import PoolUnavailable
-from ingestion.services.metrics import QUEUE_LIMIT, exposition
-from ingestion.services.route_figures import LedgerFigures
+from ingestion.services.reporting.metrics import QUEUE_LIMIT, exposition
+from ingestion.services.reporting.route_figures import LedgerFigures
+from ingestion.services.security.addresses import parsed
 from ingestion.services.worker_pool import get_worker_pool
 from ingestion.views.answers import error, unavailable
 
@@ -47,18 +47,9 @@ def _has_token(request: HttpRequest, conf: MetricsConf) -> bool:
 
 
 def _is_near(request: HttpRequest, conf: MetricsConf) -> bool:
-    """By the address that connects: a header that names another one can be made up."""
-    address = _address(request.META.get("REMOTE_ADDR", ""))
+    """By the client's address: see TRUSTED_PROXIES."""
+    address = parsed(request.META.get("REMOTE_ADDR", ""))
     return address is not None and any(address in network for network in conf.networks)
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """None for what is no address, as with a Unix socket."""
-    try:
-        found = ip_address(text)
-    except ValueError:
-        return None
-    return getattr(found, "ipv4_mapped", None) or found
 
 
 def _refused(conf: MetricsConf) -> HttpResponse:

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import Resolver404, resolve
 
-from ingestion.services.access import is_read_only
+from ingestion.services.security.access import is_read_only
 from ingestion.views.answers import error
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -18,7 +18,7 @@ SENTENCE = "This installation is read-only: nothing can be changed here."
 
 
 class ReadOnlyMiddleware:
-    """Refuses every request that could change something, whatever door it wants to."""
+    """Refuses every request that could change something, whatever it asks for."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

@@ -6,25 +6,21 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from ingestion.models import AutomationReport
-from ingestion.services.access import Right
 from ingestion.services.automation import html
 from ingestion.services.automation import report as service
 from ingestion.services.automation.rule_errors import ReportNotFound
-from ingestion.services.cursor import InvalidCursor
+from ingestion.services.security.access import Right
 from ingestion.views.access import page
+from ingestion.views.paging import asked_page
 
 PAGE_ROWS = 30
 
 
 @page(Right.VIEW)
 def reports(request: HttpRequest) -> HttpResponse:
-    at = request.GET.get("cursor")
-    try:
-        found, older = service.reports(at=at, limit=PAGE_ROWS)
-    except InvalidCursor:
-        found, older = service.reports(limit=PAGE_ROWS)
+    found, older = asked_page(request, lambda at: service.reports(at=at, limit=PAGE_ROWS))
     told = [service.summary(one) for one in found]
-    context = {"reports": told, "older": older, "is_first": at is None}
+    context = {"reports": told, "older": older, "is_first": "cursor" not in request.GET}
     return render(request, "ingestion/reports.html", context)
 
 

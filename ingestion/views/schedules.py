@@ -9,14 +9,15 @@ from django.shortcuts import render
 
 from ingestion.models import SyncSchedule
 from ingestion.pool.errors import PoolUnavailable
-from ingestion.services import history, schedules
-from ingestion.services.access import Right
-from ingestion.services.parameters import KNOWN
-from ingestion.services.recurrence import CRON_FIELDS
-from ingestion.services.routing import routes
-from ingestion.services.schedule_errors import ScheduleNotFound
-from ingestion.services.schedule_fields import MODE_OPTIONS, to_fields
-from ingestion.services.schedule_load import Finding
+from ingestion.services.beat.recurrence import CRON_FIELDS
+from ingestion.services.reporting import history
+from ingestion.services.requests.parameters import KNOWN
+from ingestion.services.requests.routing import routes
+from ingestion.services.scheduling import schedules
+from ingestion.services.scheduling.errors import ScheduleNotFound
+from ingestion.services.scheduling.fields import MODE_OPTIONS, to_fields
+from ingestion.services.scheduling.load import Finding
+from ingestion.services.security.access import Right
 from ingestion.sync.common.registry import crms
 from ingestion.views.access import page
 

@@ -9,7 +9,7 @@ export class ApiError extends Error {
   }
 }
 
-/** A new key for one deed, so that a second click gets the first answer again. */
+/** A new key for one action, so that a second click gets the first answer again. */
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;

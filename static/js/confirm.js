@@ -1,11 +1,11 @@
-// A button with data-method and data-path does its deed after a dialog has said what will happen.
+// A button with data-method and data-path does its action after a dialog has said what will happen.
 import { call, given, newKey } from "./api.js";
 import { localSentence } from "./times.js";
 
 const dialog = document.getElementById("confirm");
 const part = (name) => dialog.querySelector(`[data-part="${name}"]`);
 const done = document.getElementById("confirm-done");
-let deed = null;
+let action = null;
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-method]");
@@ -15,7 +15,7 @@ document.addEventListener("click", (event) => {
 /** The dialog's button says what the one on the page said. */
 function open(button) {
   const { method, path, body, title, says, done, then, asksWhy } = button.dataset;
-  deed = { method, path, done, then, body: body ? JSON.parse(body) : {}, key: newKey() };
+  action = { method, path, done, then, body: body ? JSON.parse(body) : {}, key: newKey() };
   dialog.querySelector("label").hidden = asksWhy === "no";
   document.getElementById("confirm-title").textContent = title;
   part("says").textContent = localSentence(says);
@@ -36,14 +36,14 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
   try {
     await carryOut(given({ reason: event.target.elements.reason.value }));
     dialog.close();
-    if (deed.then) return location.assign(deed.then);
-    done.textContent = deed.done;
+    if (action.then) return location.assign(action.then);
+    done.textContent = action.done;
     done.hidden = false;
     done.scrollIntoView({ block: "nearest" });
   } catch (problem) {
     part("problem").textContent = problem.message;
     part("problem").hidden = false;
-    if (problem.status) deed.key = newKey();
+    if (problem.status) action.key = newKey();
   } finally {
     part("go").disabled = false;
   }
@@ -51,7 +51,7 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
 
 /** What is deleted has no body: the reason stands in the address. */
 function carryOut(why) {
-  const { method, path, body, key } = deed;
+  const { method, path, body, key } = action;
   if (method !== "DELETE") return call(method, path, { body: { ...body, ...why }, key });
   const query = new URLSearchParams(why).toString();
   return call(method, query ? `${path}?${query}` : path, { key });

@@ -9,10 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from ingestion.management.pool_cli.cli import actor
+from ingestion.management.cli.cli import actor
 from ingestion.models import ApiToken
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import PoolError
-from ingestion.services import api_tokens
+from ingestion.services.security import api_tokens
 
 LONGEST_DAYS = 3650
 
@@ -46,7 +47,7 @@ class Command(BaseCommand):
             options["name"],
             scope=options["scope"],
             expires_at=_end(options["days"]),
-            actor=actor(),
+            change=ChangeRequest(by=actor()),
         )
         self.stdout.write(made.secret)
         self.stderr.write(f"{_line(made.token)}. It is not shown again.")
@@ -61,7 +62,9 @@ class Command(BaseCommand):
             self.stdout.write(_line(token))
 
     def revoke(self, options: dict[str, Any]) -> None:
-        token = api_tokens.revoke(options["name"], actor=actor(), reason=options["reason"])
+        token = api_tokens.revoke(
+            options["name"], change=ChangeRequest(by=actor(), reason=options["reason"])
+        )
         self.stdout.write(_line(token))
 
 

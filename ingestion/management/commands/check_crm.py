@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ingestion.services.crm_check import ModelCheck, State, check_all_crms, check_crms
+from ingestion.services.runs.check import ModelCheck, State, check_all_crms, check_crms
 from ingestion.sync.common.registry import crms
 
 WRONG, WRONG_USE = 1, 2

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ingestion.management.pool_cli.cli import actor
+from ingestion.management.cli.cli import actor
 from ingestion.pool.errors import PoolUnavailable
-from ingestion.services.audit import acting
-from ingestion.services.stale_syncs import StaleReport, clean_up
+from ingestion.services.maintenance.stale_syncs import StaleReport, clean_up
+from ingestion.services.security.audit import acting
 from ingestion.services.worker_pool import get_worker_pool
 
 

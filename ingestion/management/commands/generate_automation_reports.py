@@ -9,9 +9,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from ingestion.management.pool_cli.cli import actor
-from ingestion.services.audit import acting
+from ingestion.management.cli.cli import actor
 from ingestion.services.automation import html, report, reporting
+from ingestion.services.security.audit import acting
 
 LONGEST_HOURS = 31 * 24
 

@@ -7,13 +7,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from ingestion.management.pool_cli.cli import Cli, Options
-from ingestion.management.pool_cli.run import run
+from ingestion.management.cli.cli import Cli, Options
+from ingestion.management.cli.run import run
 from ingestion.management.schedules_cli import lines
+from ingestion.management.schedules_cli.first_syncs import first_load
 from ingestion.models import SyncSchedule
-from ingestion.services import schedule_load, schedules
-from ingestion.services.schedule_load import CrmLoad, Finding
-from ingestion.services.standard_schedules import SETS, fields_of
+from ingestion.services.scheduling import load as schedule_load
+from ingestion.services.scheduling import schedules
+from ingestion.services.scheduling.load import CrmLoad, Finding
+from ingestion.services.scheduling.standard import SETS, fields_of
 
 
 class Command(BaseCommand):
@@ -32,17 +34,25 @@ class Command(BaseCommand):
         parser.add_argument(
             "--every", type=_minutes, metavar="MINUTES", help="instead of each one's own interval"
         )
+        parser.add_argument(
+            "--first",
+            nargs="+",
+            metavar="CRM",
+            help="in a new warehouse alone: those of these CRMs, and a first sync of each; print the "
+            "rows as they arrive",
+        )
+        parser.add_argument("--no-wait", action="store_true", help="with --first: do not follow")
         parser.add_argument("--dry-run", action="store_true", help="only show the load they make")
 
     def handle(self, *args: object, **options: object) -> None:
-        run(self, {**options, "method": load})
+        run(self, {**options, "method": first_load if options["first"] else load})
 
 
 def load(cli: Cli, options: Options) -> None:
     wanted = fields_of(
         SETS[options["set_name"]], execution=options["execution"], every_minutes=options["every"]
     )
-    counts = schedules.import_all(wanted, dry_run=options["dry_run"], actor=cli.actor)
+    counts = schedules.import_all(wanted, dry_run=options["dry_run"], change=cli.change(options))
     drafts = schedules.drafts(wanted)
     by_crm = schedule_load.load(schedule_load.plan(drafts))
     found = schedules.judge(drafts if options["dry_run"] else None)

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ingestion.services import env_example
-from ingestion.services.routing import command_name
+from ingestion.services.crms import env_example
+from ingestion.services.requests.routing import command_name
 from ingestion.sync.common.registry import crms
 
 COMMANDS_DIR = Path(__file__).parent

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ingestion import conf
-from ingestion.services import dataset_docs
+from ingestion.services.crms import dataset_docs
 from ingestion.sync.common.registry import crms
 
 

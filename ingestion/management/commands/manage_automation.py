@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from ingestion.management.pool_cli.run import run
+from ingestion.management.cli.run import run
 from ingestion.management.schedules_cli.automation import add_subcommands
 
 

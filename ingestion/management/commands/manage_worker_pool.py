@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from ingestion.management.cli.run import run
 from ingestion.management.pool_cli.parser import add_subcommands
-from ingestion.management.pool_cli.run import run
 
 
 class Command(BaseCommand):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from ingestion.conf import SystemConf, system_conf
-from ingestion.services.embedded_redis import NoRedisServer
+from ingestion.services.system import crms, plan
+from ingestion.services.system.embedded_redis import NoRedisServer
+from ingestion.services.system.first_load import is_new
 from ingestion.services.system.lock import RunsAlready
 from ingestion.services.system.login import Login
 from ingestion.services.system.ports import USUAL_PORT, PortTaken
@@ -23,8 +28,8 @@ from ingestion.services.system.running import (
     Options,
     RunningSystem,
     Started,
+    StopRequest,
     StopRequested,
-    StopWish,
 )
 from ingestion.services.system.status import system_status
 
@@ -67,14 +72,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--port", type=_port, help=f"of the web server ({USUAL_PORT}, or the next free one)"
         )
-        parser.add_argument("--no-sandbox", action="store_true", help="no stand-ins of CRMs")
-        parser.add_argument("--rows", type=_rows, help="records of each stand-in's main model")
+        parser.add_argument("--no-sandbox", action="store_true", help="no CRMs with made-up data")
+        parser.add_argument("--rows", type=_rows, help="records of each sandboxed CRM's main model")
+        parser.add_argument("--empty", action="store_true", help="load nothing by itself")
         parser.add_argument("--quiet", action="store_true", help="print URL and login alone")
         parser.add_argument("--status", action="store_true", help="say what runs here, then end")
         parser.add_argument("--json", action="store_true", dest="as_json", help="with --status")
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._quiet: bool = options["quiet"]
+        self._is_empty: bool = options["empty"]
         if options["status"]:
             return self._status(as_json=options["as_json"])
         if options["as_json"]:
@@ -87,11 +94,13 @@ class Command(BaseCommand):
 
     def _run(self, options: Options) -> None:
         conf = system_conf()
-        wish = _stop_wish_by_signals()
+        wish = _stop_request_by_signals()
         system = RunningSystem(conf, options, self._say, wish)
         try:
-            self._welcome(system.start(), conf)
-            system.watch()
+            started = system.start()
+            self._welcome(started, conf)
+            with self._first_syncs(started, conf):
+                system.watch()
         except tuple(EXIT_CODES) as problem:
             raise CommandError(
                 str(problem) or "Stopped before it was ready.", returncode=EXIT_CODES[type(problem)]
@@ -101,6 +110,37 @@ class Command(BaseCommand):
                 self._say("stopping")
             system.stop()
         self._say("stopped")
+
+    @contextmanager
+    def _first_syncs(self, started: Started, conf: SystemConf) -> Iterator[None]:
+        """In a new warehouse the sandboxed CRMs are loaded by themselves, and the operator's own
+        after a yes; without a terminal nobody can say it. Ends with the system."""
+        wanted = [] if self._is_empty else self._wanted(started, conf)
+        if not wanted:
+            yield
+            return
+        silent = subprocess.DEVNULL if self._quiet else None
+        loading = subprocess.Popen(
+            plan.manage("load_schedules", "--first", *wanted),
+            cwd=conf.base_dir,
+            stdout=silent,
+            start_new_session=True,  # a Ctrl-C in the terminal is for ``up`` alone
+        )
+        try:
+            yield
+        finally:
+            loading.terminate()
+            loading.wait()
+
+    def _wanted(self, started: Started, conf: SystemConf) -> list[str]:
+        own = [found.name for found in crms.operators_crms(conf)]
+        if not own or not is_new():
+            return list(started.sandboxed)
+        if not sys.stdin.isatty():
+            self._say(f"not loaded by itself, because it has credentials: {', '.join(own)}")
+            return list(started.sandboxed)
+        answer = input(f"Load {', '.join(own)} with your credentials now? [y/N] ")
+        return [*(own if answer.strip().lower() in ("y", "yes") else ()), *started.sandboxed]
 
     def _say(self, line: str) -> None:
         if not self._quiet:
@@ -127,8 +167,8 @@ class Command(BaseCommand):
             sys.exit(NOT_RUNNING if status["state"] == "stopped" else NOT_READY)
 
 
-def _stop_wish_by_signals() -> StopWish:
-    wish = StopWish()
+def _stop_request_by_signals() -> StopRequest:
+    wish = StopRequest()
 
     def ask(_number: int, _frame: object) -> None:
         wish.count += 1

@@ -1,7 +1,9 @@
-"""The sub-commands of ``manage.py manage_worker_pool``.
+"""The subcommands of manage_worker_pool, but for those about tasks.
 
-``parser`` knows the words, ``output`` where they go, ``lines`` and ``tables`` how the pool reads
-on a pipe and on a terminal; every other module is a few sub-commands, each one verb of
-``WorkerPoolService``. Data goes to stdout, talk and errors to stderr; ``--json`` puts one JSON
-object on stdout, and a failure is then ``{"error": {"code", "message"}}`` as stderr's last line.
+May use: cli, pool_cli.tasks, conf, models, pool, services.
+Entry points: parser.
+
+A subcommand calls one verb of ``WorkerPoolService`` and prints the result. Data goes to stdout,
+messages and errors to stderr. ``--json`` puts one JSON object on stdout; a failure is then
+``{"error": {"code", "message"}}`` as the last line of stderr.
 """

@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from ingestion.management.pool_cli import lines, tables
-from ingestion.management.pool_cli.cli import Cli, Options
-from ingestion.management.pool_cli.failures import Failure, explain
+from ingestion.management.cli import lines, tables
+from ingestion.management.cli.cli import Cli, Options
+from ingestion.management.cli.failures import Failure, explain
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.snapshot import PoolSnapshot
 

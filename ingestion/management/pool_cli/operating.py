@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from ingestion.management.pool_cli import control, options, order, pauses, submit
-from ingestion.management.pool_cli.words import Words, add_agreement, add_filter, add_reason
+from ingestion.management.cli import options
+from ingestion.management.cli.subcommands import Subcommands, add_choice, add_reason
+from ingestion.management.pool_cli import breakers, control, pauses
+from ingestion.management.pool_cli.tasks import queue_actions, submit
 from ingestion.pool.overlap import OnOverlap
 
 
-def add(words: Words) -> None:
+def add(words: Subcommands) -> None:
     """Every sub-command of this module."""
     _submit(words)
     _config(words)
     _pauses(words)
-    _order(words)
+    breakers.add(words)
+    queue_actions.add(words)
     _cancel(words)
     words.add("process-queue", control.process_queue, "Start queued tasks in free slots now.")
 
 
-def _submit(words: Words) -> None:
+def _submit(words: Subcommands) -> None:
     word = words.add("submit", submit.submit, "Submit a sync; print its task's ID.")
-    word.add_argument("crm", metavar="CRM", help="e.g. hubspot")
-    word.add_argument("sync_type", metavar="TYPE", help="e.g. contacts, or all")
+    word.add_argument("crm", metavar="CRM", nargs="?", help="e.g. hubspot")
+    word.add_argument("sync_type", metavar="TYPE", nargs="?", help="e.g. contacts, or all")
+    word.add_argument(
+        "--file",
+        metavar="FILE",
+        help="Submit up to 10,000 at once: a JSON object a line, e.g. "
+        '{"crm_source": "hubspot", "sync_type": "deals", "priority": 5}; - for stdin.',
+    )
     word.add_argument("--priority", type=options.whole_number, default=0, metavar="N")
     word.add_argument(
         "--param",
@@ -61,16 +70,27 @@ def _submit(words: Words) -> None:
     )
 
 
-def _config(words: Words) -> None:
-    word = words.add("config", control.config, "Show or change how many syncs may run at once.")
+def _config(words: Subcommands) -> None:
+    word = words.add(
+        "config",
+        control.config,
+        "Show or change how many syncs may run at once, and what a level of priority is worth.",
+    )
     _add_crm(word, "The limit of this CRM, beside that of the pool.")
     word.add_argument("--max-workers", type=options.whole_number, metavar="N")
     word.add_argument("--no-limit", action="store_true", help="With --crm: take its limit away.")
+    word.add_argument(
+        "--priority-aging-seconds",
+        type=options.aging_seconds,
+        metavar="N",
+        help="So many seconds of waiting are worth one level of priority; 0: priority is strict. "
+        "What waits is put into its new order before anything else starts.",
+    )
     _add_expires(word, "the limit before it holds again")
     add_reason(word)
 
 
-def _pauses(words: Words) -> None:
+def _pauses(words: Subcommands) -> None:
     pause = words.add("pause", pauses.pause, "Start nothing new, of the pool or of one CRM.")
     _add_crm(pause, "Pause this CRM alone.")
     _add_expires(pause, "it goes on by itself")
@@ -91,52 +111,12 @@ def _pauses(words: Words) -> None:
         add_reason(word)
 
 
-def _order(words: Words) -> None:
-    _add_many(
-        words.add("hold", order.hold, "Keep queued tasks from starting; they keep their place.")
-    )
-    _add_many(words.add("release", order.release, "Let held tasks go, to their old place."))
-    level = words.add("prioritize", order.prioritize, "Change the priority of queued tasks.")
-    level.add_argument(
-        "--priority",
-        type=options.whole_number,
-        required=True,
-        metavar="N",
-        help="From -1000 to 1000, the higher the sooner.",
-    )
-    _add_many(level)
-    _add_many(
-        words.add("move-to-front", order.move_to_front, "Let queued tasks start before all others.")
-    )
-
-
-def _add_many(word: ArgumentParser) -> None:
-    word.add_argument("id", nargs="*", metavar="ID", help="IDs of tasks, or their beginnings.")
-    word.add_argument(
-        "--revision",
-        type=options.count,
-        metavar="N",
-        help="With one ID: only if the task is as it was seen, see 'explain --json'.",
-    )
-    add_filter(word)
-    add_agreement(word)
-    add_reason(word)
-
-
-def _cancel(words: Words) -> None:
+def _cancel(words: Subcommands) -> None:
     for name in ("cancel-task", "cancel"):
         word = words.add(name, control.cancel, "Cancel a task: take it off the queue or stop it.")
         word.add_argument("id", nargs="?", metavar="ID", help="A task's ID or its beginning.")
         word.add_argument("--task-id", metavar="ID", help="The same, as an option.")
-        word.add_argument(
-            "--revision",
-            type=options.count,
-            metavar="N",
-            help="With an ID: only if the task is as it was seen.",
-        )
-        add_filter(word)
-        add_agreement(word)
-        add_reason(word)
+        add_choice(word)
 
 
 def _add_crm(word: ArgumentParser, help: str) -> None:

@@ -6,24 +6,16 @@ from argparse import SUPPRESS, RawDescriptionHelpFormatter
 
 from django.core.management.base import CommandParser
 
-from ingestion.management.pool_cli import (
-    doctor,
-    explaining,
-    listing,
-    monitor,
-    operating,
-    options,
-    records,
-    repair,
-    status,
-)
-from ingestion.management.pool_cli.words import (
-    Words,
+from ingestion.management.cli import options
+from ingestion.management.cli.subcommands import (
+    Subcommands,
     add_agreement,
     add_filter,
     add_reason,
     add_yes,
 )
+from ingestion.management.pool_cli import doctor, monitor, operating, records, repair, status
+from ingestion.management.pool_cli.tasks import explaining, listing
 
 EXAMPLES = """examples:
   manage.py manage_worker_pool submit hubspot contacts --param full=true --wait
@@ -46,12 +38,12 @@ def add_subcommands(parser: CommandParser) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     parser.add_argument("--json", action="store_true", dest="as_json", help=SUPPRESS)
-    words = Words(parser)
+    words = Subcommands(parser)
     for add in (_watching, operating.add, _repairing):
         add(words)
 
 
-def _watching(words: Words) -> None:
+def _watching(words: Subcommands) -> None:
     _status(words)
     _monitor(words)
     _list_tasks(words)
@@ -59,7 +51,7 @@ def _watching(words: Words) -> None:
     _audit(words)
 
 
-def _status(words: Words) -> None:
+def _status(words: Subcommands) -> None:
     word = words.add("status", status.status, "Show the pool: limit, slots, queue, workers.")
     word.add_argument("--verbose", action="store_true", help="Every task in full, every worker.")
     word.add_argument(
@@ -77,7 +69,7 @@ def _status(words: Words) -> None:
     )
 
 
-def _monitor(words: Words) -> None:
+def _monitor(words: Subcommands) -> None:
     word = words.add("monitor", monitor.monitor, "Show what runs and what waits.")
     word.add_argument("--continuous", action="store_true", help="Again and again, until Ctrl-C.")
     word.add_argument(
@@ -89,7 +81,7 @@ def _monitor(words: Words) -> None:
     )
 
 
-def _list_tasks(words: Words) -> None:
+def _list_tasks(words: Subcommands) -> None:
     word = words.add("list-tasks", listing.list_tasks, "List the tasks that run and that wait.")
     word.add_argument("--active", action="store_true", help="Only those that run.")
     word.add_argument("--queued", action="store_true", help="Only those that wait.")
@@ -104,14 +96,14 @@ def _list_tasks(words: Words) -> None:
     )
 
 
-def _explain(words: Words) -> None:
+def _explain(words: Subcommands) -> None:
     word = words.add(
         "explain", explaining.explain, "Say why a task waits, who holds the slots, when it starts."
     )
     word.add_argument("id", metavar="ID", help="A task's ID or its beginning.")
 
 
-def _audit(words: Words) -> None:
+def _audit(words: Subcommands) -> None:
     word = words.add("audit", records.show, "Show who did what, when and why; the latest first.")
     word.add_argument("--task", metavar="ID", help="Only of this task; a beginning is enough.")
     word.add_argument("--action", default="", metavar="A", help="Only this, e.g. cancel or limit.")
@@ -127,18 +119,24 @@ def _audit(words: Words) -> None:
     )
 
 
-def _repairing(words: Words) -> None:
+def _repairing(words: Subcommands) -> None:
     doctor_word = words.add(
         "doctor",
         doctor.doctor,
         "Compare slots, queue, ledger, workers and clocks; exit 1 where they disagree.",
     )
-    doctor_word.add_argument("--repair", action="store_true", help="Carry out the cures.")
+    doctor_word.add_argument("--repair", action="store_true", help="Carry out the repairs.")
     add_reason(doctor_word)
     fix = words.add(
         "fix-stuck", repair.fix_stuck, "End lost and stale tasks, send unconfirmed ones again."
     )
     add_reason(fix)
+    old = words.add(
+        "import-old-state",
+        repair.import_old_state,
+        "Take over the tasks that an older version left pickled in Redis; nothing of it is run.",
+    )
+    add_reason(old)
     clear = words.add(
         "clear-queue", repair.clear_queue, "Cancel every task that waits, or those that match."
     )

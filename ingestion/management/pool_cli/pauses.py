@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from ingestion.management.pool_cli import lines
-from ingestion.management.pool_cli.cli import COMMAND, Cli, Options
-from ingestion.management.pool_cli.failures import CliError, Conflict, WrongUse
+from ingestion.management.cli import lines
+from ingestion.management.cli.cli import COMMAND, Cli, Options
+from ingestion.management.cli.failures import CliError, Conflict, WrongUse
 from ingestion.pool.controls import PoolControls
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.snapshot import PoolSnapshot
@@ -25,15 +25,14 @@ class NotDrained(CliError):
 def pause(cli: Cli, options: Options) -> None:
     made = cli.pool.pause(
         options["crm"],
-        actor=cli.actor,
-        reason=options["reason"],
+        change=cli.change(options),
         expires_at=options["expires"],
     )
     _show(cli, made, f"{_what(options['crm'])} is paused; what runs goes on.")
 
 
 def resume(cli: Cli, options: Options) -> None:
-    made = cli.pool.resume(options["crm"], actor=cli.actor, reason=options["reason"])
+    made = cli.pool.resume(options["crm"], change=cli.change(options))
     _show(cli, made, f"{_what(options['crm'])} goes on.")
 
 
@@ -52,8 +51,8 @@ def drain(cli: Cli, options: Options) -> None:
     """Pause the whole pool, and with --wait stay until nothing runs. Raises NotDrained."""
     if options["timeout"] is not None and not options["wait"]:
         raise WrongUse("--timeout needs --wait.")
-    reason = options["reason"] or "drain"
-    cli.pool.pause(actor=cli.actor, reason=reason, expires_at=options["expires"])
+    change = cli.change({**options, "reason": options["reason"] or "drain"})
+    cli.pool.pause(change=change, expires_at=options["expires"])
     cli.out.talk(f"Nothing new starts until '{COMMAND} resume'.")
     if options["wait"]:
         snapshot = _until_empty(cli, options["timeout"])

@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ingestion.management.pool_cli import lines, tables, task_ids
-from ingestion.management.pool_cli.cli import Cli, Options
-from ingestion.management.pool_cli.failures import WrongUse
+from ingestion.management.cli import lines, tables
+from ingestion.management.cli.cli import Cli, Options
+from ingestion.management.cli.failures import WrongUse
+from ingestion.management.pool_cli.tasks import task_ids
 from ingestion.models import AuditRecord
-from ingestion.services import audit
+from ingestion.services.security import audit
 
 
 def show(cli: Cli, options: Options) -> None:

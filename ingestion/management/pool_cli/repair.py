@@ -1,31 +1,37 @@
-"""``fix-stuck``, ``clear-queue``, ``reset-state``: when something is wrong."""
+"""``fix-stuck``, ``import-old-state``, ``clear-queue``, ``reset-state``: when something is wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ingestion.management.pool_cli import filters, lines, order
-from ingestion.management.pool_cli.cli import Cli, Options
+from ingestion.management.cli import lines
+from ingestion.management.cli.cli import Cli, Options
+from ingestion.management.pool_cli.tasks import filters, queue_actions
 from ingestion.pool.errors import PoolUnavailable
 
 SHOWN_TASKS = 10
-LOST = ("active", "queued", "delayed", "held", "set_aside")
+LOST = ("active", "queued", "delayed", "held", "dead_letters")
 
 
 def fix_stuck(cli: Cli, options: Options) -> None:
-    _show_counts(cli, cli.pool.fix_stuck(actor=cli.actor, reason=options["reason"]))
+    _show_counts(cli, cli.pool.fix_stuck(change=cli.change(options)))
+
+
+def import_old_state(cli: Cli, options: Options) -> None:
+    """What an older version pickled; nothing that it names is run."""
+    _show_counts(cli, cli.pool.import_old_state(change=cli.change(options)))
 
 
 def clear_queue(cli: Cli, options: Options) -> None:
     """Cancel what waits: all of it, or what matches a filter."""
     wanted = filters.task_filter(options)
     if wanted is not None:
-        order.all_that_match(cli, options, "cancel", filters.of_waiting(wanted))
+        queue_actions.all_that_match(cli, options, "cancel", filters.of_waiting(wanted))
         return
     filters.agree(
         cli, options, cli.pool.peek().waiting_count, question="Cancel all {tasks} that wait?"
     )
-    cancelled = cli.pool.clear_queue(actor=cli.actor, reason=options["reason"])
+    cancelled = cli.pool.clear_queue(change=cli.change(options))
     _show_counts(cli, {"cancelled": cancelled})
 
 
@@ -33,7 +39,7 @@ def reset_state(cli: Cli, options: Options) -> None:
     """Forget everything; the question tells what would be lost."""
     if not options["yes"]:
         _confirm_loss(cli)
-    _show_counts(cli, cli.pool.reset_state(force=True, actor=cli.actor, reason=options["reason"]))
+    _show_counts(cli, cli.pool.reset_state(force=True, change=cli.change(options)))
 
 
 def _confirm_loss(cli: Cli) -> None:

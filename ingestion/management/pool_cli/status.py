@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ingestion.conf import pool_conf
-from ingestion.management.pool_cli import lines, tables
-from ingestion.management.pool_cli.cli import Cli, Options
-from ingestion.management.pool_cli.failures import NotHealthy
+from ingestion.management.cli import lines, tables
+from ingestion.management.cli.cli import Cli, Options
+from ingestion.management.cli.failures import NotHealthy, NothingRuns
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.services.health import problems
+from ingestion.services.reporting.health import problems
+
+NO_WORKER = "No Celery worker is online: nothing will run until one comes."
 
 
 def status(cli: Cli, options: Options) -> None:
@@ -20,6 +22,8 @@ def status(cli: Cli, options: Options) -> None:
         cli.out.lines(lines.status(snapshot, verbose=options["verbose"]))
     if options["check"]:
         _check(snapshot, max_wait_minutes=options["max_wait"])
+    elif cli.is_shell and snapshot.runs_nothing:
+        raise NothingRuns(NO_WORKER)
 
 
 def _check(snapshot: PoolSnapshot, *, max_wait_minutes: float) -> None:
@@ -30,4 +34,5 @@ def _check(snapshot: PoolSnapshot, *, max_wait_minutes: float) -> None:
         max_wait_minutes=max_wait_minutes,
     )
     if said := "\n".join(f"- {problem}" for problem in found):
-        raise NotHealthy(f"The pool needs attention:\n{said}")
+        kind = NothingRuns if snapshot.runs_nothing else NotHealthy
+        raise kind(f"The pool needs attention:\n{said}")

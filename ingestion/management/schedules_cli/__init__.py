@@ -1,1 +1,5 @@
-"""The sub-commands of ``manage.py manage_schedules``; they write as ``manage_worker_pool`` does."""
+"""The subcommands of manage_schedules, manage_automation and manage_notices.
+
+May use: cli, models, pool, services.
+Entry points: automation, first_syncs, lines, notices, parser.
+"""

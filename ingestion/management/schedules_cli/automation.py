@@ -6,11 +6,11 @@ from argparse import SUPPRESS, ArgumentParser
 
 from django.core.management.base import CommandParser
 
-from ingestion.management.pool_cli import options as words
-from ingestion.management.pool_cli.cli import Cli, Options, Verb
-from ingestion.management.pool_cli.failures import WrongUse
-from ingestion.management.pool_cli.lines import printable, stamp
-from ingestion.management.pool_cli.words import Words, add_reason
+from ingestion.management.cli import options as words
+from ingestion.management.cli.cli import Cli, Options, Verb
+from ingestion.management.cli.failures import WrongUse
+from ingestion.management.cli.lines import printable, stamp
+from ingestion.management.cli.subcommands import Subcommands, add_reason
 from ingestion.models import RuleAct
 from ingestion.models.automation import Level
 from ingestion.services.automation import engine
@@ -19,7 +19,7 @@ from ingestion.services.automation import engine
 def add_subcommands(parser: CommandParser) -> None:
     """Each sub-command sets ``method``, the Verb that carries it out."""
     parser.add_argument("--json", action="store_true", dest="as_json", help=SUPPRESS)
-    found = Words(parser)
+    found = Subcommands(parser)
     found.add("rules", rules, "Show the rules and how they are set.")
     found.add("run", run, "Let the rules judge now, and act where they may.")
     word = found.add("acts", acts, "Show what the rules found, the latest first.")
@@ -30,13 +30,13 @@ def add_subcommands(parser: CommandParser) -> None:
     _add_set(found)
 
 
-def _decision(found: Words, name: str, verb: Verb, help: str) -> None:
+def _decision(found: Subcommands, name: str, verb: Verb, help: str) -> None:
     word = found.add(name, verb, help)
     word.add_argument("act", type=words.whole_number, metavar="ID")
     add_reason(word)
 
 
-def _add_set(found: Words) -> None:
+def _add_set(found: Subcommands) -> None:
     word: ArgumentParser = found.add("set", set_, "Set a rule, for one CRM or for all.")
     word.add_argument("rule", metavar="RULE")
     word.add_argument("--crm", default="", help="Only for this CRM.")
@@ -78,12 +78,12 @@ def acts(cli: Cli, options: Options) -> None:
 
 
 def approve(cli: Cli, options: Options) -> None:
-    act = engine.approve(options["act"], cli.pool, actor=cli.actor, reason=options["reason"])
+    act = engine.approve(options["act"], cli.pool, change=cli.change(options))
     _show(cli, [act])
 
 
 def dismiss(cli: Cli, options: Options) -> None:
-    _show(cli, [engine.dismiss(options["act"], actor=cli.actor, reason=options["reason"])])
+    _show(cli, [engine.dismiss(options["act"], change=cli.change(options))])
 
 
 def set_(cli: Cli, options: Options) -> None:
@@ -94,8 +94,7 @@ def set_(cli: Cli, options: Options) -> None:
         options["rule"],
         changes,
         crm_source=options["crm"],
-        actor=cli.actor,
-        reason=options["reason"],
+        change=cli.change(options),
     )
     shape = {"schema": 1, "rule": options["rule"], "crm_source": options["crm"], **after.to_dict()}
     if cli.out.as_json:

@@ -8,11 +8,11 @@ from datetime import datetime
 from rich import box
 from rich.table import Table
 
-from ingestion.management.pool_cli.lines import printable, stamp
-from ingestion.management.pool_cli.output import Output
+from ingestion.management.cli.lines import printable, stamp
+from ingestion.management.cli.output import Output
 from ingestion.models import SyncHistory, SyncSchedule
-from ingestion.services import schedules
-from ingestion.services.schedule_load import CrmLoad, Finding
+from ingestion.services.scheduling import schedules
+from ingestion.services.scheduling.load import CrmLoad, Finding
 
 COLUMNS = ("ID", "Name", "Sync", "Runs", "By", "Next run", "Last run")
 

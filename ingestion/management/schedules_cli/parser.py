@@ -6,9 +6,9 @@ from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 
 from django.core.management.base import CommandParser
 
-from ingestion.management.pool_cli import options
-from ingestion.management.pool_cli.cli import Verb
-from ingestion.management.pool_cli.words import Words, add_reason
+from ingestion.management.cli import options
+from ingestion.management.cli.cli import Verb
+from ingestion.management.cli.subcommands import Subcommands, add_reason
 from ingestion.management.schedules_cli import verbs, words
 from ingestion.models import SyncSchedule
 
@@ -29,12 +29,12 @@ def add_subcommands(parser: CommandParser) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     parser.add_argument("--json", action="store_true", dest="as_json", help=SUPPRESS)
-    found = Words(parser)
+    found = Subcommands(parser)
     for add in (_watching, _changing, _running, _moving):
         add(found)
 
 
-def _watching(found: Words) -> None:
+def _watching(found: Subcommands) -> None:
     word = found.add("list", verbs.list_, "List the schedules, their next and last runs.")
     word.add_argument("--crm", default="", help="Only of this CRM.")
     _one(found, "show", verbs.show, "Show one schedule, all of it.")
@@ -43,7 +43,7 @@ def _watching(found: Words) -> None:
     found.add("check", verbs.check, "Say which schedules overlap or cannot keep up; then exit 1.")
 
 
-def _changing(found: Words) -> None:
+def _changing(found: Subcommands) -> None:
     word = found.add("add", verbs.add, "Make a schedule.")
     add_reason(word)
     for name in ("name", "crm", "model"):
@@ -51,34 +51,34 @@ def _changing(found: Words) -> None:
     _add_fields(word)
     word.add_argument("--disabled", action="store_true", help="Leave it switched off.")
     word.add_argument("--dry-run", action="store_true", help="Only show when it would run.")
-    word = _deed(found, "edit", verbs.edit, "Change a schedule.")
+    word = _action(found, "edit", verbs.edit, "Change a schedule.")
     word.add_argument("--name", help="Its new name.")
     _add_fields(word)
-    word = _deed(found, "delete", verbs.delete, "Delete a schedule; its runs stay.")
+    word = _action(found, "delete", verbs.delete, "Delete a schedule; its runs stay.")
     word.add_argument("--yes", action="store_true", help="Do not ask.")
 
 
-def _running(found: Words) -> None:
-    word = _deed(found, "enable", verbs.enable, "Switch on; it runs at its next time.")
+def _running(found: Subcommands) -> None:
+    word = _action(found, "enable", verbs.enable, "Switch on; it runs at its next time.")
     word.add_argument("--run-now", action="store_true", help="Run it at once, too.")
-    _deed(found, "disable", verbs.disable, "Switch off.")
-    _deed(found, "run", verbs.run, "Run it now; print the task's ID.")
+    _action(found, "disable", verbs.disable, "Switch off.")
+    _action(found, "run", verbs.run, "Run it now; print the task's ID.")
 
 
-def _moving(found: Words) -> None:
+def _moving(found: Subcommands) -> None:
     found.add("export", verbs.export, "Print all schedules as JSON.")
     word = found.add("import", verbs.import_, "Create and change schedules from an export.")
     word.add_argument("file", metavar="FILE", help="A file, or - for stdin.")
     word.add_argument("--dry-run", action="store_true", help="Store nothing.")
 
 
-def _one(found: Words, name: str, verb: Verb, help: str) -> ArgumentParser:
+def _one(found: Subcommands, name: str, verb: Verb, help: str) -> ArgumentParser:
     word = found.add(name, verb, help)
     word.add_argument("schedule", metavar="SCHEDULE", help="An ID or a name.")
     return word
 
 
-def _deed(found: Words, name: str, verb: Verb, help: str) -> ArgumentParser:
+def _action(found: Subcommands, name: str, verb: Verb, help: str) -> ArgumentParser:
     word = _one(found, name, verb, help)
     add_reason(word)
     return word

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ingestion.management.pool_cli.cli import Cli, Options
-from ingestion.management.pool_cli.failures import CliError, WrongUse
+from ingestion.management.cli.cli import Cli, Options
+from ingestion.management.cli.failures import CliError, WrongUse
 from ingestion.management.schedules_cli import lines
 from ingestion.management.schedules_cli.words import fields_of
 from ingestion.models import SyncSchedule
-from ingestion.services import schedules
-from ingestion.services.routing import known_crms
-from ingestion.services.schedule_errors import InvalidSchedule
+from ingestion.services.requests.routing import known_crms
+from ingestion.services.scheduling import schedules
+from ingestion.services.scheduling.errors import InvalidSchedule
 
 
 class Findings(CliError):
@@ -44,7 +44,7 @@ def add(cli: Cli, options: Options) -> None:
     if options["dry_run"]:
         _preview(cli, fields)
         return
-    _show_and_warn(cli, schedules.create(fields, actor=cli.actor, reason=options["reason"]))
+    _show_and_warn(cli, schedules.create(fields, change=cli.change(options)))
 
 
 def edit(cli: Cli, options: Options) -> None:
@@ -52,28 +52,24 @@ def edit(cli: Cli, options: Options) -> None:
     changes = fields_of(options)
     if not changes:
         raise WrongUse("Say what to change, e.g. --every 30m; see 'edit --help'.")
-    _show_and_warn(
-        cli, schedules.edit(found.pk, changes, actor=cli.actor, reason=options["reason"])
-    )
+    _show_and_warn(cli, schedules.edit(found.pk, changes, change=cli.change(options)))
 
 
 def enable(cli: Cli, options: Options) -> None:
     found = schedules.find(options["schedule"])
     run_now = bool(options["run_now"])
-    switched = schedules.set_enabled(
-        found.pk, True, run_now=run_now, actor=cli.actor, reason=options["reason"]
-    )
+    switched = schedules.set_enabled(found.pk, True, run_now=run_now, change=cli.change(options))
     _show_and_warn(cli, switched)
 
 
 def disable(cli: Cli, options: Options) -> None:
     found = schedules.find(options["schedule"])
-    _show(cli, schedules.set_enabled(found.pk, False, actor=cli.actor, reason=options["reason"]))
+    _show(cli, schedules.set_enabled(found.pk, False, change=cli.change(options)))
 
 
 def run(cli: Cli, options: Options) -> None:
     found = schedules.find(options["schedule"])
-    task_id = schedules.run(found.pk, actor=cli.actor, reason=options["reason"])
+    task_id = schedules.run(found.pk, change=cli.change(options))
     if cli.out.as_json:
         cli.out.data({"schema": 1, "schedule_id": found.pk, "task_id": task_id or None})
     else:
@@ -95,7 +91,7 @@ def delete(cli: Cli, options: Options) -> None:
     if not options["yes"]:
         cli.out.confirm(f"Delete the schedule {found.name!r}?", flag="--yes")
     schedule_id = found.pk
-    schedules.delete(schedule_id, actor=cli.actor, reason=options["reason"])
+    schedules.delete(schedule_id, change=cli.change(options))
     if cli.out.as_json:
         cli.out.data({"schema": 1, "deleted": schedule_id})
     else:
@@ -108,7 +104,7 @@ def export(cli: Cli, options: Options) -> None:
 
 def import_(cli: Cli, options: Options) -> None:
     wanted = _read(options["file"])
-    counts = schedules.import_all(wanted, dry_run=options["dry_run"], actor=cli.actor)
+    counts = schedules.import_all(wanted, dry_run=options["dry_run"], change=cli.change(options))
     if cli.out.as_json:
         cli.out.data({"schema": 1, "dry_run": options["dry_run"], **counts})
     else:

@@ -6,8 +6,8 @@ import re
 from argparse import ArgumentTypeError
 from typing import Any
 
-from ingestion.management.pool_cli.failures import WrongUse
-from ingestion.services.recurrence import CRON_FIELDS
+from ingestion.management.cli.failures import WrongUse
+from ingestion.services.beat.recurrence import CRON_FIELDS
 
 EVERY = re.compile(r"(?P<number>\d{1,6})(?P<unit>[smhd])")
 PERIODS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

@@ -1,10 +1,10 @@
-// The same deed on all tasks that a filter finds, or on the marked ones: first the count, then the
-// deed on exactly those.
+// The same action on all tasks that a filter finds, or on the marked ones: first the count, then the
+// action on exactly those.
 import { call, given, newKey } from "../api.js";
 
 const EMPTY = { action: "cancel", crm_source: "", sync_type: "", status: "queued", minutes: "", requested_by: "", ids: null, priority: 10, reason: "" };
-const GOES = { cancel: "Cancel", hold: "Hold", release: "Release", front: "Move", priority: "Set the priority of" };
-const VERBS = { cancel: "will be cancelled", hold: "will be held", release: "will be released", front: "will move to the front" };
+const GOES = { cancel: "Cancel", hold: "Hold", release: "Release", move_to_front: "Move", prioritize: "Set the priority of" };
+const VERBS = { cancel: "will be cancelled", hold: "will be held", release: "will be released", move_to_front: "will move to the front" };
 
 const tasksText = (count) => `${count} ${count === 1 ? "task" : "tasks"}`;
 
@@ -59,7 +59,7 @@ export const bulk = {
   bulkBody() {
     const { action, ids, priority, reason } = this.many;
     const filter = this.isNamed() ? { ids } : this.bulkFilter();
-    return given({ action, filter, reason, priority: action === "priority" ? Number(priority) : undefined });
+    return given({ action, filter, reason, priority: action === "prioritize" ? Number(priority) : undefined });
   },
 
   bulkFilter() {
@@ -78,10 +78,10 @@ export const bulk = {
     return `${tasks} of the ${ids.length} selected ${verb}. Of the others this cannot be done: they have started or ended, or it is so already.`;
   },
 
-  /** The deed and how many it meets, as far as they are counted. */
+  /** The action and how many it meets, as far as they are counted. */
   bulkGo() {
     const verb = GOES[this.many.action];
-    const place = this.many.action === "front" ? " to the front" : "";
+    const place = this.many.action === "move_to_front" ? " to the front" : "";
     return `${verb} ${this.found ? tasksText(this.found.count) : "tasks"}${place}`;
   },
 
@@ -109,12 +109,12 @@ export const bulk = {
     });
   },
 
-  async bulkCall(deed) {
+  async bulkCall(action) {
     if (this.isBulkBusy) return;
     this.isBulkBusy = true;
     this.bulkProblem = "";
     try {
-      await deed();
+      await action();
     } catch (problem) {
       await this.bulkRefused(problem);
     } finally {

@@ -1,13 +1,13 @@
-// The one dialog in which a deed is confirmed. While its answer is awaited it cannot be sent again.
+// The one dialog in which an action is confirmed. While its answer is awaited it cannot be sent again.
 import { call, newKey } from "../api.js";
-import { DEEDS } from "./deeds.js";
+import { ACTIONS } from "./actions.js";
 
 // Where the focus was when the dialog opened, and the heading above it.
 let opener = null;
 let heading = null;
 
 export const dialog = {
-  deed: null,
+  action: null,
   target: {},
   form: {},
   isBusy: false,
@@ -15,7 +15,7 @@ export const dialog = {
   key: "",
 
   ask(name, target = {}) {
-    this.deed = name;
+    this.action = name;
     this.target = { ...target };
     this.form = {
       reason: "", minutes: "", crm: target.crm_source ?? "",
@@ -26,29 +26,29 @@ export const dialog = {
     this.key = newKey();
     opener = document.activeElement;
     heading = opener.closest("section")?.querySelector("h2[tabindex]");
-    this.$refs.deed.showModal();
-    // The fields of this deed are shown a moment later.
-    this.$nextTick(() => this.$refs.deed.querySelector("label:not([style*='none']) :is(select, input)")?.focus());
+    this.$refs.action.showModal();
+    // The fields of this action are shown a moment later.
+    this.$nextTick(() => this.$refs.action.querySelector("label:not([style*='none']) :is(select, input)")?.focus());
   },
 
-  /** A deed may take its own row away, and the focus with it: then it goes to the heading. */
+  /** An action may take its own row away, and the focus with it: then it goes to the heading. */
   keepFocus() {
-    if (!opener || opener.isConnected || this.$refs.deed.open) return;
+    if (!opener || opener.isConnected || this.$refs.action.open) return;
     if (document.activeElement === document.body) heading?.focus();
     opener = heading = null;
   },
 
   closeDeed() {
-    this.$refs.deed.close();
+    this.$refs.action.close();
   },
 
-  deedTitle() {
-    return this.deed ? DEEDS[this.deed].title(this.target) : "";
+  actionTitle() {
+    return this.action ? ACTIONS[this.action].title(this.target) : "";
   },
 
   deedSays() {
-    if (!this.deed) return "";
-    return DEEDS[this.deed].says({ ...this.target, crm_source: this.form.crm, limit: this.limitOf(this.form.crm) });
+    if (!this.action) return "";
+    return ACTIONS[this.action].says({ ...this.target, crm_source: this.form.crm, limit: this.limitOf(this.form.crm) });
   },
 
   /** Another CRM has another limit; an empty number says that it has none. */
@@ -57,15 +57,15 @@ export const dialog = {
   },
 
   deedWord() {
-    return this.deed ? DEEDS[this.deed].word : "";
+    return this.action ? ACTIONS[this.action].word : "";
   },
 
   isDanger() {
-    return Boolean(this.deed && DEEDS[this.deed].danger);
+    return Boolean(this.action && ACTIONS[this.action].danger);
   },
 
   asksFor(field) {
-    return Boolean(this.deed && DEEDS[this.deed].fields.includes(field));
+    return Boolean(this.action && ACTIONS[this.action].fields.includes(field));
   },
 
   async doDeed() {
@@ -73,15 +73,15 @@ export const dialog = {
     this.isBusy = true;
     this.problem = "";
     const { target, form, key } = this;
-    const deed = DEEDS[this.deed];
-    const [method, path, body] = deed.request(target, form);
+    const action = ACTIONS[this.action];
+    const [method, path, body] = action.request(target, form);
     try {
       const answer = await call(method, path, { body, key });
       this.closeDeed();
-      this.toast(deed.done(target, form, answer ?? {}));
+      this.toast(action.done(target, form, answer ?? {}));
     } catch (problem) {
       this.problem = told(problem);
-      // The next try is another deed: what was refused must not be answered from memory.
+      // The next try is another action: what was refused must not be answered from memory.
       if (problem.status) this.key = newKey();
     } finally {
       this.isBusy = false;

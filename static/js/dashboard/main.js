@@ -8,6 +8,7 @@ import { dialog } from "./dialog.js";
 import { health } from "./health.js";
 import { drawLanes } from "./lanes.js";
 import { picking } from "./picking.js";
+import { promises } from "./promises.js";
 import { submit } from "./submit.js";
 import { toasts } from "./toasts.js";
 import { view } from "./view.js";
@@ -157,5 +158,5 @@ function savedInterval() {
   return INTERVALS.includes(saved) ? saved : INTERVALS[0];
 }
 
-Alpine.data("dashboard", () => ({ ...updates, ...view, ...controls, ...health, ...toasts, ...dialog, ...submit, ...bulk, ...picking }));
+Alpine.data("dashboard", () => ({ ...updates, ...view, ...controls, ...health, ...promises, ...toasts, ...dialog, ...submit, ...bulk, ...picking }));
 Alpine.start();

@@ -1,4 +1,4 @@
-// Rows of the queue that are marked for a deed on all of them. A mark stays while the data is renewed
+// Rows of the queue that are marked for an action on all of them. A mark stays while the data is renewed
 // and while the pages of the queue are turned; it goes with the task.
 export const picking = {
   picked: {},

@@ -4,10 +4,8 @@ import { localSentence, rangeText } from "../times.js";
 
 const FORECAST_AFTER_MS = 300;
 
-const EMPTY = {
-  crm_source: "", sync_type: "all", mode: "delta", start_date: "", max_records: "",
-  priority: 0, on_overlap: "coalesce", not_before: "", reason: "",
-};
+// What its inputs begin with; one that is not named here begins empty.
+const EMPTY = { crm_source: "", sync_type: "all", mode: "delta", priority: 0, on_overlap: "coalesce" };
 
 export const submit = {
   isSubmitting: false,
@@ -83,16 +81,19 @@ export const submit = {
     if (this.isSubmitting) return;
     this.isSubmitting = true;
     this.submitProblem = "";
-    const { crm_source, sync_type, priority, on_overlap, reason, not_before } = this.wish;
+    // What the parameters are made of goes with them, the rest by its own name.
+    const { mode, start_date, max_records, priority, not_before, ...rest } = this.wish;
+    const { crm_source, sync_type } = rest;
     const body = given({
-      crm_source, sync_type, on_overlap, reason, priority: Number(priority) || 0,
+      ...rest,
+      priority: Number(priority) || 0,
       parameters: this.wishParameters(),
       not_before: not_before ? new Date(not_before).toISOString() : undefined,
     });
     try {
       const answer = await call("POST", "/api/tasks", { body, key: this.submitKey });
       this.closeSubmit();
-      this.toast(answer.absorbed_by ? `${crm_source}.${sync_type} was merged with the one that waits already.` : `${crm_source}.${sync_type} was submitted.`);
+      this.toast(answer.coalesced_into ? `${crm_source}.${sync_type} was merged with the one that waits already.` : `${crm_source}.${sync_type} was submitted.`);
     } catch (problem) {
       this.submitProblem = problem.message;
       if (problem.status) this.submitKey = newKey();

@@ -69,15 +69,26 @@ export const view = {
   stepText(task) {
     const { model, step } = task.progress ?? {};
     if (task.cancel_requested_at) return "stopping: cancel was asked";
-    return [model, step].filter(Boolean).join(", ") || (task.confirmed_at ? "running" : "sent to a worker");
+    const models = this.modelsOf(task);
+    return [models && `${models.done} of ${models.total} models done`, model, step].filter(Boolean).join(", ") || (task.confirmed_at ? "running" : "sent to a worker");
   },
 
+  /** Models done of models, where a sync loads several; null of others. */
+  modelsOf(task) {
+    const { models_done: done, models_total: total } = task.progress ?? {};
+    return total > 1 ? { done, total } : null;
+  },
+
+  /** A time that has passed says nothing any more: the sync takes longer than the last ones did. */
   endText(task) {
+    if (task.expected_end && secondsBetween(new Date(this.now), task.expected_end.latest) <= 1) return "longer than usual";
     return task.expected_end ? rangeText(task.expected_end, this.now) : "not known yet";
   },
 
-  /** How far a running task is by its expected end, 0 to 100; null when nothing is known. */
+  /** How far a running task is, 0 to 100: by the models that are done, else by its expected end; null when nothing is known. */
   donePercent(task) {
+    const models = this.modelsOf(task);
+    if (models) return Math.round((100 * models.done) / models.total);
     if (!task.expected_end) return null;
     const whole = secondsBetween(task.started_at, task.expected_end.latest);
     return whole > 0 ? Math.min(99, Math.round((100 * this.since(task.started_at)) / whole)) : null;
@@ -128,6 +139,10 @@ export const view = {
     return rate === null || rate === undefined ? "–" : `${Math.round(rate)} %`;
   },
 
+  failedCount() {
+    return this.pool.last_24h?.failed ?? 0;
+  },
+
   failedText() {
     return `${this.count(this.pool.last_24h?.failed ?? 0)} failed in 24 hours; to the failed runs`;
   },
@@ -161,18 +176,4 @@ export const view = {
 
   isStopping: (task) => Boolean(task.cancel_requested_at),
   isHeld: (task) => Boolean(task.held_at),
-
-  freshCrms() {
-    const groups = new Map();
-    for (const dataset of this.datasets?.datasets ?? []) {
-      if (!groups.has(dataset.crm_source)) groups.set(dataset.crm_source, { crm: dataset.crm_source, title: dataset.crm_title, models: [] });
-      groups.get(dataset.crm_source).models.push(dataset);
-    }
-    return [...groups.values()];
-  },
-
-  freshTitle(dataset) {
-    if (!dataset.last_success_at) return `${dataset.model}: never loaded`;
-    return `${dataset.model}: ${dataset.freshness}, last success ${this.ago(dataset.last_success_at)}, ${this.count(dataset.last_rows ?? 0)} rows`;
-  },
 };
