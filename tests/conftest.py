@@ -6,15 +6,14 @@ A test that needs a server which cannot be had is skipped with the reason; with 
 from __future__ import annotations
 
 import os
-import signal
-import uuid
 from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-from psycopg import sql
 
-from ingestion.services import embedded_redis
+from ingestion.services.system import embedded_redis
+from tests.pgbouncer import pooled
+from tests.postgres import PostgresDatabases
 
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 
@@ -25,13 +24,6 @@ def cannot_have(what: str, reason: object) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _ctrl_c_is_heard() -> None:
-    """A shell's background job starts with SIGINT ignored, and so would every process of a test."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -47,23 +39,28 @@ def redis_server(
     server.stop()
 
 
-@pytest.fixture
-def postgres_database() -> Iterator[Callable[[], str]]:
-    """Gives URLs of new, empty PostgreSQL databases; they are dropped afterwards."""
+@pytest.fixture(scope="session")
+def postgres_databases() -> Iterator[PostgresDatabases]:
     try:
-        admin = psycopg.connect(POSTGRES_URL, autocommit=True, connect_timeout=3)
+        databases = PostgresDatabases(POSTGRES_URL)
     except psycopg.OperationalError as problem:
         cannot_have("PostgreSQL", problem)
-    made: list[str] = []
+    yield databases
+    databases.close()
 
-    def new_database() -> str:
-        name = f"test_{uuid.uuid4().hex[:12]}"
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        made.append(name)
-        base = POSTGRES_URL.rsplit("/", 1)[0]
-        return f"{base}/{name}"
 
-    yield new_database
-    for name in made:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-    admin.close()
+@pytest.fixture(scope="session")
+def pgbouncer(postgres_databases: PostgresDatabases) -> Iterator[Callable[[str], str]]:
+    """Makes a URL of PostgreSQL one that goes by way of a pooler in transaction mode."""
+    try:
+        with pooled(POSTGRES_URL) as pooler:
+            yield lambda url: f"{pooler.rpartition('/')[0]}/{url.rpartition('/')[2]}"
+    except FileNotFoundError as problem:
+        cannot_have("pgbouncer", problem)
+
+
+@pytest.fixture
+def postgres_database(postgres_databases: PostgresDatabases) -> Iterator[Callable[[], str]]:
+    """Gives URLs of empty PostgreSQL databases; afterwards they are another test's."""
+    with postgres_databases.lend() as new_database:
+        yield new_database

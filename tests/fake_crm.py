@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingestion.sync.common.source import Columns, Crm, Model, Page, Record, Scope, Window
+from ingestion.sync.common.source import Columns, Crm, KeyRange, Model, Page, Record, Scope, Window
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 PERSON: Columns = {"id": "bigint", "name": "text", "updated_at": "timestamp", "amount": "decimal"}
@@ -78,6 +78,33 @@ class FakeDatabase(FakeSource):
 
     def keys(self, model: Model) -> Iterator[list[Record]]:
         yield [{name: r[name] for name in model.key} for r in self.records.get(model.name, [])]
+
+
+class FakeSummedDatabase(FakeDatabase):
+    """A source that can sum its keys up; ``listed`` are the ranges whose keys were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listed: list[int] = []
+
+    def keys(self, model: Model) -> Iterator[list[Record]]:
+        raise AssertionError("all keys were listed")
+
+    def key_ranges(self, model: Model, size: int) -> Iterator[KeyRange]:
+        found: dict[int, list[int]] = {}
+        for record in self.records.get(model.name, []):
+            found.setdefault(int(record["id"] / size), []).append(record["id"])
+        for number, keys in found.items():
+            rests = [key - number * size for key in keys]
+            yield KeyRange(number, len(keys), sum(rests), sum(rest * rest for rest in rests))
+
+    def keys_in(self, model: Model, number: int, size: int) -> Iterator[list[Record]]:
+        self.listed.append(number)
+        yield [
+            {"id": record["id"]}
+            for record in self.records[model.name]
+            if int(record["id"] / size) == number
+        ]
 
 
 def _is_in(record: Record, model: Model, window: Window) -> bool:

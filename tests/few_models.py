@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from ingestion.services import sources
+from ingestion.services.runs import sources
 from ingestion.sync.common import registry
 from ingestion.sync.common.rate_limit import Rate
 from ingestion.sync.common.source import Crm

@@ -1,6 +1,7 @@
 """The settings of the tests: nothing of this clone's ``.env``, data, or running system."""
 
 import atexit
+import copy
 import os
 import shutil
 import tempfile
@@ -20,6 +21,15 @@ if "INSIDE_TESTS" not in os.environ:
     }
 
 from data_warehouse.settings import *  # noqa: F403
+from data_warehouse.settings import LOGGING as PROJECT_LOGGING
 
 # Real password hashes take a quarter of a second each.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# pytest listens at the root.
+LOGGING = copy.deepcopy(PROJECT_LOGGING)
+for logger in LOGGING["loggers"].values():
+    logger["propagate"] = True
+
+# Every answer of the API that any test gets is held against the document.
+MIDDLEWARE = ["tests.documented.AnswersFitTheDocument", *MIDDLEWARE]  # noqa: F405

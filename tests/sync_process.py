@@ -1,7 +1,7 @@
 """Runs models of the fake CRM in a process of its own, which may be made to die on the way.
 
 ``python -m tests.sync_process WAREHOUSE_URL PIPELINES_DIR ROWS MODEL[,MODEL] [STEP]``: with a STEP
-(``extract``, ``normalize``, ``load``, ``loading``) the process kills itself there with SIGKILL.
+(``extract``, ``load``, ``loading``) the process kills itself there with SIGKILL.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import signal
 import sys
 from pathlib import Path
 
-from ingestion.sync.common.pipeline import Run, run_model
 from ingestion.sync.common.run import ModelResult, SyncOptions
 from ingestion.sync.common.warehouse import Warehouse
+from ingestion.sync.load.pipeline import run_model
+from ingestion.sync.load.run import Run
 from tests.fake_crm import FAKE, FakeSource, people
 
 
 class Mortal:
-    """A reporter that kills its process at a step; ``loading``: after the first job has begun."""
+    """A reporter that kills its process at a step; ``loading``: while the statements of the load run."""
 
     def __init__(self, step: str | None) -> None:
         self._dies_at = step
@@ -34,6 +35,8 @@ class Mortal:
     def check(self) -> None:
         if self._is_loading:
             self._die_if("loading")
+
+    def check_known(self) -> None: ...
 
     def _die_if(self, step: str) -> None:
         if step == self._dies_at:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from ingestion.sync.common.pipeline import Run, run_model
 from ingestion.sync.common.progress import Reporter, SilentReporter
 from ingestion.sync.common.run import ModelResult, SyncOptions
 from ingestion.sync.common.source import Model
 from ingestion.sync.common.warehouse import Warehouse
+from ingestion.sync.load.pipeline import run_model
+from ingestion.sync.load.run import Run
+from ingestion.sync.load.tables.stored import StoredTable
 from tests.fake_crm import FAKE, FakeSource
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +31,8 @@ class World:
     url: str
     pipelines_dir: Path
     warehouse: Warehouse
+    lock_wait_seconds: float = 0
+    list_keys_every: timedelta = timedelta(days=1)
 
     def run(self, model: Model, *, reporter: Reporter | None = None, **options: Any) -> ModelResult:
         return run_model(self.prepared(model, reporter, **options), ModelResult(model.name))
@@ -40,22 +45,36 @@ class World:
             options=SyncOptions(**options),
             warehouse=self.warehouse,
             pipelines_dir=self.pipelines_dir,
-            lock_wait_seconds=0,
+            lock_wait_seconds=self.lock_wait_seconds,
             reporter=reporter or SilentReporter(),
+            list_keys_every=self.list_keys_every,
         )
 
     def rows(self, model: Model, *, deleted: bool | None = False) -> list[dict[str, Any]]:
         """The rows of a table; ``deleted`` None: all of them."""
         dataset = self.warehouse.dataset(FAKE.name)
-        table = sa.Table(
-            model.name, sa.MetaData(), schema=dataset.schema, autoload_with=dataset.engine
-        )
+        table = StoredTable.read(dataset, model.name).table
+        assert table is not None
         query = sa.select(table)
         if deleted is not None:
             mark = table.c["_deleted_at"]
             query = query.where(mark.is_not(None) if deleted else mark.is_(None))
         with dataset.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def table(self, name: str) -> str:
+        """A table as a statement names it."""
+        schema = self.warehouse.dataset(FAKE.name).schema
+        return f"{schema}.{name}" if schema else name
+
+    def execute(self, statement: str) -> None:
+        """As somebody with a database client would."""
+        with self.warehouse.dataset(FAKE.name).engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with self.warehouse.dataset(FAKE.name).engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(statement)]
 
     def ids(self, model: Model, *, deleted: bool | None = False) -> list[Any]:
         return sorted(row["id"] for row in self.rows(model, deleted=deleted))

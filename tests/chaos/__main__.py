@@ -17,12 +17,13 @@ from pathlib import Path
 
 from tests.chaos.namespace import Namespace, NoNamespace
 from tests.chaos.notes import Notes
-from tests.chaos.plan import KINDS, PARTITION, plan_for
+from tests.chaos.plan import KINDS, PARTITION, PENDING, PENDING_WEIGHT, plan_for
 from tests.chaos.runner import Runner, Verdict
 from tests.chaos.servers import Ledger, PostgresLedger, SqliteLedger
 from tests.chaos.system import Shape, System
 
-ALL_KINDS = [*KINDS, *PARTITION]
+USUAL_KINDS = [*KINDS, *PARTITION]
+ALL_KINDS = [*USUAL_KINDS, *PENDING]
 POSTGRES_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 
@@ -30,7 +31,7 @@ def main() -> int:
     asked = _arguments()
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(10**6)
     namespace = _second_host() if asked.partition else None
-    known = {**KINDS, **PARTITION} if namespace else KINDS
+    known = KINDS | (PARTITION if namespace else {}) | dict.fromkeys(PENDING, PENDING_WEIGHT)
     kinds = {k: w for k, w in known.items() if k in asked.only and k not in asked.without}
     print(f"chaos: seed {seed}, {asked.tasks} tasks, {asked.faults} faults", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
@@ -68,7 +69,7 @@ def _say(text: str) -> None:
 
 
 def _tell(verdict: Verdict, notes: Notes, folder: Path, seed: int) -> None:
-    print("\n".join(["", *verdict.figures, *notes.died]))
+    print("\n".join(["", *verdict.figures, *map(str, notes.died), *notes.late]))
     for finding in verdict.findings[:50]:
         print(f"BROKEN  {finding}")
     if verdict.findings:
@@ -84,7 +85,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--concurrency", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=ALL_KINDS, default=ALL_KINDS, metavar="KIND")
+    parser.add_argument("--only", nargs="+", choices=ALL_KINDS, default=USUAL_KINDS, metavar="KIND")
     parser.add_argument("--without", nargs="+", choices=ALL_KINDS, default=[], metavar="KIND")
     parser.add_argument(
         "--postgres",

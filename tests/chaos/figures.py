@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from tests.chaos.judges.facts import STATUS_OF, Facts, most_at_once
+from tests.chaos.notes import Call
 from tests.chaos.runs import Run
-from tests.chaos.verdict import STATUS_OF, Facts, most_at_once
 
 
 def figures(facts: Facts, *, seconds: float) -> Iterator[str]:
@@ -17,8 +18,9 @@ def figures(facts: Facts, *, seconds: float) -> Iterator[str]:
     limits = [change.max_workers for change in notes.limits]
     yield f"most at once: {most_at_once(facts.runs)}; limits were {min(limits)} to {max(limits)}"
     yield f"{sum(notes.faults.values())} faults: {_counts(notes.faults)}"
-    yield f"calls without an answer or refused: {_counts(notes.refused)}"
-    yield f"longest calls in the web process: {_longest(notes.call_seconds)}"
+    refused = Counter(f"{call.endpoint}: {call.refusal}" for call in notes.calls if call.refusal)
+    yield f"calls without an answer or refused: {_counts(refused)}"
+    yield f"longest calls: {_longest(notes.calls)}"
     yield f"attempts ended: {_counts(Counter(_how(run) for run in facts.runs))}"
     yield f"done, and not told in time: {_done_and_not_told(facts)}"
     if notes.paused:
@@ -33,8 +35,9 @@ def _counts(counted: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counted.most_common()) or "none"
 
 
-def _longest(calls: list[tuple[float, str]]) -> str:
-    return ", ".join(f"{door} {seconds:.1f} s" for seconds, door in sorted(calls)[-3:])
+def _longest(calls: list[Call]) -> str:
+    longest = sorted(calls, key=lambda call: call.seconds)[-3:]
+    return ", ".join(f"{call.endpoint} {call.seconds:.1f} s" for call in longest)
 
 
 def _how(run: Run) -> str:
@@ -54,7 +57,7 @@ def _done_and_not_told(facts: Facts) -> int:
 
 def _seconds_to_notice(facts: Facts) -> Iterator[float]:
     """From a kill to the end of a task that had no other attempt."""
-    ended = {target: at for target, _, at, _ in facts.endings}
+    ended = {ending.task_id: ending.at for ending in facts.endings}
     for run in facts.runs:
         row = facts.rows.get(run.task_id)
         if run.was_killed and row and row["attempt"] == run.attempt and run.task_id in ended:

@@ -15,11 +15,10 @@ from django.db import connection
 
 from ingestion.models import AuditRecord, SyncHistory
 from ingestion.pool.keys import PoolKeys
-from ingestion.services import connections
-from ingestion.services.routing import ROUTES, task_name
+from ingestion.services.infra import redis_cache
+from ingestion.services.requests.routing import ROUTES, task_name
 from ingestion.services.worker_pool import get_worker_pool
 
-ENDINGS = ("complete", "fail", "cancel")
 SYNCS = frozenset(task_name(*route) for route in ROUTES)
 
 
@@ -52,10 +51,19 @@ def rows() -> list[dict[str, Any]]:
     return [{**row, "configuration": row["configuration"].get("max_attempts")} for row in found]
 
 
-def endings() -> list[list[Any]]:
-    """Task, what the audit record says, when (s since 1970), and why."""
-    found = AuditRecord.objects.filter(action__in=ENDINGS).order_by("at")
-    return [[r.target, r.action, r.at.timestamp(), r.reason] for r in found]
+def actions(names: list[str]) -> list[list[Any]]:
+    """Task, what the audit record says, when (s since 1970), why, and of which attempt."""
+    found = AuditRecord.objects.filter(action__in=names).order_by("at")
+    return [
+        [r.target, r.action, r.at.timestamp(), r.reason, (r.before or {}).get("attempt", 0)]
+        for r in found
+    ]
+
+
+def records() -> list[list[Any]]:
+    """The whole audit record: action, target, actor; of a limit also the number."""
+    found = AuditRecord.objects.order_by("at").iterator()
+    return [[r.action, r.target, r.actor, r.after if r.action == "limit" else None] for r in found]
 
 
 def tasks(ids: list[str]) -> dict[str, Any]:
@@ -66,7 +74,7 @@ def tasks(ids: list[str]) -> dict[str, Any]:
 
 def slots() -> dict[str, int]:
     """The sizes of what must be empty once everything has ended."""
-    keys, client = PoolKeys(connections.key_prefix()), connections.redis_client()
+    keys, client = PoolKeys(redis_cache.key_prefix()), redis_cache.redis_client()
     named = ("active", "leases", "unconfirmed", "waiting", "delayed")
     return {name: client.zcard(getattr(keys, name)) for name in named}
 
@@ -91,7 +99,19 @@ def busy() -> int | None:
 
 VERBS = {
     f.__name__: f
-    for f in (publish, monitors, open_rows, stats, rows, endings, tasks, slots, messages, busy)
+    for f in (
+        publish,
+        monitors,
+        open_rows,
+        stats,
+        rows,
+        actions,
+        records,
+        tasks,
+        slots,
+        messages,
+        busy,
+    )
 }
 
 

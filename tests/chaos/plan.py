@@ -30,7 +30,27 @@ KINDS = {
     "cancel": 14,
     "limit": 8,
     "move_clock": 4,
+    "freeze_cache_past_lease": 2,
+    "fill_cache": 3,
+    "lock_out_of_cache": 3,
+    "read_only_cache": 3,
+    "delay_replies": 4,
+    "drop_replies": 4,
+    "partition_cache": 4,
+    "wall_clock": 3,
+    "older_worker": 2,
 }
+# Left out unless they are named: each still breaks a promise, the one that stands behind it. All but
+# the first need a ledger in PostgreSQL.
+PENDING = {
+    "lose_key": "the loss of a single key is noticed and repaired by the next verb",
+    "lock_ledger": "an attempt that the ledger could not enter is sent again, not lost",
+    "crash_ledger": "a changed limit is refused as LedgerUnavailable",
+    "lose_commits": "a statement with an unclear outcome is repeated",
+    "read_only_ledger": "a read-only database is one that is away",
+    "freeze_ledger": "no verb takes longer than 5 seconds",
+}
+PENDING_WEIGHT = 3
 # With a second host only.
 PARTITION = {"partition": 8}
 ROUTES = (("five9", "contacts"), ("hubspot", "deals"), ("arrivy", "tasks"))

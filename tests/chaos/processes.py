@@ -10,14 +10,16 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tests.chaos.notes import Notes, Stop
+from tests.chaos.notes import Death, End, Notes, Stop
+from tests.process_tree import children
 
 ROOT = Path(__file__).parents[2]
 END_SECONDS = 40.0
 
 
 class Actor:
-    """A process with its children; ``prefix`` goes before its command, as ``ip netns exec`` does."""
+    """A process with its children; ``prefix`` goes before its command, as ``ip netns exec`` does.
+    ``has_clock``: its wall clock can be moved."""
 
     def __init__(
         self,
@@ -28,12 +30,14 @@ class Actor:
         folder: Path,
         notes: Notes,
         prefix: tuple[str, ...] = (),
+        has_clock: bool = False,
     ) -> None:
         self.name = name
         self.is_stopped = False
         self.is_leaving = False
         self._argv = (*prefix, sys.executable, "-m", *module)
-        self._env = env
+        self._clock_file = folder / f"{name}.clock"
+        self._env = {**env, **(self._with_clock() if has_clock else {})}
         self._log = folder / f"{name}.log"
         self._notes = notes
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,20 +63,41 @@ class Actor:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
+    @property
+    def has_clock(self) -> bool:
+        return self._clock_file.exists()
+
+    def set_clock(self, seconds: float) -> None:
+        """By how much its wall clock differs from the machine's."""
+        written = self._clock_file.with_suffix(".new")
+        written.write_text(f"{seconds:+.3f}\n")
+        written.replace(self._clock_file)
+
+    def reset_clock(self) -> None:
+        self.set_clock(0.0)
+
+    def _with_clock(self) -> dict[str, str]:
+        self.set_clock(0.0)
+        return {"CHAOS_WALL_FILE": str(self._clock_file)}
+
+    def start(self, *, lacks: str = "") -> None:
+        """``lacks``: a Celery task that a worker of an older version does not know."""
+        env = {**self._env, "CHAOS_LACKS": lacks}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._argv, cwd=ROOT, env=self._env, stdout=log, stderr=log, start_new_session=True
+                self._argv, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True
             )
 
-    def forget(self) -> int | None:
-        """Take note that it has ended by itself; its exit code."""
+    def forget(self) -> Death:
+        """Take note that it has ended by itself."""
         assert self._process is not None
-        code, self._process = self._process.wait(), None
-        return code
+        death = Death(time.monotonic(), self.name, self.pid, self._process.wait())
+        self._notes.died.append(death)
+        self._process = None
+        return death
 
     def children(self) -> list[int]:
-        return sorted(child for child in _processes() if _parent_of(child) == self.pid)
+        return sorted(children(self.pid))
 
     def kill(self) -> None:
         """kill -9 of all of it."""
@@ -80,7 +105,7 @@ class Actor:
             return
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self._notes.killed(self.pid, is_group=True)
+        self._notes.killed(self.pid, group=self.pid, is_group=True)
         self._note_continued()
         self._process.wait(timeout=END_SECONDS)
         self._process = None
@@ -89,7 +114,7 @@ class Actor:
     def kill_child(self, pid: int) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        self._notes.killed(pid)
+        self._notes.killed(pid, group=self.pid)
 
     def stop(self) -> None:
         os.killpg(self.pid, signal.SIGSTOP)
@@ -106,6 +131,7 @@ class Actor:
     def ask_to_end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """The main process alone, as a supervisor does it."""
         self.is_leaving = True
+        self._notes.ends.append(End(time.monotonic(), self.pid))
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
@@ -118,7 +144,7 @@ class Actor:
         try:
             self._process.wait(timeout=END_SECONDS)
         except subprocess.TimeoutExpired:
-            self._notes.died.append(f"{self.name} did not end within {END_SECONDS:g} s")
+            self._notes.late.append(f"{self.name} did not end within {END_SECONDS:g} s")
             self.kill()
         self._process = None
         self.is_leaving = False
@@ -128,16 +154,3 @@ class Actor:
             self._stop.until = time.monotonic()
             self._stop = None
         self.is_stopped = False
-
-
-def _processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _parent_of(pid: int) -> int:
-    """0 for one that has just gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    return int(stat.rpartition(")")[2].split()[1])

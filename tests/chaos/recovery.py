@@ -101,8 +101,8 @@ class Recoveries:
         )
 
     def _empty(self) -> None:
-        for task_id in self._system.notes.accepted:
-            self._system.web.ask("cancel", task_id=task_id)
+        for task_id in list(self._system.notes.accepted):
+            self._system.web.cancel(task_id)
         observer = self._system.observer
         wait_for(lambda: observer.ask("open_rows") == 0, what="quiet", seconds=WAIT_SECONDS)
 

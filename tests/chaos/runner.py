@@ -10,19 +10,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
-from tests.chaos.faults import FAULTS, Undo, Untouchable
+from tests.chaos.faults import FAULTS
+from tests.chaos.faults.base import Undo, Untouchable
 from tests.chaos.figures import figures
-from tests.chaos.notes import Notes
+from tests.chaos.judges.facts import Ending, Facts
+from tests.chaos.notes import Harm, Notes
 from tests.chaos.plan import Fault, Plan, Submission
 from tests.chaos.recovery import Recoveries
 from tests.chaos.runs import Run, read_runs
 from tests.chaos.submitter import Submitter
 from tests.chaos.system import LIMITS, START_LIMIT, NotInTime, System, wait_for
-from tests.chaos.verdict import Facts, findings
+from tests.chaos.verdict import findings
 
 # Longer than any backoff, and than the grace that a row without a task has.
 STALL_SECONDS = 200.0
 SUBMIT_SECONDS = 1200.0
+ENDINGS = ("complete", "fail", "cancel")
 PAUSE_SECONDS = 2.0
 TRIES = 20
 PROBE_PAGES, PROBE_SECONDS = 1000, 40.0
@@ -98,29 +101,36 @@ class Runner:
         """As a supervisor does; a process that ends by itself is told of in the figures."""
         for actor in self._system.actors:
             if actor.has_died:
-                self._notes.died.append(f"{actor.name} ended by itself: {actor.forget()}")
-                self._say(self._notes.died[-1])
+                self._say(str(actor.forget()))
                 actor.start()
 
     def _do(self, fault: Fault) -> None:
         draw, kind = Random(fault.seed), fault.kind
         for _ in range(TRIES):
+            harm = Harm(kind, time.monotonic())
             try:
                 told, undo = FAULTS[kind](self._system, draw)
             except Untouchable:
                 kind = draw.choice(self._plan.kinds)
                 continue
-            self._note(kind, told, undo)
+            self._note(harm, told, undo)
             return
 
-    def _note(self, kind: str, told: str, undo: Undo | None) -> None:
-        self._notes.faults[kind] += 1
-        self._notes.tell(f"{kind} {told}")
-        self._say(f"{time.monotonic() - self._notes.began_at:6.1f} s  {kind} {told}")
-        if undo is not None:
-            timer = threading.Timer(undo.after, undo.action)
-            timer.start()
-            self._timers.append(timer)
+    def _note(self, harm: Harm, told: str, undo: Undo | None) -> None:
+        self._notes.faults[harm.kind] += 1
+        self._notes.harms.append(harm)
+        self._say(f"{time.monotonic() - self._notes.began_at:6.1f} s  {harm.kind} {told}")
+        if undo is None:
+            harm.until = time.monotonic()
+            return
+        timer = threading.Timer(undo.after, self._undo, (undo, harm))
+        timer.start()
+        self._timers.append(timer)
+
+    @staticmethod
+    def _undo(undo: Undo, harm: Harm) -> None:
+        undo.action()
+        harm.until = time.monotonic()
 
     def _await_all(self, submitter: Submitter) -> None:
         """Every fault undone, every submission made."""
@@ -177,9 +187,9 @@ class Runner:
                 what=f"{START_LIMIT} syncs at once afterwards",
                 seconds=PROBE_SECONDS,
             )
-        for task_id, accepted_at in self._notes.accepted.items():
-            if accepted_at >= begin:
-                self._system.web.ask("cancel", task_id=task_id)
+        for accepted in list(self._notes.accepted.values()):
+            if accepted.asked_at >= begin:
+                self._system.web.cancel(accepted.task_id)
         with self._in_time():
             self._wait_while_tasks_end()
 
@@ -200,7 +210,9 @@ class Runner:
             notes=self._notes,
             runs=read_runs(self._system.runs_file, self._notes),
             rows=rows,
-            endings=[tuple(ending) for ending in ask("endings")],
+            endings=[Ending(*ending) for ending in ask("actions", [*ENDINGS])],
+            retries=[Ending(*retry) for retry in ask("actions", ["retry"])],
+            audit=[tuple(record) for record in ask("records")],
             tasks={task_id: (status, attempt) for task_id, (status, attempt) in known.items()},
             slots=ask("slots"),
             messages=ask("messages"),

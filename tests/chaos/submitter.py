@@ -1,4 +1,4 @@
-"""A user at the web's doors: submits what is planned, whatever the answer."""
+"""A user of the web's endpoints: submits what is planned, whatever the answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from tests.chaos.notes import LimitChange, Notes
+from tests.chaos.notes import Accepted, Call, LimitChange, Notes
 from tests.chaos.plan import Submission
 
 HTTP_SECONDS = 30.0
@@ -23,18 +23,24 @@ class Web:
         self._url = url
         self._notes = notes
 
-    def ask(self, door: str, **asked: Any) -> Any:
-        """The answer; None when there was none, or a refusal, which is counted by its kind."""
+    def ask(self, endpoint: str, **asked: Any) -> Any:
+        """The answer; None when there was none, or a refusal, which is noted."""
+        begin, answer, refusal = time.monotonic(), None, ""
         try:
-            answer = requests.post(f"{self._url}/{door}", json=asked, timeout=HTTP_SECONDS).json()
+            answer = requests.post(
+                f"{self._url}/{endpoint}", json=asked, timeout=HTTP_SECONDS
+            ).json()
+            refusal = answer.get("error", "").split(":")[0]
         except (requests.RequestException, ValueError) as problem:
-            self._notes.refused[f"{door}: {type(problem).__name__}"] += 1
-            return None
-        self._notes.call_seconds.append((answer["seconds"], door))
-        if "error" in answer:
-            self._notes.refused[f"{door}: {answer['error'].split(':')[0]}"] += 1
-            return None
-        return answer
+            refusal = type(problem).__name__
+        self._notes.calls.append(Call(endpoint, begin, time.monotonic(), refusal))
+        return None if refusal else answer
+
+    def cancel(self, task_id: str) -> None:
+        """Noted before it is asked: without an answer it may have been done all the same."""
+        self._notes.cancels.setdefault(task_id, False)
+        answer = self.ask("cancel", task_id=task_id)
+        self._notes.cancels[task_id] |= bool(answer and answer["answer"])
 
     def answers(self) -> bool:
         try:
@@ -78,6 +84,8 @@ class Submitter(threading.Thread):
         if answer is None:
             return False
         task_id = answer["answer"]
-        self._notes.accepted[task_id] = begin
+        self._notes.accepted[task_id] = Accepted(
+            task_id, begin, time.monotonic(), submission.priority
+        )
         self._notes.max_attempts[task_id] = submission.max_attempts
         return True

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ingestion.services import embedded_redis
+from ingestion.services.system import embedded_redis
 from tests.chaos.namespace import Namespace
 from tests.chaos.notes import Notes
 from tests.chaos.processes import ROOT, Actor
 from tests.chaos.servers import Ledger, RedisServer
 from tests.chaos.submitter import Web
+from tests.chaos.wire import Wire
 
 LEASE_SECONDS = 6.0
 DISPATCH_SECONDS = 3.0
@@ -105,10 +106,20 @@ class System:
         also_bind = namespace.host if namespace else ""
         self.cache = RedisServer("cache", folder, also_bind=also_bind)
         self.broker = RedisServer("broker", folder, also_bind=also_bind)
+        self.cache_wire = Wire(self.cache.port, name="cache")
+        self.lone_wire = Wire(self.cache.port, name="cache of one worker")
         self.env = self._environment(shape)
-        self.workers = [self._worker(n + 1) for n in range(shape.workers)]
+        alone = {**self.env, "CACHE_URL": self._cache_url(self.lone_wire)}
+        self.workers = [self._worker(1, env=alone)]
+        self.workers += [self._worker(n + 1) for n in range(1, shape.workers)]
         if namespace:
-            self.workers[-1] = self._worker(shape.workers, namespace)
+            urls = {
+                "CACHE_URL": self.cache.url(1, host=namespace.host),
+                "CELERY_BROKER_URL": self.broker.url(0, host=namespace.host),
+            }
+            self.workers[-1] = self._worker(
+                shape.workers, env={**self.env, **urls}, prefix=namespace.prefix
+            )
         self.beat = self._beat("beat")
         self.other_beat = self._beat("other_beat")
         port = embedded_redis.free_port()
@@ -122,9 +133,11 @@ class System:
     def start(self) -> None:
         self.cache.start()
         self.broker.start()
+        for wire in self._wires:
+            wire.start()
         migrate = [sys.executable, "manage.py", "migrate", "-v0"]
         subprocess.run(migrate, cwd=ROOT, env=self.env, check=True)
-        self.observer = Observer(self.env, self.folder)
+        self.observer = Observer({**self.env, "CACHE_URL": self.cache.url(1)}, self.folder)
         for actor in (*self.workers, self.beat, self.web_process):
             actor.start()
         wait_for(self.web.answers, what="an answer of the web process", seconds=START_SECONDS)
@@ -139,6 +152,16 @@ class System:
         self.ledger.resume()
         for server in (self.cache, self.broker):
             server.kill()
+        for wire in self._wires:
+            wire.stop()
+
+    @property
+    def _wires(self) -> tuple[Wire, Wire]:
+        return self.cache_wire, self.lone_wire
+
+    @staticmethod
+    def _cache_url(wire: Wire) -> str:
+        return f"redis://127.0.0.1:{wire.port}/1"
 
     def _all_online(self) -> bool:
         stats = self.observer.ask("stats") or {"workers": []}
@@ -153,7 +176,7 @@ class System:
             "DOTENV_FILE": os.devnull,
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
             "DATABASE_URL": self.ledger.url,
-            "CACHE_URL": self.cache.url(1),
+            "CACHE_URL": self._cache_url(self.cache_wire),
             "CELERY_BROKER_URL": self.broker.url(0),
             "VAR_DIR": str(self.folder / "var"),
             "LOG_DIR": str(self.folder / "logs"),
@@ -172,16 +195,10 @@ class System:
         given = {"env": self.env, "folder": self.folder, "notes": self.notes}
         return Actor(name, module, **{**given, **more})
 
-    def _worker(self, number: int, namespace: Namespace | None = None) -> Actor:
+    def _worker(self, number: int, **more: Any) -> Actor:
         name = f"worker{number}"
         module = (*CELERY, "worker", "-n", f"{name}@chaos", "-l", "INFO")
-        if namespace is None:
-            return self._actor(name, module)
-        urls = {
-            "CACHE_URL": self.cache.url(1, host=namespace.host),
-            "CELERY_BROKER_URL": self.broker.url(0, host=namespace.host),
-        }
-        return self._actor(name, module, env={**self.env, **urls}, prefix=namespace.prefix)
+        return self._actor(name, module, has_clock=True, **more)
 
     def _beat(self, name: str) -> Actor:
         return self._actor(name, (*CELERY, "beat", "--pidfile=", "-l", "INFO"))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.notes import Kill, LimitChange, Notes, Stop
+from tests.chaos.judges.facts import Ending, Facts
+from tests.chaos.notes import Accepted, Call, Death, End, Harm, Kill, LimitChange, Notes, Stop
 from tests.chaos.runs import Run, read_runs
-from tests.chaos.verdict import Facts, findings
+from tests.chaos.verdict import findings
 
 
 def a_run(task_id: str = "a", start: float = 10.0, until: float = 11.0, **more: Any) -> Run:
@@ -20,24 +21,27 @@ def a_run(task_id: str = "a", start: float = 10.0, until: float = 11.0, **more: 
 
 
 def a_row(status: str = "success", **more: Any) -> dict[str, Any]:
-    return {"status": status, "attempt": 1, "end_time": "now", "started_at": 10.0} | more
+    usual = {"attempt": 1, "end_time": "now", "started_at": 10.0, "error_message": None}
+    return {"status": status, **usual} | more
 
 
 def facts(*runs: Run, limit: int = 2, **more: Any) -> Facts:
     """Of tasks that all went well, unless ``more`` says otherwise."""
     ids = sorted({run.task_id for run in runs})
     notes = Notes(began_at=0.0, limits=[LimitChange(limit, 0.0, 0.1)])
-    notes.accepted = dict.fromkeys(ids, 1.0)
+    notes.accepted = {i: Accepted(i, 1.0, 1.1) for i in ids}
+    notes.max_attempts = dict.fromkeys(ids, 1)
     given: dict[str, Any] = {
         "notes": notes,
         "runs": [*runs],
         "rows": {i: a_row() for i in ids},
-        "endings": [(i, "complete", 11.0, "") for i in ids],
+        "endings": [Ending(i, "complete", 11.0, "") for i in ids],
         "tasks": dict.fromkeys(ids, ("completed", 1)),
         "slots": {"active": 0},
         "messages": {"queued": 0},
         "busy": 0,
         "wall_minus_monotonic": 0.0,
+        "audit": [*(("submit", i, "me", None) for i in ids), ("limit", "limit", "me", limit)],
     }
     return Facts(**(given | more))
 
@@ -56,16 +60,146 @@ def test_finds_nothing_where_all_is_well() -> None:
         (facts(a_run(), rows={}), "no row of it"),
         (facts(a_run(), rows={"a": a_row("running", end_time=None)}), "never ended"),
         (facts(a_run(), endings=[]), "ended 0 times"),
-        (facts(a_run(), endings=[("a", "fail", 1.0, "")] * 2), "ended 2 times"),
+        (facts(a_run(), endings=[Ending("a", "complete", 1.0, "")] * 2), "ended 2 times"),
         (facts(a_run(), tasks={"a": ("failed", 1)}), "failed in the store"),
         (facts(a_run(), slots={"active": 1}), "1 left in active"),
         (facts(a_run(), messages={"unacked": 3}), "3 left in unacked"),
         (facts(a_run(), busy=1), "still runs 1"),
         (facts(a_run(how="cut off")), "was not done"),
+        (facts(a_run(), tasks={}), "the store does not know task a"),
+        (facts(a_run(), rows={"a": a_row("failed")}), "was done and is failed"),
+        (facts(a_run(), rows={"a": a_row("cancelled")}), "nobody asked for it"),
+        (facts(a_run(), a_run(attempt=2, start=12, until=13)), "done in attempt 1 and ran again"),
+        (facts(a_run(), audit=[]), "stands 0 times in the audit record"),
+        (facts(a_run(), audit=[("submit", "a", "me", None)]), "1 changes of the limit to 2"),
+        (facts(a_run(), audit=[("submit", "a", "", None)]), "nobody stands as the one who did"),
     ],
 )
 def test_tells_a_broken_promise(broken: Facts, says: str) -> None:
     assert any(says in finding for finding in findings(broken))
+
+
+def noted(broken: Facts, **notes: Any) -> Facts:
+    """With these fields of its notes."""
+    for name, value in notes.items():
+        setattr(broken.notes, name, value)
+    return broken
+
+
+def failed(*runs: Run, why: str, **notes: Any) -> Facts:
+    status = {"rows": {"a": a_row("failed")}, "tasks": {"a": ("failed", 1)}}
+    return noted(facts(*runs, endings=[Ending("a", "fail", 18.0, why)], **status), **notes)
+
+
+def test_finds_three_attempts_where_one_was_allowed() -> None:
+    cut = [a_run(attempt=n, start=10 * n, until=10 * n + 1, how="killed") for n in (1, 2)]
+    three = facts(*cut, a_run(attempt=3, start=30, until=31), rows={"a": a_row(attempt=3)})
+    assert findings(three) == ["task a ran 3 attempts, 1 were allowed"]
+    noted(three, ends=[End(10.5, 1), End(20.5, 1)])
+    assert findings(three) == []
+
+
+def test_an_attempt_that_began_while_its_worker_was_told_to_end_does_not_count() -> None:
+    first = a_run(attempt=1, start=10, until=10.1, how="SyncInterrupted")
+    two = facts(first, a_run(attempt=2, start=20, until=21), rows={"a": a_row(attempt=2)})
+    assert findings(two) == ["task a ran 2 attempts, 1 were allowed"]
+    assert findings(noted(two, ends=[End(9.8, 1)])) == []
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_what_was_done_may_fail_only_where_its_worker_was_hit(how: str) -> None:
+    why = "Worker a stopped renewing its lease of 6 s; it was lost."
+    assert "task a was done and is failed" in findings(failed(a_run(), why=why))
+    hit = {"kills": [Kill(11.2, 1, True, 1)]} if how == "killed" else {"stops": [Stop(1, 11.2)]}
+    assert findings(failed(a_run(), why=why, **hit)) == []
+
+
+def test_a_cancellation_must_have_been_asked_for() -> None:
+    cancelled = facts(
+        a_run(how="SyncCancelled"), rows={"a": a_row("cancelled")}, tasks={"a": ("cancelled", 1)}
+    )
+    assert len(findings(cancelled)) == 1
+    assert findings(noted(cancelled, cancels={"a": False})) == []
+    assert findings(noted(cancelled, cancels={"a": True})) == [
+        "the cancellation of task a is not in the audit record"
+    ]
+
+
+def test_finds_a_submission_of_300_seconds() -> None:
+    slow = noted(facts(a_run()), calls=[Call("submit", 5.0, 305.0)])
+    assert findings(slow) == ["submit took 300.0 s 5.0 s after the beginning"]
+
+
+def test_finds_400_of_401_refused() -> None:
+    refused = [Call("submit", n, n + 0.1, "LedgerUnavailable") for n in range(400)]
+    assert findings(noted(facts(a_run()), calls=[Call("submit", 0, 1), *refused])) == [
+        "400 of 401 submissions were refused"
+    ]
+
+
+def test_finds_an_error_that_was_raised_raw() -> None:
+    raw = Call("limit", 5.0, 5.1, "InternalError")
+    assert findings(noted(facts(a_run()), calls=[raw])) == [
+        "limit ended with InternalError 5.0 s after the beginning"
+    ]
+    cut_off = Call("limit", 5.0, 5.1, "ChunkedEncodingError")
+    killed = Harm("kill_web", 5.05, 5.06)
+    assert findings(noted(facts(a_run()), calls=[cut_off], harms=[killed])) == []
+
+
+def test_finds_50_workers_that_died_by_themselves() -> None:
+    died = [Death(float(n), f"worker{n}", n, 1) for n in range(50)]
+    assert len(findings(noted(facts(a_run()), died=died))) == 50
+
+
+def test_a_worker_whose_child_was_killed_may_die_of_it() -> None:
+    died, kills = [Death(12.0, "worker1", 7, 1)], [Kill(11.5, 99, False, 7)]
+    assert findings(noted(facts(a_run()), died=died, kills=kills)) == []
+
+
+@pytest.mark.parametrize(
+    ("why", "cause"),
+    [
+        ("the CRM answered 503", {}),
+        ("The worker process was killed (signal 9).", {"kills": [Kill(10.5, 1, False, 1)]}),
+        ("stopped renewing its lease of 6 s", {"stops": [Stop(1, 10.5, 19.0)]}),
+        ("its state was lost while the task ran", {"harms": [Harm("flush_cache", 10.5, 10.6)]}),
+        ("InternalError: cannot execute UPDATE in a read-only transaction", None),
+        ("No progress for 30 minutes", None),
+    ],
+)
+def test_every_failure_has_a_cause(why: str, cause: dict[str, Any] | None) -> None:
+    how = "TransientError" if "503" in why else "killed"
+    run = a_run(how=how)
+    without = findings(failed(a_run(how="killed"), why=why))
+    assert without == [f"task a failed for a reason that nobody caused: {why}"]
+    if cause is not None:
+        assert findings(failed(run, why=why, **cause)) == []
+
+
+class TestOrder:
+    def two(self, **notes: Any) -> Facts:
+        """``b`` was submitted after ``a`` and started long before it."""
+        found = facts(a_run("a", start=19, until=20), a_run("b"))
+        found.rows["a"]["started_at"] = 19.0
+        found.notes.accepted["b"] = Accepted("b", 2.0, 2.1)
+        return noted(found, **notes)
+
+    def test_finds_one_that_was_overtaken(self) -> None:
+        assert findings(self.two()) == ["task b was submitted later than a and started first"]
+
+    def test_a_higher_priority_may_overtake(self) -> None:
+        found = self.two()
+        found.notes.accepted["b"] = Accepted("b", 2.0, 2.1, priority=5)
+        assert findings(found) == []
+
+    def test_one_that_had_to_be_put_back_is_late(self) -> None:
+        assert findings(self.two(harms=[Harm("lose_cache", 1.5, 1.6)])) == []
+
+    def test_two_submissions_at_once_have_no_order(self) -> None:
+        found = self.two()
+        found.notes.accepted["b"] = Accepted("b", 1.05, 2.1)
+        assert findings(found) == []
 
 
 def test_a_limit_counts_from_the_claim_on() -> None:
@@ -74,9 +208,11 @@ def test_a_limit_counts_from_the_claim_on() -> None:
     lowered = LimitChange(1, 11.0, 11.1)
     allowed = facts(*three, limit=3)
     allowed.notes.limits.append(lowered)
+    allowed.audit.append(("limit", "limit", "me", 1))
     assert findings(allowed) == []
     broken = facts(*three, a_run("d", start=15, until=16), a_run("e", start=15, until=16), limit=3)
     broken.notes.limits.append(lowered)
+    broken.audit.append(("limit", "limit", "me", 1))
     for late in "de":
         broken.rows[late]["started_at"] = 15.0
     assert [found.split(" after")[0] for found in findings(broken)] == ["2 ran at once 15.0 s"]

@@ -46,7 +46,7 @@ def keys(client: Redis) -> Iterator[PoolKeys]:
 
 @pytest.fixture
 def open_redis_pool(client: Redis, keys: PoolKeys) -> OpenPool:
-    """Opens stores over the same keys: ``open_redis_pool(policy, decode_legacy=...)``."""
+    """Opens stores over the same keys: ``open_redis_pool(policy, **options)``."""
     return lambda policy=None, **options: redis_pool(
         client, policy or PoolPolicy(), keys, **options
     )

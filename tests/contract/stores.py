@@ -12,18 +12,31 @@ from typing import Any
 import fakeredis
 from redis import Redis
 
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.keys import PoolKeys
-from ingestion.pool.memory_store import MemoryPoolStore
-from ingestion.pool.redis_store import RedisPoolStore
+from ingestion.pool.memory.store import MemoryPoolStore
+from ingestion.pool.redis.store import RedisPoolStore
 from ingestion.pool.store import Outcome, PoolPolicy, PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
-from ingestion.services.ledger_store import LedgerPoolStore
+from ingestion.services.ledger.store import LedgerPoolStore
 
+ANN, BOB = ChangeRequest(by="ann"), ChangeRequest(by="bob")
 DONE = Outcome(TaskStatus.COMPLETED)
 FAILED = Outcome(TaskStatus.FAILED, "HTTP 500 from the CRM")
 AGAIN = Outcome(TaskStatus.FAILED, "HTTP 503 from the CRM", retry_in_seconds=20)
 
 INTERRUPTED = Outcome(TaskStatus.FAILED, "The worker was shut down.", is_interruption=True)
+
+OrderVerb = Callable[[PoolStore, str, ChangeRequest, int], WorkerTask]
+# What operators do to one task that waits, with a small number where the verb takes one.
+ORDER_VERBS: dict[str, OrderVerb] = {
+    "hold": lambda store, task_id, change, _: store.hold(task_id, change=change),
+    "release": lambda store, task_id, change, _: store.release(task_id, change=change),
+    "prioritize": lambda store, task_id, change, number: store.prioritize(
+        task_id, priority=number, change=change
+    ),
+    "move_to_front": lambda store, task_id, change, _: store.move_to_front(task_id, change=change),
+}
 
 
 def a_task(crm_source: str = "hubspot", sync_type: str = "contacts", **fields: Any) -> WorkerTask:

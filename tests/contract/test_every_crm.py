@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from data_warehouse.environment import BASE_DIR
-from ingestion.sandbox.base import Sandbox, SandboxConf
-from ingestion.sandbox.registry import sandbox_classes
-from ingestion.services import env_example
-from ingestion.services.secrets import is_secret_name
+from ingestion.services.crms import env_example
+from ingestion.services.security.secrets import is_secret_name
 from ingestion.sync.common.registry import SYNC_DIR, crms, load_source
 from ingestion.sync.common.source import Crm, Model, SourceContext
+from sandbox.base import Sandbox, SandboxConf
+from sandbox.serving.registry import crm_names, sandbox_classes
 
 FILES = ("__init__.py", "settings.py", "source.py", "README.md", "tests/__init__.py")
 DATA_TYPES = {"text", "bigint", "double", "decimal", "bool", "json", "binary"} | {
@@ -25,7 +25,7 @@ DATA_TYPES = {"text", "bigint", "double", "decimal", "bool", "json", "binary"} |
     "time",
 }
 ENV_LINE = re.compile(r"^#?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
-SHARED = "common"
+SHARED = ("common", "http", "load", "raw", "through_dlt")
 
 
 def every_model() -> list[tuple[str, Model]]:
@@ -50,14 +50,14 @@ def sandbox(crm: Crm, tmp_path: Path) -> Sandbox:
 
 @pytest.fixture
 def settings(crm: Crm, sandbox: Sandbox) -> dict[str, str]:
-    """Those that point at the stand-in, with the defaults of the others."""
+    """Those that point at the sandbox, with the defaults of the others."""
     defaults = {setting.name: setting.default for setting in crm.settings}
     return {**defaults, **sandbox.settings(f"http://127.0.0.1:9/{crm.name}")}
 
 
 def folders() -> Iterator[Path]:
     for path in SYNC_DIR.iterdir():
-        if path.is_dir() and path.name not in (SHARED, "__pycache__"):
+        if path.is_dir() and path.name not in (*SHARED, "__pycache__"):
             yield path
 
 
@@ -127,7 +127,7 @@ def test_its_settings_bear_its_name(crm: Crm) -> None:
 
 def test_what_sounds_secret_is_kept_secret(crm: Crm) -> None:
     secret = {setting.name for setting in crm.settings if setting.secret}
-    assert secret, "nothing tells the sandbox from an account of one's own"
+    assert secret, "the sandbox cannot be told from an operator's account"
     assert {s.name for s in crm.settings if is_secret_name(s.name)} <= secret
 
 
@@ -135,17 +135,21 @@ def test_a_secret_has_no_default(crm: Crm) -> None:
     assert [s.name for s in crm.settings if s.default and (s.secret or s.required)] == []
 
 
-def test_it_has_a_stand_in(crm: Crm) -> None:
+def test_the_sandbox_has_the_same_crms() -> None:
+    assert crm_names() == tuple(sorted(crms()))
+
+
+def test_its_sandbox_has_its_name(crm: Crm) -> None:
     assert sandbox_classes()[crm.name].name == crm.name
 
 
-def test_its_stand_in_sets_its_own_settings_only(crm: Crm, sandbox: Sandbox) -> None:
+def test_its_sandbox_sets_its_own_settings_only(crm: Crm, sandbox: Sandbox) -> None:
     found = sandbox.settings(f"http://127.0.0.1:9/{crm.name}")
     assert found.keys() <= {setting.name for setting in crm.settings}
     assert {setting.name for setting in crm.settings if setting.required} <= found.keys()
 
 
-def test_its_stand_in_plays_all_its_models(crm: Crm, sandbox: Sandbox) -> None:
+def test_its_sandbox_has_all_its_models(crm: Crm, sandbox: Sandbox) -> None:
     counts = sandbox.counts()
     assert counts.keys() == {model.name for model in crm.models}
     assert [name for name, count in counts.items() if count <= 0] == []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ingestion.pool.snapshot import PoolSnapshot
+from ingestion.pool.change import ChangeRequest
+from ingestion.pool.snapshot import Explanation, PoolSnapshot
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import utc_now
-from ingestion.pool.waits import Explanation
-from ingestion.services.explain import Explainer
-from ingestion.services.run_times import RunTimes
-from tests.contract.stores import OpenPool, Pool, memory_pool
+from ingestion.services.waiting.explainer import Explainer
+from ingestion.services.waiting.run_times import RunTimes
+from tests.contract.stores import ANN, OpenPool, Pool, memory_pool
 
 RUN_SECONDS = 600
 
@@ -18,7 +18,7 @@ RUN_SECONDS = 600
 def explained(pool: Pool, queue_limit: int = 100) -> PoolSnapshot:
     """Every past run took ten minutes."""
     times = RunTimes(lambda crm, kind: [RUN_SECONDS] * 100)
-    explainer = Explainer(times, aging_seconds=3600, default_max_workers=2)
+    explainer = Explainer(times, default_max_workers=2)
     return explainer.explained(pool.store.snapshot(queue_limit=queue_limit))
 
 
@@ -50,7 +50,9 @@ class TestReasons:
         assert 0 < earliest < latest < 2 * RUN_SECONDS
 
     def test_the_crm_is_at_its_limit(self, pool: Pool) -> None:
-        pool.store.set_limit(1, by="ann", reason="slow API", crm_source="hubspot")
+        pool.store.set_limit(
+            1, change=ChangeRequest(by="ann", reason="slow API"), crm_source="hubspot"
+        )
         running = pool.held()
         waiting = pool.submit()
         found = wait_of(pool, waiting)
@@ -60,7 +62,7 @@ class TestReasons:
         assert starts_in(found, pool)[1] > 0
 
     def test_a_full_pool_is_not_the_reason_where_the_limit_is(self, pool: Pool) -> None:
-        pool.store.set_limit(1, by="ann", crm_source="hubspot")
+        pool.store.set_limit(1, change=ANN, crm_source="hubspot")
         pool.held()
         pool.held(crm_source="genius")
         blocked, other = pool.submit("hubspot"), pool.submit("five9")
@@ -69,7 +71,11 @@ class TestReasons:
 
     def test_the_crm_is_paused(self, pool: Pool) -> None:
         end = utc_now() + timedelta(hours=1)
-        pool.store.pause("hubspot", by="ann", reason="new token", expires_at=end)
+        pool.store.pause(
+            "hubspot",
+            change=ChangeRequest(by="ann", reason="new token"),
+            expires_at=end,
+        )
         found = wait_of(pool, pool.submit())
         assert (found.reason.code, found.reason.by, found.reason.until) == (
             "crm_paused",
@@ -80,14 +86,14 @@ class TestReasons:
         assert 3500 < earliest <= latest < 3700
 
     def test_the_pool_is_paused_for_good(self, pool: Pool) -> None:
-        pool.store.pause(None, by="ann", reason="deployment")
+        pool.store.pause(None, change=ChangeRequest(by="ann", reason="deployment"))
         found = wait_of(pool, pool.submit())
         assert (found.reason.code, found.start) == ("pool_paused", None)
         assert "deployment" in found.reason.sentence
 
     def test_it_is_held(self, pool: Pool) -> None:
         task_id = pool.submit()
-        pool.store.hold(task_id, by="ann", reason="wait for the import")
+        pool.store.hold(task_id, change=ChangeRequest(by="ann", reason="wait for the import"))
         found = wait_of(pool, task_id)
         assert (found.reason.code, found.reason.by, found.position) == ("held", "ann", None)
         assert found.reason.since == pool.task(task_id).held_at
@@ -129,7 +135,7 @@ class TestCost:
             asked.append((crm, kind))
             return [RUN_SECONDS] * 100
 
-        explainer = Explainer(RunTimes(fetch), aging_seconds=3600, default_max_workers=2)
+        explainer = Explainer(RunTimes(fetch), default_max_workers=2)
         found = explainer.explained(pool.store.snapshot(queue_limit=50))
         assert (len(found.waits), found.queued_count, asked) == (
             50,
@@ -155,9 +161,9 @@ class TestOrder:
         assert starts == sorted(starts)
 
     def test_a_limit_that_ends_falls_back_to_the_one_behind_it(self, pool: Pool) -> None:
-        pool.store.set_limit(2, by="ann", crm_source="hubspot")
+        pool.store.set_limit(2, change=ANN, crm_source="hubspot")
         end = utc_now() + timedelta(seconds=100)
-        pool.store.set_limit(1, by="ann", crm_source="hubspot", expires_at=end)
+        pool.store.set_limit(1, change=ANN, crm_source="hubspot", expires_at=end)
         pool.held()
         found = wait_of(pool, pool.submit())
         assert found.reason.until == end

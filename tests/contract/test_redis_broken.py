@@ -13,7 +13,7 @@ from ingestion.pool.errors import LeaseLost, TaskNotFound
 from ingestion.pool.keys import PoolKeys
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import utc_now
-from ingestion.services.embedded_redis import EmbeddedRedis
+from ingestion.services.system.embedded_redis import EmbeddedRedis
 from tests.contract.stores import DONE, Pool, a_task, own_keys, redis_pool
 
 
@@ -22,16 +22,16 @@ class TestBroken:
     def _warnings(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.WARNING)
 
-    def assert_set_aside(
+    def assert_dead_letter(
         self, pool: Pool, task_id: str, caplog: pytest.LogCaptureFixture, stored: str = ""
     ) -> None:
         snapshot = pool.store.snapshot()
-        entry = json.loads(snapshot.set_aside[task_id])
+        entry = json.loads(snapshot.dead_letters[task_id])
         assert entry["reason"]
         assert stored in json.dumps(entry["stored"])
         assert task_id not in {t.id for t in (*snapshot.active, *snapshot.queued)}
         assert pool.store.get(task_id) is None
-        assert pool.counter("set_aside") == 1
+        assert pool.counter("dead_letters") == 1
         assert f"task {task_id} cannot be read and was set aside" in caplog.text
 
     DAMAGES: tuple[tuple[str, Callable[[Redis, str], object]], ...] = (
@@ -63,7 +63,7 @@ class TestBroken:
         started = redis_only.claim()
         assert good in started + redis_only.claim()
         assert broken not in redis_only.active()
-        self.assert_set_aside(redis_only, broken, caplog)
+        self.assert_dead_letter(redis_only, broken, caplog)
 
     def test_a_reader_skips_it(
         self,
@@ -76,7 +76,7 @@ class TestBroken:
         broken, good = redis_only.submit(), redis_only.submit()
         damage(client, keys.task(broken))
         assert redis_only.queue() == [good]
-        self.assert_set_aside(redis_only, broken, caplog)
+        self.assert_dead_letter(redis_only, broken, caplog)
 
     def test_an_active_one_frees_its_slot(
         self,
@@ -86,12 +86,12 @@ class TestBroken:
         damage: Callable[[Redis, str], object],
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        redis_only.store.set_limit(1, by="test")
+        redis_only.store.set_limit(1)
         broken, good = redis_only.held(), redis_only.submit()
         damage(client, keys.task(broken))
         redis_only.store.active()
         assert redis_only.claim() == [good]
-        self.assert_set_aside(redis_only, broken, caplog)
+        self.assert_dead_letter(redis_only, broken, caplog)
 
     def test_the_snapshot_skips_it(
         self, redis_only: Pool, client: Redis, keys: PoolKeys, caplog: pytest.LogCaptureFixture
@@ -99,7 +99,7 @@ class TestBroken:
         broken = redis_only.held(parameters={"since": "2026-01-01"})
         client.hset(keys.task(broken), "status", "paused")
         assert redis_only.store.snapshot().active == ()
-        self.assert_set_aside(redis_only, broken, caplog, stored="2026-01-01")
+        self.assert_dead_letter(redis_only, broken, caplog, stored="2026-01-01")
 
     def test_a_round_of_repairs_ends_the_others(
         self, redis_only: Pool, client: Redis, keys: PoolKeys, caplog: pytest.LogCaptureFixture
@@ -108,7 +108,7 @@ class TestBroken:
         client.delete(keys.task(broken))
         redis_only.let_pass(91)
         assert [t.id for t in redis_only.store.reap().lost] == [lost]
-        self.assert_set_aside(redis_only, broken, caplog)
+        self.assert_dead_letter(redis_only, broken, caplog)
 
     def test_a_delayed_one_is_not_promoted(
         self, redis_only: Pool, client: Redis, keys: PoolKeys, caplog: pytest.LogCaptureFixture
@@ -117,7 +117,7 @@ class TestBroken:
         client.hdel(keys.task(broken), "task_name")
         redis_only.let_pass(100 * 365 * 86_400)
         assert redis_only.claim() == []
-        self.assert_set_aside(redis_only, broken, caplog)
+        self.assert_dead_letter(redis_only, broken, caplog)
 
     def test_get_of_one_gives_none(
         self, redis_only: Pool, client: Redis, keys: PoolKeys, caplog: pytest.LogCaptureFixture
@@ -125,18 +125,18 @@ class TestBroken:
         broken = redis_only.finished()
         client.hset(keys.task(broken), "result", "{")
         assert redis_only.store.get(broken) is None
-        self.assert_set_aside(redis_only, broken, caplog)
+        self.assert_dead_letter(redis_only, broken, caplog)
 
     def test_clearing_the_queue_passes_over_it(
         self, redis_only: Pool, client: Redis, keys: PoolKeys, caplog: pytest.LogCaptureFixture
     ) -> None:
         broken, good = redis_only.submit(), redis_only.submit()
         client.hdel(keys.task(broken), "task_name")
-        assert [t.id for t in redis_only.store.clear_queue(reason="x")] == [good]
-        self.assert_set_aside(redis_only, broken, caplog)
+        assert [t.id for t in redis_only.store.clear_queue()] == [good]
+        self.assert_dead_letter(redis_only, broken, caplog)
 
     @pytest.mark.redis
-    def test_bytes_that_are_no_text_are_set_aside_too(
+    def test_bytes_that_are_no_text_are_dead_lettered_too(
         self, redis_server: EmbeddedRedis, caplog: pytest.LogCaptureFixture
     ) -> None:
         client = Redis.from_url(redis_server.url(3))
@@ -145,7 +145,7 @@ class TestBroken:
             broken = pool.held()
             client.hset(keys.task(broken), "max_attempts", b"\xff\xfe")
             assert pool.store.active() == ()
-            self.assert_set_aside(pool, broken, caplog)
+            self.assert_dead_letter(pool, broken, caplog)
 
     def test_verbs_on_one_say_so(self, redis_only: Pool, client: Redis, keys: PoolKeys) -> None:
         held = redis_only.held()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -46,7 +48,10 @@ def old_pool(open_redis_pool: OpenPool, client: Redis, keys: PoolKeys) -> Pool:
     client.set(keys.queues, json.dumps(QUEUED))
     client.set(keys.active, pickle.dumps(ACTIVE))
     client.set(keys.stats, pickle.dumps({"total": 3}))
-    return open_redis_pool(decode_legacy=pickle.loads)
+    pool = open_redis_pool()
+    assert pool.queue() == ["q1", "q2"]
+    assert pool.store.import_pickled() == (1, 0)
+    return pool
 
 
 def test_all_readable_tasks_are_queued_in_their_order(old_pool: Pool) -> None:
@@ -61,9 +66,16 @@ def test_a_running_one_is_queued_with_its_attempt_kept(old_pool: Pool) -> None:
     assert (task.status, task.attempt, task.worker) == (TaskStatus.QUEUED, 1, None)
 
 
-def test_it_is_told_once(old_pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
-    old_pool.queue()
-    old_pool.queue()
+def test_it_is_told_once(
+    open_redis_pool: OpenPool, client: Redis, keys: PoolKeys, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.set(keys.queues, json.dumps(QUEUED))
+    client.set(keys.active, pickle.dumps(ACTIVE))
+    pool = open_redis_pool()
+    pool.queue()
+    assert pool.store.import_pickled() == (1, 0)
+    assert pool.store.import_pickled() == (0, 0)
+    pool.queue()
     assert caplog.text.count("took over 2 tasks of an older version") == 1
     assert caplog.text.count("took over 1 tasks of an older version") == 1
 
@@ -87,7 +99,7 @@ def test_a_second_process_imports_nothing_again(
     old_pool: Pool, open_redis_pool: OpenPool, client: Redis, keys: PoolKeys
 ) -> None:
     old_pool.claim()
-    other = open_redis_pool(decode_legacy=pickle.loads)
+    other = open_redis_pool()
     assert other.active() == {"r1", "q1"}
     assert other.counter("restored") == 3
 
@@ -117,37 +129,83 @@ def test_what_is_written_later_is_taken_over_too(
     assert redis_only.queue() == ["q1", "q2", new]
 
 
-def test_unreadable_entries_are_set_aside_one_by_one(
+def test_unreadable_entries_are_dead_lettered_one_by_one(
     open_redis_pool: OpenPool, client: Redis, keys: PoolKeys, caplog: pytest.LogCaptureFixture
 ) -> None:
     entries = [*QUEUED, old_entry("bad", status="paused", minute=3), "nonsense", {"id": None}]
     client.set(keys.queues, pickle.dumps(entries))
-    pool = open_redis_pool(decode_legacy=pickle.loads)
+    pool = open_redis_pool()
+    assert pool.store.import_pickled() == (2, 3)
     assert pool.queue() == ["q1", "q2"]
-    set_aside = pool.store.snapshot().set_aside
-    assert set(set_aside) == {"bad", "queues[3]", "queues[4]"}
-    assert json.loads(set_aside["bad"])["stored"]["status"] == "paused"
+    dead_letters = pool.store.snapshot().dead_letters
+    assert set(dead_letters) == {"bad", "queues[3]", "queues[4]"}
+    assert json.loads(dead_letters["bad"])["stored"]["status"] == "paused"
     assert "took over 2 tasks" in caplog.text
     assert "set 3 aside" in caplog.text
 
 
 @pytest.mark.parametrize("stored", [b"\x80garbage", pickle.dumps(17), b"17", b""])
-def test_what_is_no_list_at_all_is_set_aside_whole(
+def test_what_is_no_list_at_all_is_dead_lettered_whole(
     open_redis_pool: OpenPool, client: Redis, keys: PoolKeys, stored: bytes
 ) -> None:
     client.set(keys.active, stored)
-    pool = open_redis_pool(decode_legacy=pickle.loads)
+    pool = open_redis_pool()
     task_id = pool.submit()
     assert pool.claim() == [task_id]
-    assert set(pool.store.snapshot().set_aside) == {"active"}
+    pool.store.import_pickled()
+    assert set(pool.store.snapshot().dead_letters) == {"active"}
     assert client.get(f"{keys.legacy_family}imported:active") == stored
 
 
-def test_without_a_decoder_only_json_is_read(
-    open_redis_pool: OpenPool, client: Redis, keys: PoolKeys
+class Planted:
+    """What somebody who can write into Redis would leave there."""
+
+    def __init__(self, ran: Path) -> None:
+        self._ran = ran
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return (Path.touch, (self._ran,))
+
+
+@pytest.mark.parametrize("structure", ["active", "queues", "stats"])
+def test_nothing_that_was_planted_is_run(
+    open_redis_pool: OpenPool, client: Redis, keys: PoolKeys, tmp_path: Path, structure: str
+) -> None:
+    ran = tmp_path / "ran"
+    client.set(getattr(keys, structure), pickle.dumps([Planted(ran)]))
+    pool = open_redis_pool()
+    task_id = pool.submit()
+    assert pool.claim() == [task_id]
+    assert bool(pool.store.pickled_legacy()) == (structure != "stats")
+    pool.store.import_pickled()
+    assert not ran.exists()
+    assert pool.store.pickled_legacy() == ()
+    (*_, letter) = pool.store.snapshot().dead_letters.values() or ["names pathlib"]
+    assert "names pathlib" in letter
+
+
+def test_what_is_pickled_waits_until_somebody_asks_for_it(
+    open_redis_pool: OpenPool, client: Redis, keys: PoolKeys, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.set(keys.queues, pickle.dumps(QUEUED))
     client.set(keys.active, json.dumps(json.dumps(ACTIVE)))
     pool = open_redis_pool()
     assert pool.queue() == ["r1"]
-    assert set(pool.store.snapshot().set_aside) == {"queues"}
+    assert pool.store.pickled_legacy() == (f"{keys.legacy_family}pending:queues",)
+    assert not pool.store.snapshot().dead_letters
+    assert "no JSON and was not read" in caplog.text
+    assert open_redis_pool().store.import_pickled() == (2, 0)
+    assert pool.queue() == ["r1", "q1", "q2"]
+
+
+def test_a_pickled_task_is_made_of_times_and_states(
+    open_redis_pool: OpenPool, client: Redis, keys: PoolKeys
+) -> None:
+    """An older version kept the objects themselves."""
+    at = datetime(2026, 1, 1, 10, tzinfo=UTC)
+    task = a_task(id="object", queued_at=at)
+    entry = {**QUEUED[0], "submitted_at": at, "status": TaskStatus.QUEUED}
+    client.set(keys.queues, pickle.dumps([task, entry]))
+    pool = open_redis_pool()
+    assert pool.store.import_pickled() == (2, 0)
+    assert pool.task("object").queued_at == at

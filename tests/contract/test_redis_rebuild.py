@@ -1,4 +1,4 @@
-"""What a store in Redis notices of a lost state, and how it is built anew."""
+"""What a store in Redis notices of a lost state, and how it is built again."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from redis import Redis
 
 from ingestion.pool.controls import Control, Named
 from ingestion.pool.errors import AlreadyConfirmed, StateLost
-from ingestion.pool.kept import Kept
 from ingestion.pool.keys import PoolKeys
-from ingestion.pool.redis_rebuild import RebuildableRedisStore
-from ingestion.pool.store import PoolPolicy
+from ingestion.pool.record import TaskRecord
+from ingestion.pool.redis.rebuild import RebuildableRedisStore
+from ingestion.pool.store import Outcome, PoolPolicy
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
-from ingestion.services.embedded_redis import EmbeddedRedis
-from tests.contract.stores import DONE, Pool, a_task
+from ingestion.services.system.embedded_redis import EmbeddedRedis
+from tests.contract.stores import AGAIN, ANN, DONE, INTERRUPTED, Pool, a_task
 
 EPOCH = 4
 
@@ -28,7 +28,7 @@ def store(client: Redis, keys: PoolKeys) -> RebuildableRedisStore:
 
 def rebuilt(
     store: RebuildableRedisStore,
-    *tasks: Kept,
+    *tasks: TaskRecord,
     epoch: int = EPOCH,
     controls: Named | None = None,
 ) -> Pool:
@@ -96,16 +96,26 @@ class TestLoss:
             pool.claim()
 
     @pytest.mark.parametrize(
-        "lost", [lambda k: k.queue("hubspot"), lambda k: k.waiting, lambda k: k.queues]
+        "lost",
+        [
+            lambda k: k.queue("hubspot"),
+            lambda k: k.waiting,
+            lambda k: k.queues,
+            lambda k: k.delayed,
+            lambda k: k.held,
+            lambda k: k.overlaps,
+        ],
     )
-    def test_with_a_lost_queue_nothing_is_started(
+    def test_with_a_lost_set_of_waiting_tasks_nothing_is_done(
         self, pool: Pool, client: Redis, keys: PoolKeys, lost: Callable[[PoolKeys], str]
     ) -> None:
         pool.submit()
-        pool.submit("genius")
-        client.delete(lost(keys))
-        assert pool.claim() == []
-        assert pool.store.is_torn  # type: ignore[attr-defined]
+        pool.submit("genius", not_before=utc_now() + timedelta(hours=1))
+        pool.store.hold(pool.submit(), change=ANN)
+        assert client.delete(lost(keys)) == 1
+        for verb in (pool.claim, pool.submit, pool.store.snapshot, pool.store.reap):
+            with pytest.raises(StateLost):
+                verb()
 
     def test_a_lost_task_starts_nothing_in_its_place(
         self, pool: Pool, client: Redis, keys: PoolKeys
@@ -114,8 +124,8 @@ class TestLoss:
         pool.submit()
         client.delete(keys.task(first))
         assert pool.claim() == []
-        assert pool.store.is_torn  # type: ignore[attr-defined]
-        assert pool.store.at(None).snapshot().set_aside == {}  # type: ignore[attr-defined]
+        assert pool.store.is_incomplete  # type: ignore[attr-defined]
+        assert pool.store.at(None).snapshot().dead_letters == {}  # type: ignore[attr-defined]
 
     def test_a_lost_running_task_keeps_its_slot_whoever_looks(
         self, pool: Pool, client: Redis, keys: PoolKeys
@@ -156,7 +166,7 @@ class TestRebuild:
         low = a_task(queued_at=now - timedelta(minutes=2), attempt=1, max_attempts=3)
         high = a_task("genius", queued_at=now - timedelta(minutes=1), priority=5)
         later = a_task(queued_at=now, not_before=now + timedelta(hours=1), parameters={"n": 1})
-        pool = rebuilt(store, *map(Kept, (later, low, high)))
+        pool = rebuilt(store, *map(TaskRecord, (later, low, high)))
         assert list(pool.store.queued()) == [high, low, later]
         assert pool.store.submit(a_task()).queued_at > later.queued_at
         assert pool.claim() == [high.id, low.id]
@@ -166,8 +176,8 @@ class TestRebuild:
         task = held_task(parameters={"full": True}, cancel_requested_at=utc_now())
         pool = rebuilt(
             store,
-            Kept(task, confirm_token="t1"),
-            Kept(a_task()),
+            TaskRecord(task, confirm_token="t1"),
+            TaskRecord(a_task()),
             controls={"max_workers": Control(1)},
         )
         assert pool.claim() == []
@@ -183,21 +193,31 @@ class TestRebuild:
         self, store: RebuildableRedisStore
     ) -> None:
         task = held_task()
-        pool = rebuilt(store, Kept(task))
+        pool = rebuilt(store, TaskRecord(task))
         with pytest.raises(AlreadyConfirmed):
             pool.store.confirm(task.id, attempt=2, worker="w2", token="t2")
+
+    @pytest.mark.parametrize("outcome", [INTERRUPTED, AGAIN], ids=["interrupted", "again"])
+    def test_what_runs_can_be_queued_again(
+        self, store: RebuildableRedisStore, outcome: Outcome
+    ) -> None:
+        task = held_task()
+        pool = rebuilt(store, TaskRecord(task, confirm_token="a"))
+        pool.store.pause(None, change=ANN)
+        assert pool.finish(task.id, outcome).status == TaskStatus.QUEUED
+        assert pool.queue() == [task.id]
 
     def test_what_no_worker_has_confirmed_is_sent_again_at_once(
         self, store: RebuildableRedisStore
     ) -> None:
         task = a_task(status=TaskStatus.RUNNING, attempt=1, started_at=utc_now())
-        pool = rebuilt(store, Kept(task))
+        pool = rebuilt(store, TaskRecord(task))
         assert [t.id for t in pool.store.reap().unconfirmed] == [task.id]
         assert pool.confirm(task.id).status == TaskStatus.RUNNING
 
     def test_what_has_ended_is_retained(self, store: RebuildableRedisStore) -> None:
         task = a_task(status=TaskStatus.COMPLETED, completed_at=utc_now(), result={"rows": 1})
-        pool = rebuilt(store, Kept(task))
+        pool = rebuilt(store, TaskRecord(task))
         assert pool.task(task.id) == task
         assert pool.active() == set()
 
@@ -205,7 +225,7 @@ class TestRebuild:
         self, store: RebuildableRedisStore, client: Redis, keys: PoolKeys
     ) -> None:
         old = rebuilt(store, epoch=3)
-        old.store.set_limit(7, by="ann")
+        old.store.set_limit(7, change=ANN)
         old.store.worker_seen("w1", capacity=2)
         ids = [old.held(), old.finished(), old.submit(), old.submit("genius")]
         pool = rebuilt(store)
@@ -225,8 +245,8 @@ class TestRebuild:
         mine, other = a_task(), a_task()
 
         def tasks() -> object:
-            yield Kept(mine)
-            store.rebuild([Kept(other)], epoch=5, controls={})
+            yield TaskRecord(mine)
+            store.rebuild([TaskRecord(other)], epoch=5, controls={})
 
         with pytest.raises(StateLost):
             store.rebuild(tasks(), epoch=EPOCH, controls={})  # type: ignore[arg-type]
@@ -241,7 +261,7 @@ class TestRebuild:
             for epoch in (3, EPOCH):
                 with pytest.raises(StateLost):
                     store.at(epoch).claim(token="t")
-            yield Kept(a_task())
+            yield TaskRecord(a_task())
 
         old.submit()
         store.rebuild(tasks(), epoch=EPOCH, controls={})  # type: ignore[arg-type]

@@ -8,34 +8,17 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import PoolUnavailable, TaskNotFound
 from ingestion.pool.keys import PoolKeys
-from ingestion.pool.redis_store import RedisPoolStore
-from ingestion.pool.store import PoolPolicy, queue_score
+from ingestion.pool.redis.store import RedisPoolStore
+from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import TaskStatus
-from ingestion.services.embedded_redis import EmbeddedRedis
+from ingestion.services.system.embedded_redis import EmbeddedRedis
 from tests.contract.stores import DONE, OpenPool, Pool, a_task, own_keys, redis_pool
 
 
 class TestStoredForm:
-    @pytest.mark.parametrize("aging", [3600, 0.5, 0])
-    @pytest.mark.parametrize("priority", [-1000, -7, 0, 1, 1000])
-    def test_the_script_counts_the_score_as_python_does(
-        self,
-        open_redis_pool: OpenPool,
-        client: Redis,
-        keys: PoolKeys,
-        aging: float,
-        priority: int,
-    ) -> None:
-        pool = open_redis_pool(PoolPolicy(priority_aging_seconds=aging))
-        pool.submit()
-        task_id = pool.submit(priority=priority)
-        order_us, score = client.hmget(keys.task(task_id), "queued_at", "score")
-        expected = queue_score(int(order_us), priority=priority, aging_seconds=aging)
-        assert int(score) == expected
-        assert client.zscore(keys.queue("hubspot"), task_id) == expected
-
     def test_times_are_whole_microseconds(
         self, redis_only: Pool, client: Redis, keys: PoolKeys
     ) -> None:
@@ -91,7 +74,7 @@ class TestStoredForm:
             pool = redis_pool(client, PoolPolicy(), keys)
             task_id = pool.held(parameters={"ß": 1}, requested_by="Zoë")
             pool.store.worker_seen("w1", capacity=2)
-            pool.store.set_limit(3, by="alice")
+            pool.store.set_limit(3, change=ChangeRequest(by="alice"))
             pool.submit()
             (active,) = pool.store.snapshot().active
             assert (active.parameters, active.requested_by) == ({"ß": 1}, "Zoë")
@@ -211,10 +194,10 @@ class TestCost:
             "submit": lambda: store.submit(new),
             "heartbeat": lambda: store.heartbeat(a.id, attempt=1),
             "progress": lambda: store.report_progress(a.id, attempt=1, progress={}),
-            "release": lambda: store.release(b.id, attempt=1),
+            "return_to_queue": lambda: store.return_to_queue(b.id, attempt=1),
             "claim": lambda: store.claim(token="claim"),
             "finish": lambda: store.finish(a.id, attempt=1, outcome=DONE, token="f"),
-            "cancel": lambda: store.cancel(queued, reason="x"),
+            "cancel": lambda: store.cancel(queued),
             "get": lambda: store.get(queued),
             "reap": store.reap,
             "restore": lambda: store.restore([due]),

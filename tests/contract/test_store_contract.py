@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import (
     AlreadyConfirmed,
     AlreadyFinished,
@@ -145,7 +146,7 @@ class TestConfirm:
     def test_a_repeated_confirm_shows_the_request_to_cancel(self, pool: Pool) -> None:
         task_id = pool.running()
         pool.confirm(task_id, token="t")
-        pool.store.cancel(task_id, reason="by alice")
+        pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
         assert pool.confirm(task_id, token="t").cancel_requested_at is not None
 
     def test_an_unknown_task_is_named(self, pool: Pool) -> None:
@@ -196,7 +197,7 @@ class TestHeartbeatAndProgress:
 
     def test_a_request_to_cancel_comes_with_the_next_renewal(self, pool: Pool) -> None:
         task_id = pool.held()
-        pool.store.cancel(task_id, reason="by alice")
+        pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
         assert pool.store.heartbeat(task_id, attempt=1).cancel_requested_at is not None
 
 
@@ -295,11 +296,11 @@ class TestAnotherAttempt:
 
     def test_it_is_refused_after_a_request_to_cancel(self, pool: Pool) -> None:
         task_id = pool.held(max_attempts=5)
-        pool.store.cancel(task_id, reason="by alice")
+        pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
         assert pool.finish(task_id, AGAIN).status == TaskStatus.CANCELLED
 
     def test_without_a_wait_the_task_takes_its_old_place_at_once(self, pool: Pool) -> None:
-        pool.store.set_limit(1, by="test")
+        pool.store.set_limit(1)
         task_id = pool.held(max_attempts=2)
         pool.submit()
         at_once = Outcome(TaskStatus.FAILED, "again", retry_in_seconds=0)
@@ -307,7 +308,7 @@ class TestAnotherAttempt:
         assert [task.id for task in finished.started] == [task_id]
 
     def test_it_keeps_its_order_and_priority(self, pool: Pool) -> None:
-        pool.store.set_limit(1, by="test")
+        pool.store.set_limit(1)
         task_id = pool.held(max_attempts=2)
         later, higher = pool.submit(), pool.submit(priority=1)
         pool.finish(task_id, AGAIN)

@@ -13,14 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
 from ingestion.models import SyncHistory
-from ingestion.pool.kept import Kept
 from ingestion.pool.overlap import OnOverlap
-from ingestion.pool.redis_rebuild import RebuildableRedisStore
+from ingestion.pool.record import TaskRecord
+from ingestion.pool.redis.rebuild import RebuildableRedisStore
 from ingestion.pool.store import PoolPolicy, PoolStore
 from ingestion.pool.task import WorkerTask, utc_now
-from ingestion.services.embedded_redis import EmbeddedRedis
-from ingestion.services.ledger_state import new_row
-from tests.contract.stores import DONE, Pool, a_task, ledger_pool, own_keys, redis_pool
+from ingestion.services.ledger.state import new_row
+from ingestion.services.system.embedded_redis import EmbeddedRedis
+from tests.contract.stores import ANN, DONE, Pool, a_task, ledger_pool, own_keys, redis_pool
 
 A_FEW = 4
 
@@ -57,7 +57,7 @@ def on_redis(server: EmbeddedRedis) -> Iterator[Counted]:
         store = RebuildableRedisStore(client, keys, PoolPolicy())
 
         def fill(count: int) -> None:
-            store.rebuild(map(Kept, waiting(count)), epoch=1, controls={})
+            store.rebuild(map(TaskRecord, waiting(count)), epoch=1, controls={})
 
         yield Counted(pool, fill, operations)
         pool.store.reset()
@@ -69,7 +69,7 @@ def on_the_ledger() -> Iterator[Counted]:
 
         def fill(count: int) -> None:
             SyncHistory.objects.all().delete()
-            SyncHistory.objects.bulk_create(map(new_row, map(Kept, waiting(count))))
+            SyncHistory.objects.bulk_create(map(new_row, map(TaskRecord, waiting(count))))
 
         yield Counted(ledger_pool(PoolPolicy()), fill, lambda: len(queries), many=1_000)
 
@@ -91,14 +91,14 @@ Stop = Callable[[PoolStore], Any]
 
 
 def pause(store: PoolStore) -> None:
-    store.pause("hubspot", by="ann", reason="")
-    store.set_limit(1, by="ann", crm_source="arrivy")
+    store.pause("hubspot", change=ANN)
+    store.set_limit(1, change=ANN, crm_source="arrivy")
 
 
 def limit(store: PoolStore) -> None:
     """One of its tasks runs, so that no other may."""
-    store.set_limit(1, by="ann", crm_source="hubspot")
-    store.set_limit(3, by="ann")
+    store.set_limit(1, change=ANN, crm_source="hubspot")
+    store.set_limit(3, change=ANN)
     assert [task.crm_source for task in store.claim(token=uuid.uuid4().hex)] == ["hubspot"]
 
 
@@ -115,12 +115,12 @@ def costs(counted: Counted, count: int, stop: Stop) -> dict[str, int]:
         "coalesce": counted.cost(
             lambda s: s.submit(a_task("hubspot"), on_overlap=OnOverlap.COALESCE)
         ),
-        "hold": counted.cost(lambda s: s.hold("w00001", by="ann", reason="")),
-        "unhold": counted.cost(lambda s: s.unhold("w00001", by="ann")),
-        "reprioritise": counted.cost(lambda s: s.reprioritise("w00001", priority=4)),
+        "hold": counted.cost(lambda s: s.hold("w00001", change=ANN)),
+        "release": counted.cost(lambda s: s.release("w00001", change=ANN)),
+        "prioritize": counted.cost(lambda s: s.prioritize("w00001", priority=4)),
         "move_to_front": counted.cost(lambda s: s.move_to_front("w00001")),
-        "cancel": counted.cost(lambda s: s.cancel("w00001", reason="")),
-        "pause": counted.cost(lambda s: s.pause("salespro", by="ann", reason="")),
+        "cancel": counted.cost(lambda s: s.cancel("w00001")),
+        "pause": counted.cost(lambda s: s.pause("salespro", change=ANN)),
         "controls": counted.cost(lambda s: s.controls()),
         "claim": counted.cost(lambda s: s.claim(token=uuid.uuid4().hex)),
     }

@@ -9,7 +9,7 @@ from redis import Redis
 
 from ingestion.pool.errors import TaskNotFound, UnreadableTask
 from ingestion.pool.keys import PoolKeys
-from ingestion.pool.memory_store import MemoryPoolStore
+from ingestion.pool.memory.store import MemoryPoolStore
 from ingestion.pool.store import PoolPolicy, Reaped
 from ingestion.pool.task import TaskStatus
 from tests.contract.stores import Pool, memory_pool
@@ -27,7 +27,7 @@ class TestEverywhere:
     def test_what_stands_right_stays_there(self, pool: Pool, kind: str) -> None:
         task_id = KINDS[kind](pool)
         before, places = pool.task(task_id), (pool.queue(), pool.active())
-        task = pool.store.put_right(task_id)
+        task = pool.store.repair(task_id)
         assert (task.status, task.attempt, task.worker) == (
             before.status,
             before.attempt,
@@ -38,25 +38,25 @@ class TestEverywhere:
     def test_the_clocks_of_a_held_task_begin_anew(self, pool: Pool) -> None:
         task_id = pool.held()
         pool.let_pass(2000)
-        pool.store.put_right(task_id)
+        pool.store.repair(task_id)
         assert pool.store.reap() == Reaped()
 
     def test_a_sent_task_is_sent_again(self, pool: Pool) -> None:
         task_id = pool.running()
-        pool.store.put_right(task_id)
+        pool.store.repair(task_id)
         assert [task.id for task in pool.store.reap().unconfirmed] == [task_id]
 
     def test_the_order_of_the_queue_stays(self, pool: Pool) -> None:
         ids = [pool.submit() for _ in range(5)]
-        pool.store.put_right(ids[2])
+        pool.store.repair(ids[2])
         assert pool.queue() == ids
 
     def test_an_unknown_task_is_refused(self, pool: Pool) -> None:
         with pytest.raises(TaskNotFound):
-            pool.store.put_right("nope")
+            pool.store.repair("nope")
 
-    def test_nothing_is_set_aside_here(self, pool: Pool) -> None:
-        assert pool.store.drop_aside("nope") is False
+    def test_nothing_is_dead_lettered_here(self, pool: Pool) -> None:
+        assert pool.store.drop_dead_letter("nope") is False
 
 
 class TestMemory:
@@ -67,19 +67,19 @@ class TestMemory:
     def test_a_slot_without_a_run_is_free(self, pool: Pool) -> None:
         store, task_id = _memory(pool), pool.held()
         store._held[task_id].task.status = TaskStatus.COMPLETED
-        store.put_right(task_id)
+        store.repair(task_id)
         assert pool.active() == set()
 
     def test_a_run_gets_its_slot_back(self, pool: Pool) -> None:
         store, task_id = _memory(pool), pool.held()
         store._active.drop(task_id)
-        store.put_right(task_id)
+        store.repair(task_id)
         assert pool.active() == {task_id}
 
     def test_a_waiting_task_gets_its_place_back(self, pool: Pool) -> None:
         ids = [pool.submit() for _ in range(3)]
         _memory(pool)._leave_queue(pool.task(ids[1]))
-        pool.store.put_right(ids[1])
+        pool.store.repair(ids[1])
         assert pool.queue() == ids
 
 
@@ -94,7 +94,7 @@ class TestRedis:
     ) -> None:
         task_id = redis_only.held()
         client.hset(keys.task(task_id), "status", "completed")
-        redis_only.store.put_right(task_id)
+        redis_only.store.repair(task_id)
         assert redis_only.active() == set()
         assert client.zcard(keys.leases) == 0
         assert client.zscore(keys.finished, task_id)
@@ -105,7 +105,7 @@ class TestRedis:
         task_id = redis_only.held()
         client.zrem(keys.active, task_id)
         client.zrem(keys.leases, task_id)
-        redis_only.store.put_right(task_id)
+        redis_only.store.repair(task_id)
         assert redis_only.active() == {task_id}
         assert client.zscore(keys.leases, task_id)
 
@@ -115,23 +115,23 @@ class TestRedis:
         ids = [redis_only.submit() for _ in range(3)]
         client.zrem(keys.queue("hubspot"), ids[1])
         client.zrem(keys.waiting, ids[1])
-        redis_only.store.put_right(ids[1])
+        redis_only.store.repair(ids[1])
         assert redis_only.queue() == ids
 
     def test_a_run_leaves_the_queue(self, redis_only: Pool, client: Redis, keys: PoolKeys) -> None:
         task_id = redis_only.submit()
         client.hset(keys.task(task_id), mapping={"status": "running", "attempt": "1"})
-        redis_only.store.put_right(task_id)
+        redis_only.store.repair(task_id)
         assert (redis_only.queue(), redis_only.active()) == ([], {task_id})
 
     @pytest.mark.parametrize("field", ["crm_source", "score"])
-    def test_what_cannot_be_read_is_set_aside_and_can_be_dropped(
+    def test_what_cannot_be_read_is_dead_lettered_and_can_be_dropped(
         self, redis_only: Pool, client: Redis, keys: PoolKeys, field: str
     ) -> None:
         task_id = redis_only.submit()
         client.hdel(keys.task(task_id), field)
         with pytest.raises(UnreadableTask):
-            redis_only.store.put_right(task_id)
-        assert set(redis_only.store.snapshot().set_aside) == {task_id}
-        assert redis_only.store.drop_aside(task_id)
-        assert redis_only.store.snapshot().set_aside == {}
+            redis_only.store.repair(task_id)
+        assert set(redis_only.store.snapshot().dead_letters) == {task_id}
+        assert redis_only.store.drop_dead_letter(task_id)
+        assert redis_only.store.snapshot().dead_letters == {}

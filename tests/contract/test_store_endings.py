@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import (
     AlreadyConfirmed,
     AlreadyFinished,
@@ -22,7 +23,7 @@ UNKNOWN = "no-such-task"
 class TestCancel:
     def test_a_queued_task_leaves_the_queue(self, pool: Pool) -> None:
         task_id = pool.submit()
-        task = pool.store.cancel(task_id, reason="by alice")
+        task = pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
         assert task.status == TaskStatus.CANCELLED
         assert task.error_message == "by alice"
         assert task.completed_at is not None
@@ -32,47 +33,47 @@ class TestCancel:
     def test_a_delayed_task_leaves_too(self, pool: Pool) -> None:
         task_id = pool.held(max_attempts=2)
         pool.finish(task_id, AGAIN)
-        assert pool.store.cancel(task_id, reason="x").status == TaskStatus.CANCELLED
+        assert pool.store.cancel(task_id).status == TaskStatus.CANCELLED
         pool.let_pass(60)
         assert pool.claim() == []
 
     def test_an_unconfirmed_task_frees_its_slot(self, pool: Pool) -> None:
         task_id = pool.running()
-        assert pool.store.cancel(task_id, reason="x").status == TaskStatus.CANCELLED
+        assert pool.store.cancel(task_id).status == TaskStatus.CANCELLED
         assert pool.active() == set()
         with pytest.raises(LeaseLost):
             pool.store.confirm(task_id, attempt=1, worker="w1", token="t")
 
     def test_a_held_task_is_asked_to_stop_once(self, pool: Pool) -> None:
         task_id = pool.held()
-        first = pool.store.cancel(task_id, reason="by alice")
+        first = pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
         assert first.status == TaskStatus.RUNNING
         assert first.cancel_requested_at is not None
         pool.let_pass(5)
-        assert pool.store.cancel(task_id, reason="by bob") == first
+        assert pool.store.cancel(task_id, change=ChangeRequest(reason="by bob")) == first
 
     @pytest.mark.parametrize("outcome", [FAILED, Outcome(TaskStatus.CANCELLED)])
     def test_whatever_then_fails_counts_as_cancelled(self, pool: Pool, outcome: Outcome) -> None:
         task_id = pool.held()
-        pool.store.cancel(task_id, reason="by alice")
+        pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
         task = pool.finish(task_id, outcome)
         assert task.status == TaskStatus.CANCELLED
         assert task.error_message == (outcome.error_message or "by alice")
 
     def test_what_was_completed_meanwhile_stays_completed(self, pool: Pool) -> None:
         task_id = pool.held()
-        pool.store.cancel(task_id, reason="by alice")
+        pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
         task = pool.finish(task_id)
         assert task.status == TaskStatus.COMPLETED
         assert task.error_message is None
 
     def test_an_ended_task_cannot_be_cancelled(self, pool: Pool) -> None:
         with pytest.raises(AlreadyFinished):
-            pool.store.cancel(pool.finished(), reason="x")
+            pool.store.cancel(pool.finished())
 
     def test_an_unknown_task_is_named(self, pool: Pool) -> None:
         with pytest.raises(TaskNotFound, match=UNKNOWN):
-            pool.store.cancel(UNKNOWN, reason="x")
+            pool.store.cancel(UNKNOWN)
 
 
 class TestRelease:
@@ -80,7 +81,7 @@ class TestRelease:
         first = pool.running()
         pool.claim()
         second = pool.submit()
-        task = pool.store.release(first, attempt=1)
+        task = pool.store.return_to_queue(first, attempt=1)
         assert task.status == TaskStatus.QUEUED
         assert task.celery_task_id is task.started_at is None
         assert pool.queue() == [first, second]
@@ -90,11 +91,11 @@ class TestRelease:
         pool.finish(task_id, AGAIN)
         pool.let_pass(21)
         pool.claim()
-        assert pool.store.release(task_id, attempt=2).not_before is None
+        assert pool.store.return_to_queue(task_id, attempt=2).not_before is None
 
     def test_it_costs_no_attempt_and_no_number_is_used_twice(self, pool: Pool) -> None:
         task_id = pool.running(max_attempts=1)
-        pool.store.release(task_id, attempt=1)
+        pool.store.return_to_queue(task_id, attempt=1)
         pool.claim()
         task = pool.task(task_id)
         assert (task.attempt, task.max_attempts) == (2, 2)
@@ -104,26 +105,26 @@ class TestRelease:
 
     def test_releasing_twice_is_fine(self, pool: Pool) -> None:
         task_id = pool.running()
-        first = pool.store.release(task_id, attempt=1)
-        assert pool.store.release(task_id, attempt=1) == first
+        first = pool.store.return_to_queue(task_id, attempt=1)
+        assert pool.store.return_to_queue(task_id, attempt=1) == first
         assert pool.counter("released") == 1
 
     def test_a_held_task_is_not_released(self, pool: Pool) -> None:
         task_id = pool.held()
         with pytest.raises(AlreadyConfirmed):
-            pool.store.release(task_id, attempt=1)
+            pool.store.return_to_queue(task_id, attempt=1)
 
     def test_an_ended_task_is_not_released(self, pool: Pool) -> None:
         with pytest.raises(AlreadyFinished):
-            pool.store.release(pool.finished(), attempt=1)
+            pool.store.return_to_queue(pool.finished(), attempt=1)
 
     def test_another_attempt_is_refused(self, pool: Pool) -> None:
         with pytest.raises(LeaseLost):
-            pool.store.release(pool.running(), attempt=2)
+            pool.store.return_to_queue(pool.running(), attempt=2)
 
     def test_an_unknown_task_is_named(self, pool: Pool) -> None:
         with pytest.raises(TaskNotFound, match=UNKNOWN):
-            pool.store.release(UNKNOWN, attempt=1)
+            pool.store.return_to_queue(UNKNOWN, attempt=1)
 
 
 class TestInterruption:
@@ -154,7 +155,7 @@ class TestInterruption:
 
     def test_after_a_cancel_request_it_is_the_end(self, pool: Pool) -> None:
         task_id = pool.held()
-        pool.store.cancel(task_id, reason="by alice")
+        pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
         task = pool.finish(task_id, INTERRUPTED)
         assert (task.status, task.error_message) == (TaskStatus.CANCELLED, "by alice")
 

@@ -10,7 +10,7 @@ import pytest
 from ingestion.pool.errors import Overlaps
 from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.task import WorkerTask, utc_now
-from tests.contract.stores import Pool, a_task
+from tests.contract.stores import ANN, Pool, a_task
 
 COALESCE, REJECT = OnOverlap.COALESCE, OnOverlap.REJECT
 TYPES = pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def ask(pool: Pool, on_overlap: OnOverlap = COALESCE, **fields: Any) -> WorkerTa
 @pytest.fixture
 def full(pool: Pool) -> Pool:
     """Nothing starts but by hand."""
-    pool.store.set_limit(1, by="test")
+    pool.store.set_limit(1)
     return pool
 
 
@@ -36,7 +36,7 @@ class TestAllow:
 
 
 class TestCoalesce:
-    def test_one_that_waits_absorbs_the_same_request(self, pool: Pool) -> None:
+    def test_one_that_waits_coalesces_the_same_request(self, pool: Pool) -> None:
         first = ask(pool)
         new = a_task()
         assert pool.store.submit(new, on_overlap=COALESCE) == first
@@ -58,7 +58,7 @@ class TestCoalesce:
             ask(pool, crm_source=crm, sync_type=sync_type)
         assert len(pool.queue()) == 3
 
-    def test_all_that_waits_absorbs_its_single_models(self, pool: Pool) -> None:
+    def test_all_that_waits_coalesces_its_single_models(self, pool: Pool) -> None:
         whole = ask(pool, sync_type="all")
         assert ask(pool, sync_type="deals").id == whole.id
         assert ask(pool, crm_source="genius", sync_type="deals").id != whole.id
@@ -97,26 +97,26 @@ class TestCoalesce:
         ask(pool)
         assert pool.claim() == [first.id]
 
-    def test_a_held_one_absorbs_and_stays_held(self, pool: Pool) -> None:
+    def test_a_held_one_coalesces_and_stays_held(self, pool: Pool) -> None:
         first = ask(pool)
-        pool.store.hold(first.id, by="ann", reason="")
+        pool.store.hold(first.id, change=ANN)
         assert ask(pool, priority=3).is_held
         assert pool.claim() == []
 
-    def test_what_has_ended_or_started_absorbs_nothing(self, pool: Pool) -> None:
+    def test_what_has_ended_or_started_coalesces_nothing(self, pool: Pool) -> None:
         cancelled = ask(pool)
-        pool.store.cancel(cancelled.id, reason="")
+        pool.store.cancel(cancelled.id)
         started = ask(pool)
         assert started.id != cancelled.id
         assert pool.claim() == [started.id]
         assert ask(pool).id not in (started.id, cancelled.id)
 
-    def test_one_that_waits_again_absorbs(self, pool: Pool) -> None:
+    def test_one_that_waits_again_coalesces(self, pool: Pool) -> None:
         task_id = pool.running()
-        pool.store.release(task_id, attempt=1)
+        pool.store.return_to_queue(task_id, attempt=1)
         assert ask(pool).id == task_id
 
-    def test_one_that_was_put_back_absorbs(self, pool: Pool) -> None:
+    def test_one_that_was_put_back_coalesces(self, pool: Pool) -> None:
         old = a_task(queued_at=utc_now())
         pool.store.restore([old])
         assert ask(pool).id == old.id

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import InvalidLimit
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
@@ -20,7 +21,7 @@ class TestOrder:
         self, open_pool: OpenPool, policy: PoolPolicy
     ) -> None:
         pool = open_pool(policy)
-        pool.store.set_limit(100, by="test")
+        pool.store.set_limit(100)
         crms = ["hubspot", "genius", "arrivy"]
         ids = [pool.submit(crms[n % 3]) for n in range(60)]
         assert pool.queue() == ids
@@ -33,7 +34,7 @@ class TestOrder:
     @pytest.mark.parametrize("policy", [PoolPolicy(), STRICT])
     def test_the_higher_priority_runs_first(self, open_pool: OpenPool, policy: PoolPolicy) -> None:
         pool = open_pool(policy)
-        pool.store.set_limit(100, by="test")
+        pool.store.set_limit(100)
         ids = {p: pool.submit(priority=p) for p in (0, -1000, 5, 1000, -1, 4)}
         expected = [ids[p] for p in sorted(ids, reverse=True)]
         assert pool.queue() == expected
@@ -56,7 +57,7 @@ class TestOrder:
         assert pool.queue() == [high, low]
 
     def test_the_order_is_that_of_all_crms_together(self, pool: Pool) -> None:
-        pool.store.set_limit(1, by="test")
+        pool.store.set_limit(1)
         held = pool.held()
         a, b, c = pool.submit("genius"), pool.submit("arrivy"), pool.submit("genius", priority=1)
         assert pool.queue() == [c, a, b]
@@ -98,7 +99,7 @@ class TestNotBefore:
         assert pool.claim() == [task_id]
 
     def test_then_it_stands_where_its_submission_puts_it(self, pool: Pool) -> None:
-        pool.store.set_limit(1, by="test")
+        pool.store.set_limit(1)
         first = pool.submit(not_before=utc_now() + timedelta(seconds=100))
         pool.submit()
         pool.let_pass(101)
@@ -115,7 +116,7 @@ class TestLimit:
         assert (limit.max_workers, limit.set_at, limit.set_by) == (4, None, "")
 
     def test_it_is_kept_with_who_when_and_why(self, pool: Pool) -> None:
-        pool.store.set_limit(5, by="alice", reason="month's end")
+        pool.store.set_limit(5, change=ChangeRequest(by="alice", reason="month's end"))
         limit = pool.store.limit()
         assert (limit.max_workers, limit.set_by, limit.reason) == (5, "alice", "month's end")
         assert limit.set_at is not None
@@ -124,18 +125,18 @@ class TestLimit:
     @pytest.mark.parametrize("wrong", [0, -1, 1001, True, 2.5, "3", None])
     def test_nonsense_is_refused_and_changes_nothing(self, pool: Pool, wrong: object) -> None:
         with pytest.raises(InvalidLimit, match="from 1 to 1000"):
-            pool.store.set_limit(wrong, by="alice")  # type: ignore[arg-type]
+            pool.store.set_limit(wrong, change=ChangeRequest(by="alice"))  # type: ignore[arg-type]
         assert pool.store.limit().set_at is None
 
     def test_raising_it_opens_slots(self, pool: Pool) -> None:
         ids = [pool.submit() for _ in range(5)]
         pool.claim()
-        pool.store.set_limit(4, by="alice")
+        pool.store.set_limit(4, change=ChangeRequest(by="alice"))
         assert pool.claim() == ids[2:4]
 
     def test_lowering_it_stops_nothing_and_starts_nothing(self, pool: Pool) -> None:
         first, second = pool.held(), pool.held()
-        pool.store.set_limit(1, by="alice")
+        pool.store.set_limit(1, change=ChangeRequest(by="alice"))
         waiting = pool.submit()
         pool.finish(first)
         assert pool.active() == {second}
@@ -145,7 +146,7 @@ class TestLimit:
 
 class TestWorkers:
     def test_no_more_are_started_than_the_workers_can_carry(self, pool: Pool) -> None:
-        pool.store.set_limit(10, by="test")
+        pool.store.set_limit(10)
         pool.store.worker_seen("w1", capacity=2)
         pool.store.worker_seen("w2", capacity=1)
         ids = [pool.submit() for _ in range(5)]
@@ -177,7 +178,7 @@ class TestWorkers:
         assert pool.store.snapshot().workers == ()
 
     def test_the_latest_capacity_counts(self, pool: Pool) -> None:
-        pool.store.set_limit(10, by="test")
+        pool.store.set_limit(10)
         pool.store.worker_seen("w1", capacity=2)
         pool.store.worker_seen("w1", capacity=5)
         assert pool.store.snapshot().effective_limit == 5
@@ -200,11 +201,11 @@ class TestWorkers:
 
 class TestClearQueue:
     def test_all_that_waits_is_cancelled_and_returned_in_order(self, pool: Pool) -> None:
-        pool.store.set_limit(1, by="test")
+        pool.store.set_limit(1)
         running = pool.held()
         delayed = pool.submit(not_before=utc_now() + timedelta(hours=1))
         ids = [pool.submit(("a", "b")[n % 2]) for n in range(250)]
-        cleared = pool.store.clear_queue(reason="by alice")
+        cleared = pool.store.clear_queue(change=ChangeRequest(reason="by alice"))
         assert [task.id for task in cleared] == [*ids, delayed]
         assert {(t.status, t.error_message) for t in cleared} == {("cancelled", "by alice")}
         assert pool.queue() == []
@@ -213,11 +214,11 @@ class TestClearQueue:
 
     def test_it_stops_at_the_limit_given(self, pool: Pool) -> None:
         ids = [pool.submit() for _ in range(5)]
-        assert [t.id for t in pool.store.clear_queue(reason="x", limit=2)] == ids[:2]
+        assert [t.id for t in pool.store.clear_queue(limit=2)] == ids[:2]
         assert pool.queue() == ids[2:]
 
     def test_an_empty_queue_gives_nothing(self, pool: Pool) -> None:
-        assert pool.store.clear_queue(reason="x") == ()
+        assert pool.store.clear_queue() == ()
 
 
 class TestRestore:
@@ -296,7 +297,7 @@ class TestReset:
         pool.held()
         pool.finished()
         pool.submit()
-        pool.store.set_limit(7, by="alice")
+        pool.store.set_limit(7, change=ChangeRequest(by="alice"))
         pool.store.worker_seen("w1", capacity=2)
         assert pool.store.reset() > 0
         snapshot = pool.store.snapshot()
@@ -308,7 +309,7 @@ class TestReset:
 
 class TestSnapshot:
     def test_it_shows_everything(self, pool: Pool) -> None:
-        pool.store.set_limit(1, by="alice")
+        pool.store.set_limit(1, change=ChangeRequest(by="alice"))
         held = pool.held()
         delayed = pool.submit(not_before=utc_now() + timedelta(hours=1))
         first, second = pool.submit(), pool.submit(priority=1)
@@ -319,7 +320,7 @@ class TestSnapshot:
         assert (snapshot.queued_count, snapshot.delayed_count) == (2, 1)
         assert snapshot.oldest_queued_at == pool.task(first).queued_at
         assert snapshot.counters == {"started": 1, "submitted": 4}
-        assert snapshot.set_aside == {}
+        assert snapshot.dead_letters == {}
         assert snapshot.to_dict()["utilization"] == 100.0
 
     def test_without_a_queue_limit_of_its_own_only_the_counts_are_whole(self, pool: Pool) -> None:

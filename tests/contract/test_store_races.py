@@ -17,14 +17,15 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import AlreadyConfirmed, Conflict, LeaseLost, PoolUnavailable
-from ingestion.pool.memory_store import MemoryPoolStore
+from ingestion.pool.memory.store import MemoryPoolStore
 from ingestion.pool.overlap import OnOverlap
-from ingestion.pool.redis_store import RedisPoolStore
+from ingestion.pool.redis.store import RedisPoolStore
 from ingestion.pool.store import PoolPolicy, PoolStore
 from ingestion.pool.task import WorkerTask, utc_now
-from ingestion.services.embedded_redis import EmbeddedRedis
-from tests.contract.stores import DONE, a_task, own_keys
+from ingestion.services.system.embedded_redis import EmbeddedRedis
+from tests.contract.stores import ANN, DONE, a_task, own_keys
 
 CROWD, TASKS, LIMIT = 8, 200, 3
 PATIENCE_SECONDS = 60
@@ -244,9 +245,15 @@ def test_of_many_operators_who_saw_the_same_one_is_heard(new_store: NewStore) ->
     def act(store: PoolStore, number: int) -> None:
         try:
             if number % 2:
-                heard.append(store.reprioritise(task.id, priority=number, expected_revision=1))
+                heard.append(
+                    store.prioritize(
+                        task.id, priority=number, change=ChangeRequest(expected_revision=1)
+                    )
+                )
             else:
-                heard.append(store.hold(task.id, by="ann", reason="", expected_revision=1))
+                heard.append(
+                    store.hold(task.id, change=ChangeRequest(by="ann", expected_revision=1))
+                )
         except Conflict as conflict:
             told.append((conflict.status, conflict.revision))
 
@@ -257,7 +264,7 @@ def test_of_many_operators_who_saw_the_same_one_is_heard(new_store: NewStore) ->
 
 
 def test_a_limit_of_one_crm_is_never_passed(new_store: NewStore) -> None:
-    new_store().set_limit(1, by="ann", crm_source="hubspot")
+    new_store().set_limit(1, change=ANN, crm_source="hubspot")
 
     def submit_then_claim(store: PoolStore, number: int) -> None:
         store.submit(a_task("hubspot"))

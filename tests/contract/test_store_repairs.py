@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import AlreadyFinished, LeaseLost
 from ingestion.pool.store import PoolPolicy, Reaped
 from ingestion.pool.task import TaskStatus, utc_now
@@ -88,7 +89,7 @@ class TestLost:
 
     def test_after_a_request_to_cancel_it_is_cancelled(self, pool: Pool) -> None:
         task_id = pool.held(max_attempts=5)
-        pool.store.cancel(task_id, reason="by alice")
+        pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
         pool.let_pass(91)
         (task,) = pool.store.reap().lost
         assert (task.status, task.error_message) == (TaskStatus.CANCELLED, "by alice")
@@ -137,7 +138,7 @@ class TestStale:
 
     def test_after_a_request_to_cancel_it_is_cancelled(self, pool: Pool) -> None:
         task_id = pool.held()
-        pool.store.cancel(task_id, reason="by alice")
+        pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
         self.renew_without_progress(pool, task_id, 1860)
         (task,) = pool.store.reap().stale
         assert (task.status, task.error_message) == (TaskStatus.CANCELLED, "by alice")
@@ -177,20 +178,70 @@ class TestUnconfirmed:
             assert pool.store.reap().unconfirmed == ()
         assert pool.counter("resent") == 3
 
+    def test_one_that_no_worker_takes_gives_its_slot_back(self, open_pool: OpenPool) -> None:
+        pool = open_pool(PoolPolicy(dispatch_seconds=60, most_resends=2, default_max_workers=1))
+        task_id, other = pool.running(), pool.submit()
+        for _ in range(2):
+            pool.let_pass(61)
+            assert [t.id for t in pool.store.reap().unconfirmed] == [task_id]
+        pool.let_pass(61)
+        reaped = pool.store.reap()
+        assert (reaped.unconfirmed, [t.id for t in reaped.untaken]) == ((), [task_id])
+        task = pool.task(task_id)
+        assert (task.status, task.attempt, task.max_attempts) == (TaskStatus.QUEUED, 1, 2)
+        assert task.error_message == (
+            "No worker knows this task, or none is free for it: ingestion.tasks.sync_hubspot_contacts "
+            "was sent 3 times. Restart the Celery workers if they are older than this task."
+        )
+        assert pool.claim() == [other]
+        assert (pool.counter("resent"), pool.counter("untaken")) == (2, 1)
+
+    def test_one_that_was_given_back_is_tried_again_after_a_while(
+        self, open_pool: OpenPool
+    ) -> None:
+        pool = open_pool(PoolPolicy(dispatch_seconds=60, most_resends=0))
+        task_id = pool.running()
+        for attempt, wait in ((2, 30), (3, 60), (4, 120), (5, 240), (6, 300), (7, 300)):
+            pool.let_pass(61)
+            assert [t.id for t in pool.store.reap().untaken] == [task_id]
+            pool.let_pass(wait - 1)
+            assert pool.claim() == []
+            pool.let_pass(2)
+            assert pool.claim() == [task_id]
+            assert (pool.task(task_id).attempt, pool.task(task_id).error_message) == (attempt, None)
+
+    def test_sends_are_counted_anew_in_the_next_attempt(self, open_pool: OpenPool) -> None:
+        pool = open_pool(PoolPolicy(dispatch_seconds=60, most_resends=1))
+        task_id = pool.running()
+        pool.let_pass(61)
+        assert pool.store.reap().unconfirmed
+        pool.store.return_to_queue(task_id, attempt=1)
+        assert pool.claim() == [task_id]
+        pool.let_pass(61)
+        assert [t.id for t in pool.store.reap().unconfirmed] == [task_id]
+
+    def test_the_message_of_one_that_was_given_back_is_dropped(self, open_pool: OpenPool) -> None:
+        pool = open_pool(PoolPolicy(dispatch_seconds=60, most_resends=0))
+        task_id = pool.running()
+        pool.let_pass(61)
+        pool.store.reap()
+        with pytest.raises(LeaseLost):
+            pool.store.confirm(task_id, attempt=1, worker="w1@host", token="t")
+
     def test_a_confirmed_one_is_not_listed(self, pool: Pool) -> None:
         pool.held()
         pool.let_pass(61)
         assert pool.store.reap().unconfirmed == ()
 
-    @pytest.mark.parametrize("way", ["cancel", "finish", "release"])
+    @pytest.mark.parametrize("way", ["cancel", "finish", "return_to_queue"])
     def test_one_that_left_its_slot_is_not_listed(self, pool: Pool, way: str) -> None:
         task_id = pool.running()
         if way == "cancel":
-            pool.store.cancel(task_id, reason="x")
+            pool.store.cancel(task_id)
         elif way == "finish":
             pool.finish(task_id)
         else:
-            pool.store.release(task_id, attempt=1)
+            pool.store.return_to_queue(task_id, attempt=1)
         before = pool.task(task_id)
         pool.let_pass(61)
         assert pool.store.reap() == Reaped()

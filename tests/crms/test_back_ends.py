@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingestion.sandbox.five9.sandbox import REPORT_FOLDER, REPORT_NAME
+from sandbox.crms.five9.service import REPORT_FOLDER, REPORT_NAME
 from tests.crms.world import World
 
 pytestmark = [pytest.mark.crms, pytest.mark.django_db(transaction=True)]

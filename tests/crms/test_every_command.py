@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ingestion.services.verification import ModelReport
+from ingestion.services.runs.verification import ModelReport
 from tests.crms.conftest import Tell
 from tests.crms.world import (
     BATCH_SIZE,

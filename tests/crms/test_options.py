@@ -6,16 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from ingestion.conf import warehouse_conf
-from ingestion.sync.common import loading
-from ingestion.sync.common.progress import SilentReporter
+from ingestion.sync.common.source import Watermark
 from ingestion.sync.common.warehouse import Warehouse
+from ingestion.sync.load.tables import own_tables
+from ingestion.sync.load.tables.postgres import PostgresSession
+from ingestion.sync.load.tables.sqlite import SqliteSession
+from ingestion.sync.load.tables.stored import StoredTable
 from tests.crms.world import World
 
 pytestmark = [pytest.mark.crms, pytest.mark.django_db(transaction=True)]
@@ -29,6 +30,7 @@ KINDS = pytest.mark.parametrize(
         ("arrivy", "tasks"),
     ],
 )
+WHEN_WRITTEN = ("_synced_at", "_run_id")
 Content = dict[str, dict[str, Any]]
 
 
@@ -152,33 +154,29 @@ def test_seven_days_are_read_again(world: World, name: str) -> None:
     assert result.total("created") == 0
 
 
-def watermark_of(world: World, model: str) -> dict[str, Any] | None:
+def watermark_of(world: World, model: str) -> Watermark | None:
     """What the warehouse has committed as the watermark."""
     with closing(Warehouse(world.warehouse_url)) as warehouse:
-        place = Path(warehouse_conf().pipelines_dir)
-        with loading.opened(
-            world.crm.name,
-            model,
-            warehouse=warehouse,
-            pipelines_dir=place,
-            reporter=SilentReporter(),
-        ) as pipeline:
-            pipeline.sync_destination()
-            return loading.stored_watermark(pipeline, model)
+        dataset = warehouse.dataset(world.crm.name)
+        if not dataset.has_table(own_tables.WATERMARKS):
+            return None
+        kind = SqliteSession if warehouse.is_sqlite else PostgresSession
+        with closing(kind(warehouse, world.crm.name, model, is_dry=True)) as session:
+            state = own_tables.state(session, model)
+            return state.watermark if state else None
 
 
 def content_of(world: World, model: str) -> Content:
-    """The live rows by key, without what dlt keeps beside them."""
+    """The live rows by key, without what tells when they were written."""
     with closing(Warehouse(world.warehouse_url)) as warehouse:
         dataset = warehouse.dataset(world.crm.name)
-        table = sa.Table(model, sa.MetaData(), schema=dataset.schema, autoload_with=dataset.engine)
+        table = StoredTable.read(dataset, model).table
+        assert table is not None
         live = sa.select(table).where(table.c["_deleted_at"].is_(None))
         with dataset.engine.connect() as connection:
             rows = [dict(row) for row in connection.execute(live).mappings()]
     key = world.crm.model(model).key[0]
-    return {
-        str(row[key]): {n: v for n, v in row.items() if not n.startswith("_dlt_")} for row in rows
-    }
+    return {str(row[key]): {n: v for n, v in row.items() if n not in WHEN_WRITTEN} for row in rows}
 
 
 def _naive(moment: datetime | None) -> datetime | None:

@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from ingestion.models import SyncHistory
-from ingestion.sandbox.genius import GeniusSandbox
-from ingestion.sandbox.gsheet import LEADS_ID, LEADS_TAB, GsheetSandbox
-from ingestion.sandbox.salesrabbit import SalesRabbitSandbox
 from ingestion.sync.common.warehouse import Warehouse
+from sandbox.crms.genius import GeniusSandbox
+from sandbox.crms.gsheet import LEADS_ID, LEADS_TAB, GsheetSandbox
+from sandbox.crms.salesrabbit import SalesRabbitSandbox
 from tests.crms.world import World
 
 pytestmark = [pytest.mark.crms, pytest.mark.django_db(transaction=True)]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from ingestion.services.sync_runner import RunHandle
-from ingestion.services.verification import verify
+from ingestion.services.runs.runner import RunHandle
+from ingestion.services.runs.verification import verify
 from ingestion.sync.common.progress import Reporter, SilentReporter
 from tests.crms.processes import DEADLINE_SECONDS, Work, finish, start
 from tests.crms.world import SyncCommandName, sandboxes

@@ -25,11 +25,12 @@ from ingestion.sync.common.source import (
     Window,
 )
 from ingestion.sync.common.warehouse import Dataset, Warehouse
+from ingestion.sync.load.tables.stored import StoredTable
 from tests.crms.world import World
 
 pytestmark = [pytest.mark.crms, pytest.mark.django_db(transaction=True)]
 
-# dlt's data types, and ours for a time without a zone, as PostgreSQL declares their columns.
+# As PostgreSQL declares the columns of each data type.
 POSTGRES_TYPES: Mapping[str, str] = {
     "text": "character varying",
     "bigint": "bigint",
@@ -128,7 +129,7 @@ def _wrong_in_postgres(dataset: Dataset, model: Model, expected: Expected) -> It
 
 def _wrong_in_sqlite(dataset: Dataset, model: Model, expected: Expected) -> Iterator[str]:
     """SQLite knows few types, and keeps to none: the values tell."""
-    table = sa.Table(model.name, sa.MetaData(), autoload_with=dataset.engine)
+    table = _table(dataset, model)
     for column, data_type in expected.types.items():
         if column not in table.c:
             yield f"{model.name} has no {column}"
@@ -160,7 +161,7 @@ def _zeros_in(expected: Expected) -> list[str]:
 
 def _moments_in_texts(crm: str, dataset: Dataset, model: Model, expected: Expected) -> list[str]:
     """Columns of text in which every value is a moment."""
-    table = sa.Table(model.name, sa.MetaData(), schema=dataset.schema, autoload_with=dataset.engine)
+    table = _table(dataset, model)
     texts = [column for column, kind in expected.types.items() if kind == "text"]
     return [
         f"{model.name}.{column}"
@@ -169,6 +170,12 @@ def _moments_in_texts(crm: str, dataset: Dataset, model: Model, expected: Expect
         and (values := list(_values(dataset, table.c[column])))
         and all(ISO_MOMENT.fullmatch(value) for value in values)
     ]
+
+
+def _table(dataset: Dataset, model: Model) -> sa.Table:
+    table = StoredTable.read(dataset, model.name).table
+    assert table is not None
+    return table
 
 
 def _values(dataset: Dataset, column: sa.Column[Any]) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""A CRM's stand-in, a warehouse, and the commands that load one into the other."""
+"""A CRM's sandbox, a warehouse, and the commands that load one into the other."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from django.core.management import call_command
 
 from ingestion.models import SyncHistory
-from ingestion.sandbox.base import Sandbox
-from ingestion.sandbox.server import SandboxServer
-from ingestion.services.sync_runner import RunHandle
-from ingestion.services.verification import ModelReport, verify
+from ingestion.services.runs.runner import RunHandle
+from ingestion.services.runs.verification import ModelReport, verify
 from ingestion.sync.common.progress import Reporter, SilentReporter
 from ingestion.sync.common.registry import crms, load_source
 from ingestion.sync.common.run import SyncResult
 from ingestion.sync.common.source import Crm
+from sandbox.base import Sandbox
+from sandbox.serving.server import SandboxServer
 from tests.crms.processes import killed_in
 
 ROWS = 24
@@ -74,7 +74,7 @@ def found_gone_by_full(crm_source: str) -> frozenset[str]:
 
 @dataclass
 class World:
-    """One CRM's stand-in and one warehouse, which ``settings`` (pytest-django's) name."""
+    """One CRM's sandbox and one warehouse, which ``settings`` (pytest-django's) name."""
 
     crm: Crm
     server: SandboxServer
@@ -124,7 +124,7 @@ class World:
 
 @contextmanager
 def sandboxes(*names: str, folder: Path, rows: int) -> Iterator[SandboxServer]:
-    """New stand-ins without limits: nothing is proven about rates here."""
+    """New sandboxes without limits: nothing is proven about rates here."""
     with SandboxServer(folder, names=names, rows=rows, port=0) as server:
         for sandbox in server.sandboxes.by_name.values():
             _relax(sandbox)

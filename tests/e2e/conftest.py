@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from ingestion.services.embedded_redis import NoRedisServer
+from ingestion.services.system.embedded_redis import NoRedisServer
 from tests.conftest import cannot_have
 from tests.e2e.browser import FLAGS, program
 from tests.e2e.live import PASSWORD, USER, Live, live_system

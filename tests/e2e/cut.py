@@ -29,14 +29,14 @@ class Wire:
         self._door = self._listen(self.port)
 
     def _listen(self, port: int) -> socket.socket:
-        door = socket.create_server(("127.0.0.1", port), backlog=50)
-        threading.Thread(target=self._let_in, args=(door,), daemon=True).start()
-        return door
+        listener = socket.create_server(("127.0.0.1", port), backlog=50)
+        threading.Thread(target=self._let_in, args=(listener,), daemon=True).start()
+        return listener
 
-    def _let_in(self, door: socket.socket) -> None:
+    def _let_in(self, listener: socket.socket) -> None:
         while True:
             try:
-                here, _ = door.accept()
+                here, _ = listener.accept()
             except OSError:
                 return  # it was cut
             self._lead(here)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ingestion.services import embedded_redis
+from ingestion.services.system import embedded_redis
 from tests.integration.system import ROOT, System, wait_for
 
 USER, PASSWORD = "operator", "correct horse battery"

@@ -36,8 +36,8 @@ def settle(page: Page, path: str) -> None:
     if path == "/" and page.locator(".board").count():
         expect(page.locator("#pool-state")).to_be_visible()
         expect(page.locator(".chart canvas").first).to_be_visible()
-        expect(page.locator(".fresh-crm").first).to_be_visible()
-    for closed in page.locator("details.door:not([open]) > summary").all()[:3]:
+        expect(page.locator("#promises-title")).to_be_visible()
+    for closed in page.locator("details.endpoint:not([open]) > summary").all()[:3]:
         closed.click()
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the dashboard's deeds have in common."""
+"""What the tests of the dashboard's actions have in common."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def confirm(dialog: Locator, name: str, *, reason: str = "asked by a test") -> N
 def empty_again(live: Live) -> None:
     """Nothing is paused, limited, waiting or running."""
     for crm in (None, "five9", "hubspot"):
-        live.call("resume", crm, actor="tests", reason="")
-    live.call("set_max_workers", 2, actor="tests", reason="")
+        live.call("resume", crm, change={"by": "tests"})
+    live.call("set_max_workers", 2, change={"by": "tests"})
     live.call("cancel_all")
     wait_for(lambda: not live.call("get_stats")["active_count"], what="an empty pool")

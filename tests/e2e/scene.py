@@ -18,9 +18,11 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from ingestion.models import RuleAct, SyncHistory
-from ingestion.services import audit, schedules
+from ingestion.pool.change import ChangeRequest
 from ingestion.services.automation import report
-from ingestion.services.routing import ROUTES, task_name
+from ingestion.services.requests.routing import ROUTES, task_name
+from ingestion.services.scheduling import schedules
+from ingestion.services.security import audit
 from ingestion.services.worker_pool import get_worker_pool
 from tests.e2e.live import NOBODY, OPERATOR, PASSWORD, VIEWER
 
@@ -48,15 +50,19 @@ def past() -> None:
     _findings()
     _records()
     for hours in (12, 24 * 7):
-        report.make(hours=hours, actor=LONG_NAME)
+        report.make(hours=hours, change=ChangeRequest(by=LONG_NAME))
 
 
 def queue(count: int) -> None:
     """Four run, ``count`` wait; a delayed and a held one beside them as soon as any waits."""
     pool = get_worker_pool()
-    pool.set_max_workers(len(BUSY), actor=OPERATOR, reason="month end")
-    pool.set_crm_limit("hubspot", 1, actor=OPERATOR, reason=HOSTILE)
-    pool.pause("gsheet", actor=LONG_NAME, reason="the sheet is being rewritten", expires_at=_in(90))
+    pool.set_max_workers(len(BUSY), change=ChangeRequest(by=OPERATOR, reason="month end"))
+    pool.set_crm_limit("hubspot", 1, change=ChangeRequest(by=OPERATOR, reason=HOSTILE))
+    pool.pause(
+        "gsheet",
+        change=ChangeRequest(by=LONG_NAME, reason="the sheet is being rewritten"),
+        expires_at=_in(90),
+    )
     for number, route in enumerate(BUSY):
         pool.submit_task(*route, {"max_records": LONG_STEPS, "batch_size": number + 1})
     names = cycle((OPERATOR, LONG_NAME, HOSTILE, "schedule 3"))
@@ -65,7 +71,7 @@ def queue(count: int) -> None:
     if count:
         pool.submit_task("hubspot", "deals", not_before=_in(45), requested_by=OPERATOR)
         held = pool.submit_task("genius", "job_change_order_items", requested_by=LONG_NAME)
-        pool.hold_task(held, actor=OPERATOR, reason=HOSTILE)
+        pool.hold_task(held, change=ChangeRequest(by=OPERATOR, reason=HOSTILE))
 
 
 def _in(minutes: float) -> datetime:
@@ -89,7 +95,10 @@ def _schedules() -> list[Any]:
         {"name": "salespro, off", "crm_source": "salespro", "model_name": "all", **by_clock}
         | {"enabled": False},
     ]
-    return [schedules.create(fields, actor=OPERATOR, reason="from the scene") for fields in given]
+    return [
+        schedules.create(fields, change=ChangeRequest(by=OPERATOR, reason="from the scene"))
+        for fields in given
+    ]
 
 
 def _runs(made: list[Any]) -> None:
@@ -167,12 +176,17 @@ def _findings() -> None:
 
 
 def _records() -> None:
-    audit.record("limit", actor=OPERATOR, target="worker pool", reason="night", before=2, after=5)
+    audit.record(
+        "limit",
+        change=ChangeRequest(by=OPERATOR, reason="night"),
+        target="worker pool",
+        before=2,
+        after=5,
+    )
     audit.record(
         "schedule_edit",
-        actor=LONG_NAME,
+        change=ChangeRequest(by=LONG_NAME, reason=HOSTILE),
         target="schedule 1",
-        reason=HOSTILE,
         before={"name": HOSTILE, "every": 15},
         after={"name": UNBROKEN, "every": 20},
     )
@@ -191,9 +205,8 @@ def _records() -> None:
     for attempt, how in ((1, "retry"), (2, "fail")):
         audit.record(
             how,
-            actor="celery@warehouse-7",
+            change=ChangeRequest(by="celery@warehouse-7", reason=ERRORS[attempt - 1]),
             target=str(task.worker_pool_task_id),
-            reason=ERRORS[attempt - 1],
             before={"attempt": attempt, "worker": "celery@warehouse-7"},
         )
 

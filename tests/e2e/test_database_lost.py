@@ -7,37 +7,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ingestion.services.embedded_redis import NoRedisServer
-from tests.conftest import POSTGRES_URL, cannot_have
+from ingestion.services.system.embedded_redis import NoRedisServer
+from tests.conftest import cannot_have
 from tests.e2e.conftest import logged_in
 from tests.e2e.cut import Wire
 from tests.e2e.live import Live, live_system
 from tests.e2e.operating import LONG, row
 from tests.e2e.watch import Watch
 from tests.integration.system import wait_for
+from tests.postgres import PostgresDatabases
 
 pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker, pytest.mark.postgres]
 
-expect.set_options(timeout=45_000)
-DATABASE = "test_dashboard_lost"
+# Longer than between two looks of a page that has been without an answer for a while.
+MENDED_MS = 45_000
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    """The URL of a new one on the real server."""
-    try:
-        admin = psycopg.connect(POSTGRES_URL, autocommit=True, connect_timeout=3)
-    except psycopg.OperationalError as problem:
-        cannot_have("PostgreSQL", problem)
-    admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-    admin.execute(f"CREATE DATABASE {DATABASE}")
-    yield f"{POSTGRES_URL.rsplit('/', 1)[0]}/{DATABASE}"
-    admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
-    admin.close()
+def database(postgres_databases: PostgresDatabases) -> Iterator[str]:
+    """The URL of an empty one on the real server."""
+    with postgres_databases.lend() as new_database:
+        yield new_database()
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +84,14 @@ def test_a_lost_database_is_told_with_the_age_of_the_data_and_recovers(
     expect(board).to_have_title("No news – Worker pool")
     expect(row(board, waits)).to_be_visible()  # what was known last
 
-    # A deed says why it was not done, and does not hang.
+    # An action says why it was not done, and does not hang.
     row(board, waits).get_by_role("button", name="Hold").click()
     dialog = board.get_by_role("dialog")
     dialog.get_by_role("button", name="Hold", exact=True).click()
     expect(dialog.get_by_role("alert")).to_contain_text("The database of the ledger")
 
     wire.mend()
-    expect(alert).to_be_hidden()
+    expect(alert).to_be_hidden(timeout=MENDED_MS)
     dialog.get_by_role("button", name="Hold", exact=True).click()
     expect(dialog).to_be_hidden()
     expect(board.locator("#held")).to_contain_text("Held")

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from redis import Redis
 
-from ingestion.sandbox.faults import Fault
-from ingestion.sandbox.server import SandboxServer
-from ingestion.services.embedded_redis import NoRedisServer
+from ingestion.services.system.embedded_redis import NoRedisServer
+from sandbox.faults.kinds import Fault
+from sandbox.serving.server import SandboxServer
 from tests.conftest import cannot_have
 from tests.e2e.conftest import logged_in, page_of
 from tests.e2e.live import Live, live_system
@@ -102,7 +102,7 @@ def metric(live: Live) -> str:
     )
     with urllib.request.urlopen(asked, timeout=10) as answer:
         text: str = answer.read().decode()
-    return "\n".join(line for line in text.splitlines() if "worker_pool_outside_runs{" in line)
+    return "\n".join(line for line in text.splitlines() if "worker_pool_direct_runs{" in line)
 
 
 def direct(live: Live) -> list[dict[str, Any]]:
@@ -122,7 +122,7 @@ def celery_states(live: Live) -> list[dict[str, Any]]:
 def test_a_direct_run_is_seen_everywhere_while_it_runs(
     page: Page, live: Live, hubspot: SandboxServer, schedule_id: int
 ) -> None:
-    hubspot.faults.put([Fault.parse("slow:always=hubspot")])
+    hubspot.faults.set([Fault.parse("slow:always=hubspot")])
     run = last_run(live, schedule_id, status="running")
 
     (in_shell,) = direct(live)
@@ -143,7 +143,7 @@ def test_a_direct_run_is_seen_everywhere_while_it_runs(
     expect(page.get_by_role("link", name="Running")).to_be_visible()
     assert last_run(live, schedule_id, status="running")["history_id"] == run["history_id"]
 
-    hubspot.faults.put([])
+    hubspot.faults.set([])
     ended = last_run(live, schedule_id, status="success")
     assert ended["history_id"] == run["history_id"]
     assert ended["records_processed"] > 0
@@ -154,7 +154,7 @@ def test_a_direct_run_is_seen_everywhere_while_it_runs(
 def test_a_failed_direct_run_has_failed_everywhere(
     page: Page, live: Live, hubspot: SandboxServer, schedule_id: int
 ) -> None:
-    hubspot.faults.put([Fault.parse("credentials:always=hubspot")])
+    hubspot.faults.set([Fault.parse("credentials:always=hubspot")])
     run = last_run(live, schedule_id, status="failed")
     live.call("switch_off", schedule_id)
     wait_for(lambda: celery_states(live), what="Celery's word")

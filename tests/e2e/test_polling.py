@@ -136,7 +136,9 @@ def test_asks_less_often_while_nothing_happens(asking: Asking) -> None:
     assert asking.asked_within(20) == 10
 
 
-def test_does_not_ask_in_a_hidden_tab_and_asks_at_once_when_it_is_seen(asking: Asking) -> None:
+def test_does_not_ask_in_a_hidden_tab_and_asks_at_once_when_it_is_seen(
+    asking: Asking,
+) -> None:
     asking.begin()
     asking.answer()
     asking.hide(True)

@@ -118,10 +118,10 @@ def test_what_started_meanwhile_is_named_and_left_alone(board: Page, live: Live)
     board.get_by_label("Update the page").select_option("0")
     for task_id in (starts, waits):
         box(board, task_id).check()
-    live.call("set_max_workers", 3, actor="tests", reason="")
+    live.call("set_max_workers", 3, change={"by": "tests"})
     wait_for(lambda: live.task(starts)["status"] == "running", what="the start")
 
-    dialog = change(board, "priority")
+    dialog = change(board, "prioritize")
     expect(dialog.get_by_role("status")).to_contain_text(
         "1 task of the 2 selected will get priority 10."
     )
@@ -137,7 +137,7 @@ def test_what_changes_while_the_dialog_is_open_is_counted_again(
     first, second = waiting(board)[:2]
     for task_id in (first, second):
         box(board, task_id).check()
-    dialog = change(board, "front")
+    dialog = change(board, "move_to_front")
     expect(dialog.get_by_role("status")).to_have_text("2 tasks will move to the front.")
     live.call("cancel_task", first)
     dialog.get_by_role("button", name="Move 2 tasks to the front").click()

@@ -19,6 +19,7 @@ import pytest
 
 from data_warehouse.environment import BASE_DIR
 from ingestion import runfile
+from tests.project_copy import copy_project
 
 pytestmark = pytest.mark.e2e
 
@@ -28,14 +29,20 @@ PROGRAMS = {"guard", "redis", "sandbox", "worker", "beat", "web"}
 
 @dataclass
 class Up:
-    """One clone's data, and the ``up`` that runs on it."""
+    """One clone's data, and the ``up`` that runs on it. ``project`` is where its code is."""
 
     folder: Path
     process: subprocess.Popen[str] | None = None
+    project: Path = BASE_DIR
 
     @property
     def var_dir(self) -> Path:
         return self.folder / "var"
+
+    @property
+    def errors(self) -> Path:
+        """What ``up`` printed to stderr."""
+        return self.folder / "up.err"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -51,10 +58,10 @@ class Up:
 
     def start(self, *arguments: str) -> str:
         """Start it and wait until it is ready; what it printed to stdout so far."""
-        with (self.folder / "up.err").open("a") as errors:
+        with self.errors.open("a") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up", *arguments],
-                cwd=BASE_DIR,
+                cwd=self.project,
                 env=self.environment,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -67,12 +74,12 @@ class Up:
             printed += line
             if line.startswith("Press Ctrl-C"):
                 return printed
-        pytest.fail(f"up ended before it was ready: {(self.folder / 'up.err').read_text()}")
+        pytest.fail(f"up ended before it was ready: {self.errors.read_text()}")
 
     def manage(self, *arguments: str, timeout: float = PATIENCE_SECONDS) -> Any:
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=BASE_DIR,
+            cwd=self.project,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -125,7 +132,7 @@ def new_up(tmp_path: Path) -> Iterator[Up]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     up = Up(tmp_path_factory.mktemp("up"))
-    up.start("--rows", "5")
+    up.start("--rows", "5", "--empty")
     yield up
     if up.process and up.process.poll() is None:
         up.end(signal.SIGTERM)
@@ -228,3 +235,21 @@ def test_wrong_settings_are_all_named_and_nothing_starts(new_up: Up) -> None:
     ):
         assert name in answer.stderr
     assert not runfile.path_in(new_up.var_dir).exists()
+
+
+def test_without_a_sandbox_up_says_so_and_starts_the_rest(tmp_path: Path) -> None:
+    """As whoever installed the wheel has it: the product without its tool of development."""
+    project = tmp_path / "project"
+    copy_project(project, without="sandbox")
+    up = Up(tmp_path, project=project)
+    try:
+        up.start()
+
+        assert "there is no sandbox in this installation" in up.errors.read_text()
+        assert {p["name"] for p in up.status()["processes"]} == PROGRAMS - {"sandbox"}
+        assert up.manage("crm_sandbox").returncode == 1
+        answer = up.manage("manage_worker_pool", "submit", "hubspot", "owners", "--wait")
+        assert "HUBSPOT_ACCESS_TOKEN" in answer.stdout + answer.stderr
+    finally:
+        code = up.end(signal.SIGINT)
+    assert code == 0

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from ingestion.management.sync import SyncCommand
-from ingestion.services.sync_runner import RunHandle
+from ingestion.services.runs.runner import RunHandle
 from tests.fakeapp.management.commands.sync_five9_contacts import write_down
 
 STUCK_SECONDS = 300

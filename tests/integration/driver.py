@@ -18,9 +18,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from ingestion.models import AuditRecord, SyncHistory
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.task import WorkerTask
-from ingestion.services import dispatch, schedules
-from ingestion.services.standard_schedules import STANDARD, fields_of
+from ingestion.services.scheduling import schedules
+from ingestion.services.scheduling.standard import STANDARD, fields_of
+from ingestion.services.tasks import dispatch
 from ingestion.services.worker_pool import get_worker_pool
 
 
@@ -42,6 +44,10 @@ def actors(task_id: str) -> dict[str, str]:
 
 def findings() -> dict[str, Any]:
     return get_worker_pool().examine().to_dict()
+
+
+def why_waiting(task_id: str) -> dict[str, Any]:
+    return get_worker_pool().explain(task_id).reason.to_dict()
 
 
 def send_again(task_id: str) -> None:
@@ -76,7 +82,7 @@ def add_operator(name: str, password: str) -> None:
 
 
 def add_schedule(fields: dict[str, Any]) -> int:
-    return int(schedules.create(fields, actor="tests").pk)
+    return int(schedules.create(fields, change=ChangeRequest(by="tests")).pk)
 
 
 def schedule(schedule_id: int) -> dict[str, Any]:
@@ -84,11 +90,11 @@ def schedule(schedule_id: int) -> dict[str, Any]:
 
 
 def switch_off(schedule_id: int) -> None:
-    schedules.set_enabled(schedule_id, False, actor="tests")
+    schedules.set_enabled(schedule_id, False, change=ChangeRequest(by="tests"))
 
 
 def delete_schedule(schedule_id: int) -> None:
-    schedules.delete(schedule_id, actor="tests")
+    schedules.delete(schedule_id, change=ChangeRequest(by="tests"))
 
 
 def load_crowd(every_seconds: int) -> None:
@@ -124,7 +130,7 @@ def past_runs(crm_source: str, sync_type: str, number: int, seconds: float) -> N
 
 def raise_limit_and_start_nothing(number: int) -> None:
     """As if whoever raised it had died before the next step."""
-    get_worker_pool()._store.set_limit(number, by="tests")
+    get_worker_pool()._store.set_limit(number, change=ChangeRequest(by="tests"))
 
 
 def submit_and_roll_back() -> str:
@@ -142,6 +148,7 @@ OWN = {
         audited,
         actors,
         findings,
+        why_waiting,
         send_again,
         delay,
         take_a_message_and_die,
@@ -170,6 +177,8 @@ def plain(value: Any) -> Any:
 def main() -> None:
     for line in sys.stdin:
         verb, args, kwargs = json.loads(line)
+        if "change" in kwargs:
+            kwargs["change"] = ChangeRequest(**kwargs["change"])
         try:
             call = OWN.get(verb) or getattr(get_worker_pool(), verb)
             answer = {"ok": plain(call(*args, **kwargs))}

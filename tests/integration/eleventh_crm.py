@@ -1,7 +1,7 @@
 """The life of new CRMs in a project of their own: check, load, change, load again, compare.
 
-``python -m tests.integration.eleventh_crm NAME [NAME ...]`` runs in the project's folder, plays the
-CRMs by their stand-ins and prints what happened to each as JSON.
+``python -m tests.integration.eleventh_crm NAME [NAME ...]`` runs in the project's folder, serves the
+CRMs by the sandbox and prints what happened to each as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROWS = 40
 
 def main(*names: str) -> None:
     django.setup()
-    from ingestion.sandbox.server import SandboxServer
+    from sandbox.serving.server import SandboxServer
 
     call_command("migrate", verbosity=0)
     with SandboxServer(
@@ -33,11 +33,11 @@ def main(*names: str) -> None:
 
 
 def life_of(name: str, server: Any) -> dict[str, Any]:
-    from ingestion.services.crm_check import check_crms
-    from ingestion.services.routing import resolve
+    from ingestion.services.requests.routing import resolve
+    from ingestion.services.runs.check import check_crms
 
     route = resolve(name, "customers")
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "command": route.command,
         "has_task": route.task_name in current_app.tasks,
         "checks": {check.model: check.state for check in check_crms([name])},
@@ -51,24 +51,24 @@ def life_of(name: str, server: Any) -> dict[str, Any]:
         "again": load(name),
     }
     if server.sandboxes.by_name[name].wsgi() is not None:
-        told["with_a_new_column"] = load_with_fault(name, server, "column")
-    return told
+        found["with_a_new_column"] = load_with_fault(name, server, "column")
+    return found
 
 
 def load_with_fault(name: str, server: Any, fault: str) -> dict[str, int]:
-    """What a full run counts while the stand-in has a fault."""
-    from ingestion.sandbox.faults import Fault
+    """What a full run counts while the sandbox has a fault."""
+    from sandbox.faults.injector import Fault
 
-    server.faults.put([Fault(fault, name, None)])
+    server.faults.set([Fault(fault, name, None)])
     try:
         return load(name, full=True)
     finally:
-        server.faults.put([])
+        server.faults.set([])
 
 
 def load(name: str, **options: Any) -> dict[str, int]:
     """What ``sync_<name>_all`` has counted."""
-    from ingestion.services.sync_runner import RunHandle
+    from ingestion.services.runs.runner import RunHandle
     from ingestion.sync.common.progress import SilentReporter
 
     handle = RunHandle(SilentReporter())
@@ -78,7 +78,7 @@ def load(name: str, **options: Any) -> dict[str, int]:
 
 
 def is_equal(name: str) -> bool:
-    from ingestion.services.verification import verify
+    from ingestion.services.runs.verification import verify
     from ingestion.sync.common.progress import SilentReporter
 
     return all(report.is_equal for report in verify(name, None, SilentReporter()))

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ingestion.services.embedded_redis import EmbeddedRedis
+from ingestion.services.system.embedded_redis import EmbeddedRedis
+from tests.ledger_file import write_ledger
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 60.0
@@ -55,7 +56,7 @@ class System:
         self._env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DJANGO")},
             "DJANGO_SETTINGS_MODULE": "tests.settings_worker",
-            "DATABASE_URL": f"sqlite:///{self.folder / 'ledger.sqlite3'}",
+            "DATABASE_URL": f"sqlite:///{self.ledger_file}",
             "CACHE_URL": self.redis.url(1),
             "CELERY_BROKER_URL": self.redis.url(0),
             "VAR_DIR": str(self.folder / "var"),
@@ -68,10 +69,16 @@ class System:
             **self.environment,
         }
 
+    @property
+    def ledger_file(self) -> Path:
+        return self.folder / "ledger.sqlite3"
+
     def prepare(self) -> None:
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=self._env, check=True
-        )
+        if "DATABASE_URL" in self.environment:
+            migrate = [sys.executable, "manage.py", "migrate", "-v0"]
+            subprocess.run(migrate, cwd=ROOT, env=self._env, check=True)
+        else:
+            write_ledger(self.ledger_file)
         self._driver = subprocess.Popen(
             [sys.executable, "-m", "tests.program", "tests.integration.driver"],
             cwd=ROOT,
@@ -93,13 +100,21 @@ class System:
             raise DriverError(answer["error"])
         return answer["ok"]
 
-    def start_worker(self) -> None:
-        """In a session of its own, so that it can be killed whole."""
+    @property
+    def process_environment(self) -> dict[str, str]:
+        """That of every process of the system."""
+        return dict(self._env)
+
+    def start_worker(self, *options: str, **environment: str) -> None:
+        """In a session of its own, so that it can be killed whole. ``options`` of celery worker."""
         log = (self.folder / "worker.log").open("ab")
         self.worker = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "data_warehouse", "worker", "-l", "INFO"],
+            [
+                *(sys.executable, "-m", "celery", "-A", "data_warehouse"),
+                *("worker", "-l", "INFO", *options),
+            ],
             cwd=ROOT,
-            env=self._env,
+            env={**self._env, **environment},
             stdout=log,
             stderr=log,
             start_new_session=True,

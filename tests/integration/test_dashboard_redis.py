@@ -12,12 +12,12 @@ from redis import Redis
 
 from ingestion.models import SyncHistory
 from ingestion.pool.keys import PoolKeys
-from ingestion.pool.redis_store import RedisPoolStore
+from ingestion.pool.redis.store import RedisPoolStore
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import WorkerTask
-from ingestion.services import dashboard
-from ingestion.services.embedded_redis import EmbeddedRedis
-from ingestion.services.shared_answers import SharedAnswers
+from ingestion.services.infra.response_cache import SharedAnswers
+from ingestion.services.reporting import dashboard
+from ingestion.services.system.embedded_redis import EmbeddedRedis
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.people import forget_answers
 

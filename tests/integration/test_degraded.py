@@ -19,12 +19,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from ingestion.models import AuditRecord, PoolReferee, SyncHistory
+from ingestion.models import ActiveStoreState, AuditRecord, SyncHistory
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import AlreadyConfirmed, AlreadyFinished
 from ingestion.pool.task import TaskStatus, utc_now
-from ingestion.services import referee_changes, who_decides
+from ingestion.services.failover import active_store, transitions
 from ingestion.services.worker_pool import use_worker_pool
-from tests.integration.referee_bench import RefereeBench, epoch, referee_bench
+from tests.integration.failover_testbed import FailoverTestbed, epoch, failover_testbed
 from tests.integration.system import wait_for
 from tests.unit.pool_shell import manage
 
@@ -34,8 +35,8 @@ LONGEST_CALL_SECONDS = 2.0
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[RefereeBench]:
-    with referee_bench(tmp_path) as bench:
+def bench(tmp_path: Path) -> Iterator[FailoverTestbed]:
+    with failover_testbed(tmp_path) as bench:
         yield bench
 
 
@@ -44,7 +45,7 @@ def actions() -> list[str]:
     return list(about.values_list("action", flat=True))
 
 
-def three(bench: RefereeBench) -> list[str]:
+def three(bench: FailoverTestbed) -> list[str]:
     """Two held, one waits."""
     ids = [bench.submit() for _ in range(3)]
     for task_id in ids[:2]:
@@ -52,13 +53,13 @@ def three(bench: RefereeBench) -> list[str]:
     return ids
 
 
-def test_what_waits_in_the_quiet_time_says_why(bench: RefereeBench, settings: Any) -> None:
+def test_what_waits_in_the_quiet_time_says_why(bench: FailoverTestbed, settings: Any) -> None:
     """A real server has gone; the command line, the JSON and the metrics say the same."""
     settings.METRICS_NETWORKS = [ip_network("127.0.0.1/32")]
     bench.pool.snapshot()
     bench.server.stop()
     assert bench.is_degraded()
-    PoolReferee.objects.update(quiet_until=utc_now() + timedelta(minutes=5))
+    ActiveStoreState.objects.update(quiet_until=utc_now() + timedelta(minutes=5))
     task_id = bench.submit()
     with use_worker_pool(bench.pool):
         explained = manage("explain", task_id, "--json").shape
@@ -71,7 +72,7 @@ def test_what_waits_in_the_quiet_time_says_why(bench: RefereeBench, settings: An
 
 
 class TestEveryVerb:
-    def test_a_submission_is_accepted_and_runs(self, bench: RefereeBench) -> None:
+    def test_a_submission_is_accepted_and_runs(self, bench: FailoverTestbed) -> None:
         bench.lose_redis()
         first, second, third = (bench.submit() for _ in range(3))
         assert bench.broker.ids == [first, second]
@@ -81,7 +82,7 @@ class TestEveryVerb:
         assert bench.row(first).status == "success"
         assert bench.row(third).status == "running"
 
-    def test_what_ran_goes_on_and_the_limit_holds(self, bench: RefereeBench) -> None:
+    def test_what_ran_goes_on_and_the_limit_holds(self, bench: FailoverTestbed) -> None:
         first, second, third = three(bench)
         bench.lose_redis()
         assert bench.pool.process_queue() == 0
@@ -90,7 +91,7 @@ class TestEveryVerb:
         bench.finish(first)
         assert {t.id for t in bench.pool.get_active_tasks()} == {second, third}
 
-    def test_order_priority_and_delay_hold(self, bench: RefereeBench) -> None:
+    def test_order_priority_and_delay_hold(self, bench: FailoverTestbed) -> None:
         three(bench)
         low, high = bench.submit(), bench.submit(priority=9)
         later = bench.submit(not_before=utc_now() + timedelta(hours=1))
@@ -106,35 +107,35 @@ class TestEveryVerb:
         ]
         assert before == [high, before[1], low, later]
 
-    def test_cancelling_works_and_is_audited_with_its_actor(self, bench: RefereeBench) -> None:
+    def test_cancelling_works_and_is_audited_with_its_actor(self, bench: FailoverTestbed) -> None:
         held, _, queued = three(bench)
         bench.lose_redis()
-        assert bench.pool.cancel_task(queued, actor="ann", reason="no need")
-        assert bench.pool.cancel_task(held, actor="bob")
+        assert bench.pool.cancel_task(queued, change=ChangeRequest(by="ann", reason="no need"))
+        assert bench.pool.cancel_task(held, change=ChangeRequest(by="bob"))
         assert bench.row(queued).status == "cancelled"
         assert AuditRecord.objects.get(target=queued, action="cancel").actor == "ann"
         assert bench.pool.renew_lease(held, attempt=1).cancel_requested_at is not None
 
-    def test_a_request_to_stop_of_before_is_still_heard(self, bench: RefereeBench) -> None:
+    def test_a_request_to_stop_of_before_is_still_heard(self, bench: FailoverTestbed) -> None:
         held, *_ = three(bench)
-        bench.pool.cancel_task(held, actor="bob", reason="too slow")
+        bench.pool.cancel_task(held, change=ChangeRequest(by="bob", reason="too slow"))
         bench.lose_redis()
         task = bench.pool.renew_lease(held, attempt=1)
         assert task.cancel_requested_at is not None
         assert task.error_message == "Cancelled by bob: too slow"
 
-    def test_the_limit_can_be_changed_and_stays(self, bench: RefereeBench) -> None:
+    def test_the_limit_can_be_changed_and_stays(self, bench: FailoverTestbed) -> None:
         ids = [bench.submit() for _ in range(4)]
-        bench.pool.set_max_workers(3, actor="ann")
+        bench.pool.set_max_workers(3, change=ChangeRequest(by="ann"))
         bench.lose_redis()
         assert bench.pool.get_max_workers() == 3
-        bench.pool.set_max_workers(4, actor="bob")
+        bench.pool.set_max_workers(4, change=ChangeRequest(by="bob"))
         assert len(bench.broker.ids) == len(ids)
         bench.bring_redis_back()
         limit = bench.pool.snapshot().limit
         assert (limit.max_workers, limit.set_by) == (4, "bob")
 
-    def test_a_message_that_comes_twice_runs_once(self, bench: RefereeBench) -> None:
+    def test_a_message_that_comes_twice_runs_once(self, bench: FailoverTestbed) -> None:
         bench.lose_redis()
         task_id = bench.submit()
         bench.confirm(task_id, token="one")
@@ -142,7 +143,7 @@ class TestEveryVerb:
         with pytest.raises(AlreadyConfirmed):
             bench.confirm(task_id, token="two")
 
-    def test_a_lost_worker_is_noticed(self, bench: RefereeBench) -> None:
+    def test_a_lost_worker_is_noticed(self, bench: FailoverTestbed) -> None:
         held, _, waiting = three(bench)
         bench.lose_redis()
         store = bench.store._ledger
@@ -174,7 +175,7 @@ class TestEveryVerb:
         ],
     )
     def test_it_goes_on(
-        self, bench: RefereeBench, verb: Callable[[RefereeBench, str], object]
+        self, bench: FailoverTestbed, verb: Callable[[FailoverTestbed, str], object]
     ) -> None:
         """Each may be the first to notice."""
         held, *_ = three(bench)
@@ -187,7 +188,7 @@ class TestEveryVerb:
 
 
 class TestTheStatus:
-    def test_it_says_since_when_and_why(self, bench: RefereeBench) -> None:
+    def test_it_says_since_when_and_why(self, bench: FailoverTestbed) -> None:
         before = utc_now()
         assert not bench.is_degraded()
         bench.lose_redis()
@@ -200,10 +201,10 @@ class TestTheStatus:
         assert (snapshot.degraded, snapshot.degraded_since, snapshot.state) == (
             False,
             None,
-            "available",
+            "unknown",  # no worker is online
         )
 
-    def test_the_command_says_it_in_words_and_in_json(self, bench: RefereeBench) -> None:
+    def test_the_command_says_it_in_words_and_in_json(self, bench: FailoverTestbed) -> None:
         bench.lose_redis()
         with use_worker_pool(bench.pool):
             assert "Degraded: since " in manage("status").out
@@ -214,7 +215,7 @@ class TestTheStatus:
         assert shape["degraded_since"]
 
     def test_each_change_is_one_line_and_one_record(
-        self, bench: RefereeBench, caplog: pytest.LogCaptureFixture
+        self, bench: FailoverTestbed, caplog: pytest.LogCaptureFixture
     ) -> None:
         bench.submit()
         other = bench.another_process()
@@ -227,7 +228,7 @@ class TestTheStatus:
         assert sum(line.startswith("the pool is no longer degraded") for line in said) == 1
         assert actions() == ["build", "degrade", "recover"]
 
-    def test_another_process_knows_it_too(self, bench: RefereeBench) -> None:
+    def test_another_process_knows_it_too(self, bench: FailoverTestbed) -> None:
         other = bench.another_process()
         other.snapshot()
         bench.lose_redis()
@@ -236,7 +237,7 @@ class TestTheStatus:
 
 
 class TestTheWayBack:
-    def test_everything_is_in_redis_again(self, bench: RefereeBench) -> None:
+    def test_everything_is_in_redis_again(self, bench: FailoverTestbed) -> None:
         first, second, third = three(bench)
         bench.lose_redis()
         fourth = bench.submit(priority=3, parameters={"full": True})
@@ -250,7 +251,7 @@ class TestTheWayBack:
         assert bench.redis.zcard(bench.keys.active) == 2
         assert bench.run_some(1) == [fourth]
 
-    def test_an_old_state_that_is_still_there_is_replaced(self, bench: RefereeBench) -> None:
+    def test_an_old_state_that_is_still_there_is_replaced(self, bench: FailoverTestbed) -> None:
         """Redis was only cut off: what it holds is from before."""
         first, second, third = three(bench)
         frozen = bench.server.running.process
@@ -268,7 +269,7 @@ class TestTheWayBack:
         assert {t.id for t in bench.pool.get_active_tasks()} == {second, third}
         assert bench.task(first).status == TaskStatus.COMPLETED
 
-    def test_what_no_worker_could_be_told_is_sent_again(self, bench: RefereeBench) -> None:
+    def test_what_no_worker_could_be_told_is_sent_again(self, bench: FailoverTestbed) -> None:
         bench.lose_redis()
         bench.broker.error = OSError("the broker is away too")
         task_id = bench.submit()
@@ -279,18 +280,18 @@ class TestTheWayBack:
         assert bench.broker.sent == [(task_id, 1)]
 
     def test_a_redis_that_comes_and_goes_is_trusted_less_and_less(
-        self, bench: RefereeBench
+        self, bench: FailoverTestbed
     ) -> None:
         stays = []
         for _ in range(3):
             bench.server.stop()
             assert bench.is_degraded()
-            seen = who_decides.in_force()
+            seen = active_store.in_force()
             stays.append(round((seen.stays_until - seen.since).total_seconds(), 1))
             bench.bring_redis_back()
         assert stays == [0.2, 0.4, 0.8]
 
-    def test_a_server_that_takes_no_writes_is_not_back(self, bench: RefereeBench) -> None:
+    def test_a_server_that_takes_no_writes_is_not_back(self, bench: FailoverTestbed) -> None:
         bench.lose_redis()
         bench.server.start()
         bench.redis.config_set("maxmemory", 1)
@@ -302,12 +303,12 @@ class TestTheWayBack:
 
 class TestBoundedWaits:
     @pytest.fixture(autouse=True)
-    def _usual_stay(self, bench: RefereeBench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(referee_changes, "STAY_SECONDS", 5)
+    def _usual_stay(self, bench: FailoverTestbed, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(transitions, "STAY_SECONDS", 5)
 
     @pytest.mark.parametrize("verb", ["submit", "snapshot", "renew", "finish"])
     def test_a_server_that_does_not_answer_costs_less_than_two_seconds(
-        self, bench: RefereeBench, verb: str
+        self, bench: FailoverTestbed, verb: str
     ) -> None:
         held, *_ = three(bench)
         calls: dict[str, Callable[[], object]] = {
@@ -328,7 +329,7 @@ class TestBoundedWaits:
         finally:
             frozen.send_signal(signal.SIGCONT)
 
-    def test_ten_thousand_that_wait_cost_no_more_than_ten(self, bench: RefereeBench) -> None:
+    def test_ten_thousand_that_wait_cost_no_more_than_ten(self, bench: FailoverTestbed) -> None:
         def queries() -> int:
             with CaptureQueriesContext(connection) as captured:
                 task_id = bench.submit()
@@ -342,18 +343,14 @@ class TestBoundedWaits:
         bench.submit_many(10)
         bench.pool.process_queue()
         few = queries()
-        copies = [
-            replace_row(SyncHistory.objects.filter(pool_status="queued").first(), n)
-            for n in range(10_000)
-        ]
-        SyncHistory.objects.bulk_create(copies)
+        queued = SyncHistory.objects.filter(pool_status="queued").first()
+        assert queued is not None
+        SyncHistory.objects.bulk_create(copy_of(queued, n) for n in range(10_000))
         assert queries() <= 2 * few
         assert bench.pool.snapshot().queued_count > 10_000
 
 
-def replace_row(row: SyncHistory, number: int) -> SyncHistory:
-    row.pk = None
-    row._state.adding = True
-    row.worker_pool_task_id = f"copy-{number}"
-    row.queued_us += number
-    return SyncHistory(**{f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields})
+def copy_of(row: SyncHistory, number: int) -> SyncHistory:
+    values = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields}
+    own = {"id": None, "worker_pool_task_id": f"copy-{number}"}
+    return SyncHistory(**values | own | {"queued_us": row.queued_us + number})

@@ -11,8 +11,9 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from ingestion.pool.task import WorkerTask
-from ingestion.services import dispatch, embedded_redis
-from ingestion.services.embedded_redis import EmbeddedRedis
+from ingestion.services.system import embedded_redis
+from ingestion.services.system.embedded_redis import EmbeddedRedis
+from ingestion.services.tasks import dispatch
 
 pytestmark = pytest.mark.redis
 
@@ -31,10 +32,9 @@ TASK = WorkerTask(
 def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedRedis]:
     server = embedded_redis.start(tmp_path, durable=False)
     monkeypatch.setenv("CELERY_BROKER_URL", server.url(0))
-    dispatch.forget_connections()
+    monkeypatch.setattr(dispatch, "_pools", {})
     dispatch.send(TASK)
     yield server
-    dispatch.forget_connections()
     server.process.send_signal(signal.SIGCONT)
     server.stop()
 

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError
 
-from ingestion.services import embedded_redis
+from ingestion.services.system import embedded_redis
 
 pytestmark = pytest.mark.redis
 

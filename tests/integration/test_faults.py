@@ -16,14 +16,11 @@ import pytest
 from django.core.management import call_command
 
 from ingestion.models import SyncHistory
-from ingestion.sandbox.faults import Fault
-from ingestion.sandbox.registry import sandbox_classes
-from ingestion.sandbox.server import SandboxServer
-from ingestion.services import sources
-from ingestion.services.secrets import mask
-from ingestion.services.sync_runner import RunHandle
-from ingestion.services.task_run import TaskFailed, run_task
-from ingestion.services.verification import ModelReport, verify
+from ingestion.services.runs import sources
+from ingestion.services.runs.runner import RunHandle
+from ingestion.services.runs.verification import ModelReport, verify
+from ingestion.services.security.secrets import mask
+from ingestion.services.worker.execute import TaskFailed, run_task
 from ingestion.sync.common.errors import (
     CredentialsError,
     PermanentError,
@@ -35,6 +32,10 @@ from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.common.rate_limit import Rate
 from ingestion.sync.common.run import SyncResult
 from ingestion.sync.common.source import Crm
+from ingestion.sync.hubspot import api as hubspot_api
+from sandbox.faults.kinds import Fault
+from sandbox.serving.registry import sandbox_classes
+from sandbox.serving.server import SandboxServer
 from tests.crms.world import sandboxes
 from tests.few_models import NoLimiter, know_only, with_few_models
 from tests.unit.pool_fixtures import Bench
@@ -69,14 +70,14 @@ def ends() -> Iterator[None]:
 
 @dataclass
 class World:
-    """One CRM's stand-in, and a warehouse that all tests of the CRM share."""
+    """One CRM's sandbox, and a warehouse that all tests of the CRM share."""
 
     crm: Crm
     server: SandboxServer
     is_loaded: bool = False
 
     def put(self, *faults: str) -> None:
-        self.server.faults.put(Fault.parse(f"{fault}={self.crm.name}") for fault in faults)
+        self.server.faults.set(Fault.parse(f"{fault}={self.crm.name}") for fault in faults)
 
     def run(self) -> SyncResult:
         handle = RunHandle(SilentReporter())
@@ -118,8 +119,6 @@ def served(
 
 def _hasten(sandbox: Any) -> None:
     """What a CRM itself tells to wait is short here."""
-    if sandbox.name == "hubspot":
-        sandbox.retry_after_ms = 20
     if sandbox.name == "five9":
         limits = dict.fromkeys(("Query", "ReportRequest", "RetrieveReport"), 100_000)
         sandbox.limits.limits = {1: limits}
@@ -130,6 +129,8 @@ def world(
     served: tuple[World, Path], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
     made, folder = served
+    monkeypatch.setattr(hubspot_api, "TEN_SECONDS", 0.02)
+    monkeypatch.setattr(hubspot_api, "ONE_SECOND", 0.02)
     settings.WAREHOUSE_URL = f"sqlite:///{folder / 'warehouse.sqlite3'}"
     settings.WAREHOUSE_PIPELINES_DIR = str(folder / "pipelines")
     settings.CRM_ENVIRONMENT = made.server.settings

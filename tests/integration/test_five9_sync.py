@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from django.core.management import call_command
 
 from ingestion.models import SyncHistory
-from ingestion.sandbox.five9.sandbox import REPORT_FOLDER, REPORT_NAME
-from ingestion.sandbox.server import SandboxServer
-from ingestion.services.sync_runner import RunHandle
-from ingestion.services.verification import ModelReport, verify
+from ingestion.services.runs.runner import RunHandle
+from ingestion.services.runs.verification import ModelReport, verify
 from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.common.run import SyncResult
 from ingestion.sync.common.warehouse import Warehouse
+from ingestion.sync.load.tables.stored import StoredTable
+from sandbox.crms.five9.service import REPORT_FOLDER, REPORT_NAME
+from sandbox.serving.server import SandboxServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -105,7 +105,7 @@ def test_a_report_makes_runs_small_and_a_full_run_finds_what_went(setup: Setup) 
 
 def test_contacts_beyond_the_limit_of_a_lookup_all_arrive(setup: Setup) -> None:
     setup.configure(FIVE9_RECORD_LIMIT="25")
-    setup.sandbox.habits.record_limit = 25
+    setup.sandbox.behavior.record_limit = 25
 
     assert setup.sync().total("created") == ROWS
     assert setup.differences().is_equal
@@ -114,17 +114,19 @@ def test_contacts_beyond_the_limit_of_a_lookup_all_arrive(setup: Setup) -> None:
 def test_the_warehouse_has_the_types_that_the_domain_declares(setup: Setup, settings: Any) -> None:
     setup.sync()
     warehouse = Warehouse(settings.WAREHOUSE_URL)
-    types = warehouse.dataset("five9").columns_of("contacts")
+    types = StoredTable.read(warehouse.dataset("five9"), "contacts").types
     warehouse.close()
-
-    assert isinstance(types["zip"], sa.String)
-    assert isinstance(types["number1"], sa.String)
-    assert isinstance(types["contact_id"], sa.String)
-    assert isinstance(types["attempts"], sa.Integer)
-    assert isinstance(types["deal_value"], sa.Numeric)
-    assert isinstance(types["birth_date"], sa.Date)
-    assert isinstance(types["best_time_to_call"], sa.Time)
-    assert isinstance(types["opted_in"], sa.Boolean)
-    assert isinstance(types["appointment_date_and_time"], sa.DateTime)
-    assert isinstance(types["hub_spot_contact_id"], sa.String)
+    wanted = {
+        "zip": "text",
+        "number1": "text",
+        "contact_id": "text",
+        "attempts": "bigint",
+        "deal_value": "decimal",
+        "birth_date": "date",
+        "best_time_to_call": "time",
+        "opted_in": "bool",
+        "appointment_date_and_time": "timestamp",
+        "hub_spot_contact_id": "text",
+    }
+    assert {name: types[name] for name in wanted} == wanted
     assert "_misfits" not in types

@@ -13,16 +13,17 @@ import sqlalchemy as sa
 from django.core.management import call_command
 
 from ingestion.models import SyncHistory
-from ingestion.sandbox.hubspot import HubspotSandbox
-from ingestion.sandbox.hubspot.catalog import LINKS, PROPERTIES
-from ingestion.sandbox.hubspot.portal import Portal
-from ingestion.sandbox.server import SandboxServer
-from ingestion.services.sync_runner import RunHandle
-from ingestion.services.verification import verify
+from ingestion.services.runs.runner import RunHandle
+from ingestion.services.runs.verification import verify
 from ingestion.sync.common.errors import CredentialsError
 from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.common.run import SyncResult
 from ingestion.sync.common.warehouse import Warehouse
+from ingestion.sync.load.tables.stored import StoredTable
+from sandbox.crms.hubspot import HubspotSandbox
+from sandbox.crms.hubspot.catalog import LINKS, PROPERTIES
+from sandbox.crms.hubspot.portal import Portal
+from sandbox.serving.server import SandboxServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,7 +96,8 @@ class Setup:
     def rows_of(self, table: str, key: tuple[str, ...], names: tuple[str, ...]) -> dict[Any, Any]:
         warehouse = Warehouse(self.warehouse_url)
         dataset = warehouse.dataset("hubspot")
-        landed = sa.Table(table, sa.MetaData(), schema=dataset.schema, autoload_with=dataset.engine)
+        landed = StoredTable.read(dataset, table).table
+        assert landed is not None
         live = sa.select(landed).where(landed.c["_deleted_at"].is_(None))
         with dataset.engine.connect() as connection:
             rows = [dict(row) for row in connection.execute(live).mappings()]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.system import ROOT
+from tests.ledger_file import write_ledger
 
 CROWD, EACH, LIMIT = 3, 10, 2
 
@@ -35,16 +36,17 @@ def test_the_limit_holds_and_nothing_runs_twice(
     new_database: Callable[[], str]
     if kind == "postgres":
         new_database = request.getfixturevalue("postgres_database")
-        url = new_database()
+        env = environment(tmp_path, new_database())
+        migrate = [sys.executable, "manage.py", "migrate", "-v0"]
+        subprocess.run(migrate, cwd=ROOT, env=env, check=True)
     else:
-        url = f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
-    env = environment(tmp_path, url)
+        write_ledger(tmp_path / "ledger.sqlite3")
+        env = environment(tmp_path, f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
     (tmp_path / "runs.jsonl").touch()
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True)
     words = [str(EACH), str(CROWD * EACH), str(LIMIT)]
     crowd = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.program", "tests.integration.ledger_crowd", *words],
+            [sys.executable, "-m", "tests.program", "tests.integration.ledger_load", *words],
             cwd=ROOT,
             env=env,
         )

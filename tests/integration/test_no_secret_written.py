@@ -1,17 +1,13 @@
-"""Credentials are planted for all ten CRMs, syncs run well and badly through every door, and then
+"""Credentials are planted for all ten CRMs, syncs run well and badly through every entry point, and then
 everything that was written is searched for them."""
 
 from __future__ import annotations
 
 import base64
-import copy
 import json
-import logging
-import logging.config
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,21 +17,23 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from ingestion.models import SyncHistory
-from ingestion.sandbox import arrivy, callrail, gsheet, leadconduit, marketsharp, salesrabbit
-from ingestion.sandbox.base import SandboxConf
-from ingestion.sandbox.faults import Fault
-from ingestion.sandbox.five9 import sandbox as five9
-from ingestion.sandbox.genius import GeniusSandbox
-from ingestion.sandbox.hubspot import face as hubspot
-from ingestion.sandbox.registry import sandbox_classes
-from ingestion.sandbox.salespro import athena, leap
-from ingestion.sandbox.server import SandboxServer
-from ingestion.services.secret_forms import pattern_of
-from ingestion.services.sync_runner import RunHandle
-from ingestion.services.task_run import TaskFailed, run_task
+from ingestion.services.breakers import breaker
+from ingestion.services.runs.runner import RunHandle
+from ingestion.services.security.secret_forms import pattern_of
+from ingestion.services.worker.execute import TaskFailed, run_task
 from ingestion.sync.common.errors import SyncError
 from ingestion.sync.common.progress import SilentReporter
+from sandbox.base import SandboxConf
+from sandbox.crms import arrivy, callrail, gsheet, leadconduit, marketsharp, salesrabbit
+from sandbox.crms.five9 import service as five9
+from sandbox.crms.genius import GeniusSandbox
+from sandbox.crms.hubspot import api as hubspot
+from sandbox.crms.salespro import athena, leap
+from sandbox.faults.kinds import Fault
+from sandbox.serving.registry import sandbox_classes
+from sandbox.serving.server import SandboxServer
 from tests.few_models import know_only, with_few_models
+from tests.log_files import logging_everything
 from tests.unit.pool_fixtures import Bench
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +46,7 @@ def mark(name: str) -> str:
     return f"{MARK}-{name}-0451"
 
 
-# What each stand-in takes for right: module, its constant, the planted value.
+# What each sandbox accepts: module, its constant, the planted value.
 PLANTED: Mapping[str, tuple[tuple[Any, str, str], ...]] = {
     "arrivy": (
         (arrivy, "AUTH_KEY", mark("arrivy-key")),
@@ -108,23 +106,6 @@ def database() -> str:
     return "\n".join(found)
 
 
-@contextmanager
-def logging_everything(settings: Any, folder: Path) -> Iterator[None]:
-    """The log files of the system at the level DEBUG, in a folder of their own."""
-    wanted = copy.deepcopy(settings.LOGGING)
-    for handler in wanted["handlers"].values():
-        if "filename" in handler:
-            handler["filename"] = str(folder / Path(handler["filename"]).name)
-    for logger in (wanted["root"], *wanted["loggers"].values()):
-        logger["level"] = "DEBUG"
-    folder.mkdir()
-    logging.config.dictConfig(wanted)
-    try:
-        yield
-    finally:
-        logging.config.dictConfig(settings.LOGGING)
-
-
 @pytest.fixture
 def written(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
     folder = tmp_path / "written"
@@ -134,7 +115,7 @@ def written(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
     settings.SYNC_HTTP_ATTEMPTS = 2
     settings.SYNC_HTTP_FIRST_DELAY_SECONDS = 0.01
     settings.SYNC_HTTP_TIMEOUT_SECONDS = 5
-    with logging_everything(settings, folder / "logs"):
+    with logging_everything(folder / "logs"):
         yield Written(folder, ())
 
 
@@ -168,6 +149,8 @@ def by_task(written: Written, name: str) -> bool:
         run_task(bench.pool, task_id, attempt=1, worker="w1")
     except TaskFailed as failure:
         written.keep("exception of the task", trace(failure))
+    # What failed must not keep the next one from being tried.
+    breaker.close_by_hand(bench.pool, crm)
     task = bench.pool.get_task_status(task_id)
     assert task is not None
     written.keep("task", json.dumps(task.to_dict()))
@@ -178,12 +161,12 @@ def trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-DOORS: tuple[Callable[[Written, str], bool], ...] = (from_shell, by_call, by_task)
+ENTRY_POINTS: tuple[Callable[[Written, str], bool], ...] = (from_shell, by_call, by_task)
 
 
-def run_through_every_door(written: Written, crm: str, *, succeeds: bool) -> None:
-    for door in DOORS:
-        assert door(written, f"sync_{crm}_all") is succeeds
+def run_through_every_endpoint(written: Written, crm: str, *, succeeds: bool) -> None:
+    for endpoint in ENTRY_POINTS:
+        assert endpoint(written, f"sync_{crm}_all") is succeeds
 
 
 @pytest.mark.parametrize("crm", OVER_HTTP)
@@ -201,10 +184,10 @@ def test_no_secret_of_a_crm_over_http_is_written(
     with SandboxServer(tmp_path / "sandbox", names=(crm,), rows=12, port=0) as server:
         settings.CRM_ENVIRONMENT = server.settings
         written.secrets = planted_in(server, crm)
-        run_through_every_door(written, crm, succeeds=True)
+        run_through_every_endpoint(written, crm, succeeds=True)
         for fault in ("credentials", "errors:always", "html:always"):
-            server.faults.put([Fault.parse(fault)])
-            run_through_every_door(written, crm, succeeds=False)
+            server.faults.set([Fault.parse(fault)])
+            run_through_every_endpoint(written, crm, succeeds=False)
 
     written.keep("stdout and stderr", "".join(capfd.readouterr()))
     assert written.leaks() == []
@@ -224,8 +207,8 @@ def planted_in(server: SandboxServer, crm: str) -> tuple[str, ...]:
 
 def assert_everything_was_searched(written: Written) -> None:
     """There was something to find a secret in."""
-    assert SyncHistory.objects.filter(status="success").count() == len(DOORS)
-    assert SyncHistory.objects.filter(status="failed").count() == 3 * len(DOORS)
+    assert SyncHistory.objects.filter(status="success").count() == len(ENTRY_POINTS)
+    assert SyncHistory.objects.filter(status="failed").count() == 3 * len(ENTRY_POINTS)
     places = written.places
     for place in ("ingestion.log", "general.log", "warehouse", "database", "stdout"):
         assert place in places
@@ -245,7 +228,7 @@ def test_no_secret_of_the_data_lake_is_written(
         written.secrets = planted_in(server, "salespro")
         assert by_task(written, "sync_salespro_customers")
         for fault in ("credentials", "errors:always"):
-            server.faults.put([Fault.parse(fault)])
+            server.faults.set([Fault.parse(fault)])
             assert not by_task(written, "sync_salespro_customers")
 
     assert written.leaks() == []
@@ -267,13 +250,13 @@ def test_no_password_of_a_database_is_written(
     settings.WAREHOUSE_URL = warehouse
     settings.CRM_ENVIRONMENT = {"GENIUS_DATABASE_URL": genius}
     written.secrets = (mark("genius"), mark("dwh"))
-    run_through_every_door(written, "genius", succeeds=True)
+    run_through_every_endpoint(written, "genius", succeeds=True)
     for wrong in (genius.replace("postgres:", "nobody-there:"), re.sub(r":\d+/", ":1/", genius)):
         settings.CRM_ENVIRONMENT = {"GENIUS_DATABASE_URL": wrong}
-        run_through_every_door(written, "genius", succeeds=False)
+        run_through_every_endpoint(written, "genius", succeeds=False)
     settings.CRM_ENVIRONMENT = {"GENIUS_DATABASE_URL": genius}
     settings.WAREHOUSE_URL = re.sub(r":\d+/", ":1/", warehouse)
-    run_through_every_door(written, "genius", succeeds=False)
+    run_through_every_endpoint(written, "genius", succeeds=False)
 
     written.keep("stdout and stderr", "".join(capfd.readouterr()))
     assert written.leaks() == []

@@ -11,12 +11,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ingestion.models import SyncHistory
-from ingestion.sandbox.server import SandboxServer
-from ingestion.services.sync_runner import RunHandle
-from ingestion.services.verification import verify
+from ingestion.services.runs.runner import RunHandle
+from ingestion.services.runs.verification import verify
 from ingestion.sync.common.errors import NotOffered
 from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.common.run import SyncResult
+from sandbox.serving.server import SandboxServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

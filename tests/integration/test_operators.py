@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ingestion.models import AuditRecord, SyncHistory
-from ingestion.services import celery_view
+from ingestion.services.runs import celery_view
 from ingestion.services.worker_pool import use_worker_pool
-from tests.integration.referee_bench import RefereeBench, referee_bench
+from tests.integration.failover_testbed import FailoverTestbed, failover_testbed
 from tests.unit.pool_shell import manage
 
 pytestmark = [pytest.mark.redis, pytest.mark.django_db(transaction=True)]
@@ -25,13 +25,13 @@ OTHERS = (
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RefereeBench]:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FailoverTestbed]:
     monkeypatch.setattr(celery_view, "in_hand", dict)
-    with referee_bench(tmp_path) as bench, use_worker_pool(bench.pool):
+    with failover_testbed(tmp_path) as bench, use_worker_pool(bench.pool):
         yield bench
 
 
-def busy(bench: RefereeBench) -> list[str]:
+def busy(bench: FailoverTestbed) -> list[str]:
     """One is held, one was sent, two wait."""
     ids = [bench.submit() for _ in range(4)]
     bench.confirm(ids[0])
@@ -39,21 +39,21 @@ def busy(bench: RefereeBench) -> list[str]:
 
 
 class TestReset:
-    def test_deletes_the_pools_keys_and_no_other(self, bench: RefereeBench) -> None:
+    def test_deletes_the_pools_keys_and_no_other(self, bench: FailoverTestbed) -> None:
         for key in OTHERS:
             bench.redis.lpush(key, "kept")
         in_another_database = bench.server.client()
         in_another_database.select(5)
         in_another_database.set("kept", "1")
         busy(bench)
-        bench.redis.hset(bench.keys.set_aside, "x", "{}")
+        bench.redis.hset(bench.keys.dead_letters, "x", "{}")
         assert manage("reset-state", "--force").code == 0
         kept = {key.decode() for key in bench.redis.keys("*")}
         assert set(OTHERS) <= kept
-        assert not kept & {bench.keys.set_aside, bench.keys.active, bench.keys.queues}
+        assert not kept & {bench.keys.dead_letters, bench.keys.active, bench.keys.queues}
         assert in_another_database.get("kept") == b"1"
 
-    def test_deletes_nothing_from_the_database(self, bench: RefereeBench) -> None:
+    def test_deletes_nothing_from_the_database(self, bench: FailoverTestbed) -> None:
         ids = busy(bench)
         before = AuditRecord.objects.count()
         manage("reset-state", "--force")
@@ -61,7 +61,7 @@ class TestReset:
         assert set(SyncHistory.objects.values_list("status", flat=True)) == {"cancelled"}
         assert AuditRecord.objects.count() > before
 
-    def test_the_pool_works_afterwards(self, bench: RefereeBench) -> None:
+    def test_the_pool_works_afterwards(self, bench: FailoverTestbed) -> None:
         busy(bench)
         bench.pool.set_max_workers(3)
         manage("reset-state", "--force")
@@ -70,7 +70,7 @@ class TestReset:
         assert bench.finish(task_id).status == "completed"
         assert bench.pool.get_max_workers() == 3
 
-    def test_heals_a_state_that_cannot_be_read(self, bench: RefereeBench) -> None:
+    def test_heals_a_state_that_cannot_be_read(self, bench: FailoverTestbed) -> None:
         ids = busy(bench)
         bench.redis.delete(bench.keys.workers)
         bench.redis.set(bench.keys.workers, "somebody else's")
@@ -81,7 +81,7 @@ class TestReset:
         assert manage("status").code == 0
         assert {bench.row(task_id).status for task_id in ids} == {"cancelled"}
 
-    def test_without_redis_it_resets_what_stands_in_its_place(self, bench: RefereeBench) -> None:
+    def test_without_redis_it_resets_what_stands_in_its_place(self, bench: FailoverTestbed) -> None:
         busy(bench)
         bench.lose_redis()
         assert manage("reset-state", "--force").code == 0
@@ -90,18 +90,18 @@ class TestReset:
 
 
 class TestDoctor:
-    def test_a_busy_pool_is_healthy(self, bench: RefereeBench) -> None:
+    def test_a_busy_pool_is_healthy(self, bench: FailoverTestbed) -> None:
         busy(bench)
         ran = manage("doctor")
         assert (ran.code, ran.out) == (0, "Slots, queue, ledger, workers and clocks agree.\n")
 
-    def test_a_degraded_pool_is_told_and_healthy(self, bench: RefereeBench) -> None:
+    def test_a_degraded_pool_is_told_and_healthy(self, bench: FailoverTestbed) -> None:
         busy(bench)
         bench.lose_redis()
         ran = manage("doctor")
         assert (ran.code, "The pool is degraded" in ran.err) == (0, True)
 
-    def test_a_run_gets_its_slot_back(self, bench: RefereeBench) -> None:
+    def test_a_run_gets_its_slot_back(self, bench: FailoverTestbed) -> None:
         held, sent, *_ = busy(bench)
         bench.redis.zrem(bench.keys.active, held)
         bench.redis.zrem(bench.keys.leases, held)
@@ -110,21 +110,21 @@ class TestDoctor:
         assert {task.id for task in bench.pool.get_active_tasks()} == {held, sent}
         assert bench.finish(held).status == "completed"
 
-    def test_a_waiting_task_gets_its_place_back(self, bench: RefereeBench) -> None:
+    def test_a_waiting_task_gets_its_place_back(self, bench: FailoverTestbed) -> None:
         *_, third, fourth = busy(bench)
         bench.redis.zrem(bench.keys.queue("genius"), third)
         bench.redis.zrem(bench.keys.waiting, third)
         assert manage("doctor", "--repair").code == 0
         assert [task.id for task in bench.pool.get_queued_tasks()] == [third, fourth]
 
-    def test_a_slot_without_a_run_is_free(self, bench: RefereeBench) -> None:
+    def test_a_slot_without_a_run_is_free(self, bench: FailoverTestbed) -> None:
         held, _, third, _ = busy(bench)
         bench.redis.hset(bench.keys.task(held), "status", "failed")
         assert manage("doctor", "--repair").code == 0
         assert bench.row(held).status == "failed"
         assert bench.task(third).status == "running"
 
-    def test_a_flushed_server_is_healed_by_looking_at_it(self, bench: RefereeBench) -> None:
+    def test_a_flushed_server_is_healed_by_looking_at_it(self, bench: FailoverTestbed) -> None:
         ids = busy(bench)
         bench.redis.flushall()
         assert manage("doctor").code == 0

@@ -13,12 +13,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ingestion.services import embedded_redis
-from ingestion.services.embedded_redis import EmbeddedRedis
+from ingestion.services.system import embedded_redis
+from ingestion.services.system.embedded_redis import EmbeddedRedis
 from tests.conftest import POSTGRES_URL
 from tests.integration.system import DriverError, System, running_system, wait_for
 
-pytestmark = [pytest.mark.redis, pytest.mark.worker]
+pytestmark = [pytest.mark.redis, pytest.mark.worker, pytest.mark.slow]
 
 LIMIT = 2
 LONGEST_CALL_SECONDS = 2.0
@@ -205,6 +205,51 @@ def test_the_database_is_away_and_redis_there(
             wait_for(lambda: caller.system.runs(1, "end"), what="the end of the sync")
             assert caller.system.ended(running)["status"] == "completed"
         wait_for(lambda: not caller.is_degraded(), what="the database")
+        caller.call("run_monitor_round")
+        assert caller.system.closed_row(running)["status"] == "success"
+        for task_id in waiting:
+            assert caller.system.ended(task_id)["status"] == "completed"
+        caller.call("run_monitor_round")
+        assert_all_ran_once(caller)
+        assert caller.longest < LONGEST_CALL_SECONDS
+
+
+@contextmanager
+def read_only_database(url: str) -> Iterator[None]:
+    """As after a fail-over: every connection is cut, and new ones lead to a standby. When it is
+    over, those that were opened meanwhile still lead there."""
+    name = sql.Identifier(url.rsplit("/", 1)[1])
+    with psycopg.connect(POSTGRES_URL, autocommit=True) as admin:
+        standby = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on")
+        admin.execute(standby.format(name))
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            [url.rsplit("/", 1)[1]],
+        )
+        try:
+            yield
+        finally:
+            primary = sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only")
+            admin.execute(primary.format(name))
+
+
+@pytest.mark.postgres
+def test_the_database_is_read_only_for_a_while(
+    tmp_path: Path, cache: Redis, postgres_database: Callable[[], str]
+) -> None:
+    """A sync that ends meanwhile has done its work, and is not called failed."""
+    url = postgres_database()
+    with system_of(tmp_path, cache, cache, DATABASE_URL=url) as caller:
+        running = caller.submit(steps=20)
+        waiting = [caller.submit(steps=1) for _ in range(2)]
+        caller.system.started(1)
+        with read_only_database(url):
+            for _ in range(2):
+                with pytest.raises(DriverError, match=r"LedgerUnavailable: .*read-only"):
+                    caller.call("submit_task", "five9", "contacts")
+            wait_for(lambda: caller.system.runs(1, "end"), what="the end of the sync")
+        assert caller.system.ended(running)["status"] == "completed"
+        caller.submit(steps=1)
         caller.call("run_monitor_round")
         assert caller.system.closed_row(running)["status"] == "success"
         for task_id in waiting:

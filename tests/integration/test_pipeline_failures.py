@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
-from ingestion.sync.common import loading
 from ingestion.sync.common.errors import (
     CredentialsError,
     PermanentError,
@@ -18,11 +17,10 @@ from ingestion.sync.common.errors import (
     TransientError,
 )
 from ingestion.sync.common.locks import lock
-from ingestion.sync.common.pipeline import run_model
 from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.common.run import ModelResult
-from ingestion.sync.common.source import Model
 from ingestion.sync.common.warehouse import Warehouse
+from ingestion.sync.through_dlt.pipeline import run_model
 from tests.fake_crm import (
     CALLS,
     JOBS,
@@ -31,7 +29,7 @@ from tests.fake_crm import (
     FakeSource,
     people,
 )
-from tests.sync_world import World, counts
+from tests.sync_world import ROOT, World, counts
 
 
 class StopsAt:
@@ -51,8 +49,10 @@ class StopsAt:
         if self._step == self._stops_at:
             raise SyncCancelled("asked to stop")
 
+    def check_known(self) -> None: ...
 
-@pytest.mark.parametrize("step", ["extract", "normalize", "load"])
+
+@pytest.mark.parametrize("step", ["extract", "load"])
 def test_a_cancelled_run_leaves_nothing_behind(world: World, step: str) -> None:
     world.source.records["leads"] = people(1)
     world.run(LEADS)
@@ -142,7 +142,7 @@ def test_machines_that_share_a_warehouse_wait_for_each_other(
         here.run(LEADS)
 
 
-@pytest.mark.parametrize("step", ["extract", "normalize", "load", "loading"])
+@pytest.mark.parametrize("step", ["extract", "load", "loading"])
 def test_what_a_killed_run_left_is_repaired_by_the_next(world: World, step: str) -> None:
     world.source.records["leads"] = people(2)
     world.run(LEADS)
@@ -178,18 +178,6 @@ def test_readers_never_see_a_half_loaded_table(world: World) -> None:
     assert set(seen) == {100}
 
 
-def test_old_states_are_dropped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "KEPT_STATES", 2)
-    world.source.records = {"calls": people(1), "leads": people(1)}
-    world.run(LEADS)
-    for _ in range(4):
-        watermark = world.run(CALLS).watermark
-    state = Model(loading.STATE_TABLE)
-    names = [row["pipeline_name"] for row in world.rows(state, deleted=None)]
-    assert sorted(names) == ["fake_calls", "fake_calls", "fake_leads"]
-    assert world.run(CALLS, max_records=1).watermark == watermark
-
-
 def test_a_warehouse_that_cannot_be_reached_is_worth_another_try(tmp_path: Path) -> None:
     url = "postgresql://nobody:secret-word@127.0.0.1:1/none"
     world = World(FakeSource({"users": people(1)}), url, tmp_path, Warehouse(url))
@@ -198,7 +186,12 @@ def test_a_warehouse_that_cannot_be_reached_is_worth_another_try(tmp_path: Path)
     assert "secret-word" not in str(caught.value)
 
 
-def test_dlt_sends_nothing_home(world: World) -> None:
-    world.source.records["users"] = people(1)
-    world.run(USERS)
-    assert Container()[PluggableRunContext].context.runtime_config.dlthub_telemetry is False
+def test_no_run_imports_dlt(world: World) -> None:
+    """It takes a second and a hundred megabytes, and loads other warehouses only."""
+    program = (
+        "import sys; from tests.sync_process import main; main(*sys.argv[1:]);"
+        " sys.exit('dlt' in sys.modules)"
+    )
+    words = [world.url, str(world.pipelines_dir), "3", "leads"]
+    subprocess.run([sys.executable, "-c", program, *words], cwd=ROOT, check=True, timeout=120)
+    assert world.ids(LEADS) == [1, 2, 3]

@@ -10,9 +10,10 @@ import pytest
 from django.utils import timezone
 
 from ingestion.models import AuditRecord
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import Conflict
 from ingestion.services.worker_pool import WorkerPoolService
-from tests.integration.referee_bench import RefereeBench, referee_bench
+from tests.integration.failover_testbed import FailoverTestbed, failover_testbed
 from tests.unit.pool_fixtures import Bench
 
 pytestmark = [pytest.mark.redis, pytest.mark.django_db(transaction=True)]
@@ -21,8 +22,8 @@ Operators = tuple[WorkerPoolService, WorkerPoolService]
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[RefereeBench]:
-    with referee_bench(tmp_path) as bench:
+def bench(tmp_path: Path) -> Iterator[FailoverTestbed]:
+    with failover_testbed(tmp_path) as bench:
         yield bench
 
 
@@ -32,7 +33,7 @@ def operators(request: pytest.FixtureRequest) -> Operators:
     if request.param == "memory":
         memory = Bench()
         return memory.pool, memory.another_process()
-    bench: RefereeBench = request.getfixturevalue("bench")
+    bench: FailoverTestbed = request.getfixturevalue("bench")
     bench.submit()
     if request.param == "degraded":
         bench.lose_redis()
@@ -41,17 +42,22 @@ def operators(request: pytest.FixtureRequest) -> Operators:
 
 def test_of_two_operators_one_is_heard_and_the_other_told(operators: Operators) -> None:
     ann, bob = operators
-    ann.pause("genius", actor="ann")
+    ann.pause("genius", change=ChangeRequest(by="ann"))
     task_id = ann.submit_task("genius", "leads")
     seen_by_ann, seen_by_bob = (pool.get_task_status(task_id) for pool in operators)
     assert seen_by_ann is not None
     assert seen_by_ann == seen_by_bob
     moved = ann.set_priority(
-        task_id, 9, actor="ann", reason="urgent", expected_revision=seen_by_ann.revision
+        task_id,
+        9,
+        change=ChangeRequest(by="ann", reason="urgent", expected_revision=seen_by_ann.revision),
     )
     with pytest.raises(Conflict, match="queued now, at revision 2") as caught:
         bob.cancel_task(
-            task_id, actor="bob", reason="not needed", expected_revision=seen_by_ann.revision
+            task_id,
+            change=ChangeRequest(
+                by="bob", reason="not needed", expected_revision=seen_by_ann.revision
+            ),
         )
     assert (caught.value.status, caught.value.revision) == ("queued", moved.revision)
     assert bob.get_task_status(task_id) == moved
@@ -62,23 +68,25 @@ def test_of_two_operators_one_is_heard_and_the_other_told(operators: Operators) 
     assert told.after == {"status": "queued", "revision": moved.revision}
 
 
-def everything_set(bench: RefereeBench) -> list[str]:
+def everything_set(bench: FailoverTestbed) -> list[str]:
     """A limit, two pauses, one with an end, and a queue whose order was changed."""
-    bench.pool.set_crm_limit("hubspot", 1, actor="ann", reason="slow API")
-    bench.pool.pause("arrivy", actor="ann", expires_at=timezone.now() + timedelta(hours=1))
-    bench.pool.pause(actor="ann", reason="deployment")
+    bench.pool.set_crm_limit("hubspot", 1, change=ChangeRequest(by="ann", reason="slow API"))
+    bench.pool.pause(
+        "arrivy", change=ChangeRequest(by="ann"), expires_at=timezone.now() + timedelta(hours=1)
+    )
+    bench.pool.pause(change=ChangeRequest(by="ann", reason="deployment"))
     ids = [bench.submit() for _ in range(4)]
-    bench.pool.hold_task(ids[0], actor="bob", reason="wrong dates")
+    bench.pool.hold_task(ids[0], change=ChangeRequest(by="bob", reason="wrong dates"))
     bench.pool.set_priority(ids[3], 5)
     bench.pool.move_to_front(ids[2])
     return [ids[2], ids[3], ids[1], ids[0]]
 
 
-def order(bench: RefereeBench) -> list[str]:
+def order(bench: FailoverTestbed) -> list[str]:
     return [task.id for task in bench.pool.get_queued_tasks()]
 
 
-def test_everything_comes_back_after_a_flush(bench: RefereeBench) -> None:
+def test_everything_comes_back_after_a_flush(bench: FailoverTestbed) -> None:
     expected = everything_set(bench)
     controls, tasks = bench.pool.controls().named(), bench.pool.get_queued_tasks()
     bench.redis.flushall()
@@ -90,18 +98,18 @@ def test_everything_comes_back_after_a_flush(bench: RefereeBench) -> None:
     }
 
 
-def test_everything_goes_on_without_redis_and_back(bench: RefereeBench) -> None:
+def test_everything_goes_on_without_redis_and_back(bench: FailoverTestbed) -> None:
     first, second, third, held = everything_set(bench)
     bench.lose_redis()
     assert order(bench) == [first, second, third, held]
     assert set(bench.pool.controls().named()) == {"max_workers:hubspot", "pause", "pause:arrivy"}
-    bench.pool.move_to_front(third, actor="cid")
-    bench.pool.release_task(held, actor="cid")
-    bench.pool.hold_task(first, actor="cid")
+    bench.pool.move_to_front(third, change=ChangeRequest(by="cid"))
+    bench.pool.release_task(held, change=ChangeRequest(by="cid"))
+    bench.pool.hold_task(first, change=ChangeRequest(by="cid"))
     bench.bring_redis_back()
     assert order(bench) == [third, second, held, first]
     assert bench.task(first).held_by == "cid"
-    bench.pool.resume(actor="cid")
+    bench.pool.resume(change=ChangeRequest(by="cid"))
     assert {task.id for task in bench.pool.get_active_tasks()} == {third, second}
     assert set(bench.another_process().controls().named()) == {
         "max_workers:hubspot",

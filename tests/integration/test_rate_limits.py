@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
-from ingestion.services.embedded_redis import EmbeddedRedis
-from ingestion.services.rate_limits import SharedRateLimiter
+from ingestion.services.runs.rate_limits import SharedRateLimiter
+from ingestion.services.system.embedded_redis import EmbeddedRedis
 from ingestion.sync.common.rate_limit import LONGEST_MARGIN_SECONDS, Rate
 
 pytestmark = pytest.mark.redis

@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from ingestion.models import AuditRecord, SyncHistory
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import AlreadyConfirmed, LeaseLost
 from ingestion.pool.keys import PoolKeys
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus, utc_now
-from ingestion.services import embedded_redis, repairs
-from tests.integration.referee_bench import DONE, RefereeBench, epoch, referee_bench
+from ingestion.services.system import embedded_redis
+from ingestion.services.tasks import repairs
+from tests.integration.failover_testbed import DONE, FailoverTestbed, epoch, failover_testbed
 
 pytestmark = [pytest.mark.redis, pytest.mark.django_db(transaction=True)]
 
@@ -26,8 +29,8 @@ AGAIN = Outcome(TaskStatus.FAILED, "HTTP 503", retry_in_seconds=600)
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[RefereeBench]:
-    with referee_bench(tmp_path) as bench:
+def bench(tmp_path: Path) -> Iterator[FailoverTestbed]:
+    with failover_testbed(tmp_path) as bench:
         yield bench
 
 
@@ -35,11 +38,11 @@ def actions(action: str) -> int:
     return AuditRecord.objects.filter(action=action).count()
 
 
-def flush(bench: RefereeBench) -> None:
+def flush(bench: FailoverTestbed) -> None:
     bench.redis.flushall()
 
 
-def test_a_flush_with_many_queued_and_two_running_loses_nothing(bench: RefereeBench) -> None:
+def test_a_flush_with_many_queued_and_two_running_loses_nothing(bench: FailoverTestbed) -> None:
     running = [bench.submit(), bench.submit()]
     for task_id in running:
         bench.confirm(task_id)
@@ -54,16 +57,16 @@ def test_a_flush_with_many_queued_and_two_running_loses_nothing(bench: RefereeBe
         bench.finish(task_id)
     assert bench.run_some(20) == queue[:20]
     assert bench.broker.ids == running + queue[:22]
-    bench.store.set_limit(MANY, by="test")
+    bench.store.set_limit(MANY)
     assert [task.id for task in bench.store.claim(token="the rest")] == queue[22:]
     assert actions("rebuild") == 1
 
 
-def test_everything_of_a_task_comes_back(bench: RefereeBench) -> None:
-    bench.pool.set_max_workers(1, actor="ann", reason="month's end")
+def test_everything_of_a_task_comes_back(bench: FailoverTestbed) -> None:
+    bench.pool.set_max_workers(1, change=ChangeRequest(by="ann", reason="month's end"))
     running = bench.submit(parameters={"full": True}, max_attempts=4)
     bench.confirm(running)
-    bench.pool.cancel_task(running, actor="bob", reason="too slow")
+    bench.pool.cancel_task(running, change=ChangeRequest(by="bob", reason="too slow"))
     low, high = bench.submit(parameters={"n": [1, "ß"]}), bench.submit(priority=7)
     later = bench.submit(not_before=utc_now() + timedelta(hours=1), requested_by="cy")
     before = [bench.task(i) for i in (running, low, high, later)]
@@ -79,7 +82,7 @@ def test_everything_of_a_task_comes_back(bench: RefereeBench) -> None:
     assert (limit.max_workers, limit.set_by, limit.reason) == (1, "ann", "month's end")
 
 
-def test_an_attempt_that_waits_for_its_next_keeps_number_and_time(bench: RefereeBench) -> None:
+def test_an_attempt_that_waits_for_its_next_keeps_number_and_time(bench: FailoverTestbed) -> None:
     task_id = bench.submit(max_attempts=3)
     bench.confirm(task_id)
     before = bench.finish(task_id, AGAIN)
@@ -88,7 +91,7 @@ def test_an_attempt_that_waits_for_its_next_keeps_number_and_time(bench: Referee
     assert (before.status, before.attempt) == (TaskStatus.QUEUED, 1)
 
 
-def test_what_has_ended_is_still_known(bench: RefereeBench) -> None:
+def test_what_has_ended_is_still_known(bench: FailoverTestbed) -> None:
     task_id = bench.submit()
     bench.confirm(task_id)
     bench.finish(task_id)
@@ -115,7 +118,7 @@ def test_what_has_ended_is_still_known(bench: RefereeBench) -> None:
         lambda bench, held, queued: bench.pool.fix_stuck(),
     ],
 )
-def test_every_verb_notices(bench: RefereeBench, notice: Callable[..., object]) -> None:
+def test_every_verb_notices(bench: FailoverTestbed, notice: Callable[..., object]) -> None:
     held, other, queued = (bench.submit() for _ in range(3))
     for task_id in (held, other):
         bench.confirm(task_id)
@@ -141,7 +144,7 @@ def test_every_verb_notices(bench: RefereeBench, notice: Callable[..., object]) 
     ids=["held", "queued", "active", "leases", "waiting", "queues", "queue", "config"],
 )
 def test_a_part_that_was_evicted_comes_back(
-    bench: RefereeBench, lost: Callable[[PoolKeys, str, str], str]
+    bench: FailoverTestbed, lost: Callable[[PoolKeys, str, str], str]
 ) -> None:
     ids = [bench.submit() for _ in range(5)]
     for task_id in ids[:2]:
@@ -157,15 +160,7 @@ def test_a_part_that_was_evicted_comes_back(
     assert actions("rebuild") == 1
 
 
-def test_a_lost_set_of_delayed_tasks_comes_back_with_the_monitor(bench: RefereeBench) -> None:
-    task_id = bench.submit(not_before=utc_now() + timedelta(hours=1))
-    before = bench.task(task_id)
-    bench.redis.delete(bench.keys.delayed, bench.keys.task(task_id))
-    bench.pool.run_monitor_round()
-    assert bench.pool.get_queued_tasks() == [before]
-
-
-def test_a_crowd_that_notices_builds_it_once(bench: RefereeBench) -> None:
+def test_a_crowd_that_notices_builds_it_once(bench: FailoverTestbed) -> None:
     """Many at once, each with a connection of its own to Redis."""
     ids = [bench.submit() for _ in range(50)]
     pools = [bench.another_process() for _ in range(4)]
@@ -175,7 +170,7 @@ def test_a_crowd_that_notices_builds_it_once(bench: RefereeBench) -> None:
     assert actions("rebuild") == 1
 
 
-def test_a_message_of_before_is_no_second_start(bench: RefereeBench) -> None:
+def test_a_message_of_before_is_no_second_start(bench: FailoverTestbed) -> None:
     task_id = bench.submit()
     bench.confirm(task_id, token="first")
     flush(bench)
@@ -185,10 +180,10 @@ def test_a_message_of_before_is_no_second_start(bench: RefereeBench) -> None:
 
 
 def test_a_claim_that_nobody_wrote_down_is_no_start(
-    bench: RefereeBench, monkeypatch: pytest.MonkeyPatch
+    bench: FailoverTestbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message of the lost claim comes, after the same attempt was given again or before."""
-    monkeypatch.setattr("ingestion.services.ledger.follow", lambda *a, **k: False)
+    monkeypatch.setattr("ingestion.services.ledger.entries.follow", lambda *a, **k: False)
     task_id = bench.submit()
     assert bench.broker.sent == [(task_id, 1)]
     monkeypatch.undo()
@@ -201,14 +196,14 @@ def test_a_claim_that_nobody_wrote_down_is_no_start(
         bench.pool.confirm_task(task_id, attempt=1, worker="w", token="late")
 
 
-def test_no_worker_was_told_so_it_is_sent_again_at_once(bench: RefereeBench) -> None:
+def test_no_worker_was_told_so_it_is_sent_again_at_once(bench: FailoverTestbed) -> None:
     task_id = bench.submit()
     flush(bench)
     bench.pool.run_monitor_round()
     assert bench.broker.sent == [(task_id, 1), (task_id, 1)]
 
 
-def test_an_older_copy_of_the_state_is_not_believed(bench: RefereeBench, tmp_path: Path) -> None:
+def test_an_older_copy_of_the_state_is_not_believed(bench: FailoverTestbed, tmp_path: Path) -> None:
     """Redis was restored to what it was before: its tasks would run again."""
     bench.server.stop()
     bench.server.running = embedded_redis.start(tmp_path, port=bench.server.port, durable=True)
@@ -232,7 +227,7 @@ def test_an_older_copy_of_the_state_is_not_believed(bench: RefereeBench, tmp_pat
 
 
 def test_a_success_that_could_not_be_told_is_not_lost(
-    bench: RefereeBench, monkeypatch: pytest.MonkeyPatch
+    bench: FailoverTestbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker died between the ledger and the store."""
     task_id, waiting = bench.submit(), [bench.submit() for _ in range(2)][1]
@@ -253,16 +248,17 @@ def test_a_success_that_could_not_be_told_is_not_lost(
     assert bench.task(waiting).status == TaskStatus.RUNNING
 
 
-def test_what_the_ledger_has_closed_ends_in_the_store(bench: RefereeBench) -> None:
+def test_what_the_ledger_has_closed_ends_in_the_store(bench: FailoverTestbed) -> None:
     task_id = bench.submit()
     bench.confirm(task_id)
-    SyncHistory.objects.close_task(task_id, attempt=1, status="success", error_message=None)
+    rows = SyncHistory.objects.open_row(task_id)
+    rows.update(**SyncHistory.objects.closing_columns("success", error_message=None))
     bench.pool.run_monitor_round()
     assert bench.task(task_id).status == TaskStatus.COMPLETED
     assert bench.pool.get_active_tasks() == []
 
 
-def test_the_first_word_about_an_end_counts(bench: RefereeBench) -> None:
+def test_the_first_word_about_an_end_counts(bench: FailoverTestbed) -> None:
     """The sync was done, and its process was killed before it could say so."""
     task_id = bench.submit()
     bench.confirm(task_id)
@@ -274,7 +270,7 @@ def test_the_first_word_about_an_end_counts(bench: RefereeBench) -> None:
     assert bench.finish(task_id, killed).status == TaskStatus.COMPLETED
 
 
-def test_a_reset_brings_nothing_back(bench: RefereeBench) -> None:
+def test_a_reset_brings_nothing_back(bench: FailoverTestbed) -> None:
     bench.pool.set_max_workers(3)
     ids = [bench.submit() for _ in range(5)]
     bench.confirm(ids[0])
@@ -285,24 +281,23 @@ def test_a_reset_brings_nothing_back(bench: RefereeBench) -> None:
         bench.pool.renew_lease(ids[0], attempt=1)
 
 
-def test_rows_of_an_older_version_are_tasks_too(bench: RefereeBench) -> None:
-    queued = SyncHistory.objects.open_for_task(
-        task_id="old-1",
+def an_old_row(task_id: str, configuration: dict[str, Any]) -> SyncHistory:
+    """Without the columns of the pool's state."""
+    return SyncHistory.objects.create(
+        status=SyncHistory.Status.QUEUED,
         crm_source="genius",
         sync_type="leads",
         endpoint="sync_genius_leads",
-        configuration={"parameters": {"full": True}, "priority": 3, "max_attempts": 2},
-        queued_at=timezone.now(),
+        start_time=timezone.now(),
+        worker_pool_task_id=task_id,
+        configuration={**configuration, "worker_pool_task_id": task_id},
     )
-    running = SyncHistory.objects.open_for_task(
-        task_id="old-2",
-        crm_source="genius",
-        sync_type="leads",
-        endpoint="sync_genius_leads",
-        configuration={},
-        queued_at=timezone.now(),
-    )
-    SyncHistory.objects.mark_running("old-2", attempt=1, started_at=timezone.now())
+
+
+def test_rows_of_an_older_version_are_tasks_too(bench: FailoverTestbed) -> None:
+    queued = an_old_row("old-1", {"parameters": {"full": True}, "priority": 3, "max_attempts": 2})
+    running = an_old_row("old-2", {})
+    SyncHistory.objects.filter(pk=running.pk).update(status="running", attempt=1)
     bench.pool.set_max_workers(1)
     assert [t.id for t in bench.pool.get_active_tasks()] == ["old-2"]
     (task,) = bench.pool.get_queued_tasks()
@@ -311,7 +306,7 @@ def test_rows_of_an_older_version_are_tasks_too(bench: RefereeBench) -> None:
     assert (queued.pk, running.pk) == (task.sync_history_id, bench.task("old-2").sync_history_id)
 
 
-def test_a_row_that_cannot_be_read_stops_nobody(bench: RefereeBench) -> None:
+def test_a_row_that_cannot_be_read_stops_nobody(bench: FailoverTestbed) -> None:
     good, bad = bench.submit(), bench.submit()
     SyncHistory.objects.filter(worker_pool_task_id=bad).update(pool_state={"attempt": "many"})
     flush(bench)
@@ -320,12 +315,12 @@ def test_a_row_that_cannot_be_read_stops_nobody(bench: RefereeBench) -> None:
     assert actions("rebuild") == 1
 
 
-def test_an_empty_pool_is_no_loss(bench: RefereeBench) -> None:
+def test_an_empty_pool_is_no_loss(bench: FailoverTestbed) -> None:
     assert bench.pool.snapshot().active == ()
     assert (epoch(), actions("rebuild")) == (1, 0)
 
 
-def test_finishing_after_a_flush_keeps_the_counts(bench: RefereeBench) -> None:
+def test_finishing_after_a_flush_keeps_the_counts(bench: FailoverTestbed) -> None:
     task_id = bench.submit()
     bench.confirm(task_id)
     flush(bench)
@@ -333,7 +328,7 @@ def test_finishing_after_a_flush_keeps_the_counts(bench: RefereeBench) -> None:
     assert bench.row(task_id).records_processed == 5
 
 
-def test_what_an_older_version_left_in_redis_is_in_the_ledger_too(bench: RefereeBench) -> None:
+def test_what_an_older_version_left_in_redis_is_in_the_ledger_too(bench: FailoverTestbed) -> None:
     entry = {
         "id": "from-before",
         "task_name": "ingestion.tasks.sync_genius_leads",

@@ -3,17 +3,19 @@ monitor here: all that happens, happens without it."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ingestion.services import embedded_redis
-from ingestion.services.embedded_redis import EmbeddedRedis
-from ingestion.services.routing import ROUTES, task_name
+from ingestion.services.requests.routing import ROUTES, task_name
+from ingestion.services.system import embedded_redis
+from ingestion.services.system.embedded_redis import EmbeddedRedis
 from tests.integration.system import LEASE_SECONDS, System, running_system, wait_for
 
 pytestmark = [pytest.mark.redis, pytest.mark.worker]
@@ -56,6 +58,27 @@ def test_a_task_completes_with_its_counts_in_the_ledger(system: System, label: i
     assert system.call("rows") == rows + 1
     actors = system.call("actors", task_id)
     assert actors == {"submit": "ann", "complete": task["worker"]}
+
+
+def test_a_failure_is_logged_once_with_all_ids(system: System, label: int) -> None:
+    task_id = system.submit(label, parameters={"force": True})
+    assert system.ended(task_id)["status"] == "failed"
+    run = system.call("row", task_id)["id"]
+    ids = {"task_id": task_id, "attempt": 1, "crm": "five9", "model": "contacts", "run": run}
+    (failure,) = [e for e in events(system, "ingestion.log", task_id) if "exception" in e]
+    assert {name: failure.get(name) for name in ids} == ids
+    assert "hunter2222" not in failure["exception"]
+    (ended,) = wait_for(  # the worker writes it after the task's slot is free
+        lambda: [e for e in events(system, "celery.log", task_id) if "TaskFailed" in e["event"]],
+        what="the worker's line of the failure",
+    )
+    assert {name: ended.get(name) for name in ids} == ids
+    assert ended["level"] == "info"
+
+
+def events(system: System, file: str, named: str) -> list[dict[str, Any]]:
+    lines = (system.folder / "logs" / file).read_text().splitlines()
+    return [json.loads(line) for line in lines if named in line]
 
 
 def test_every_route_is_registered_in_a_plain_worker(system: System) -> None:
@@ -129,7 +152,7 @@ def test_the_doctor_finds_nothing_while_syncs_run_and_wait(system: System) -> No
 def test_a_running_task_stops_when_asked_to(system: System, label: int) -> None:
     task_id = system.submit(label, steps=LONG)
     system.started(label)
-    assert system.call("cancel_task", task_id, actor="ann", reason="too slow") is True
+    assert system.call("cancel_task", task_id, change={"by": "ann", "reason": "too slow"}) is True
     task = system.ended(task_id)
     assert (task["status"], task["error_message"]) == ("cancelled", "Cancelled by ann: too slow")
     row = system.closed_row(task_id)
@@ -175,8 +198,8 @@ def test_kill_9_of_the_child_fails_its_task_and_starts_the_next(system: System) 
     assert task["status"] == "failed"
     assert task["error_message"] == "The worker process was killed (signal 9)."
     (worker, _) = task["worker"].split("/")
-    assert system.call("actors", first)["fail"] == worker
     assert system.closed_row(first)["status"] == "failed"
+    assert system.call("actors", first)["fail"] == worker
     assert system.ended(third)["status"] == "completed"
     assert system.task(second)["status"] == "running"
 
@@ -226,7 +249,7 @@ def test_a_submission_that_was_rolled_back_does_not_run(system: System) -> None:
 
 def test_a_changed_limit_is_in_force_in_the_worker(system: System) -> None:
     numbers = [next(labels) for _ in range(3)]
-    system.call("set_max_workers", 3, actor="ann")
+    system.call("set_max_workers", 3, change={"by": "ann"})
     try:
         ids = [system.submit(n, steps=LONG) for n in numbers]
         for n in numbers:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.services import embedded_redis
-from ingestion.services.embedded_redis import EmbeddedRedis
+from ingestion.services.system import embedded_redis
+from ingestion.services.system.embedded_redis import EmbeddedRedis
 from tests.integration.system import System, running_system, wait_for
 from tests.integration.test_cancel_ladder import (
     IN_A_REQUEST,
@@ -23,7 +23,7 @@ from tests.integration.test_cancel_ladder import (
     stuck,
 )
 
-pytestmark = [pytest.mark.redis, pytest.mark.worker]
+pytestmark = [pytest.mark.redis, pytest.mark.worker, pytest.mark.slow]
 
 TERM, QUIT, INT = signal.SIGTERM, signal.SIGQUIT, signal.SIGINT
 SHUTDOWN_SECONDS = "4"
@@ -116,7 +116,7 @@ def test_stuck_syncs_do_not_hold_up_a_shutdown(system: System) -> None:
         routes = [IN_A_REQUEST, SWALLOWS_EVERYTHING, IN_C_CODE, IN_C_CODE]
         held = [stuck(system, next(labels), route) for route in routes]
         cancelled, _ = held[-1]
-        system.call("cancel_task", cancelled, actor="ann", reason="enough")
+        system.call("cancel_task", cancelled, change={"by": "ann", "reason": "enough"})
         system.signal_worker(TERM)
         system.worker_exit()
     finally:

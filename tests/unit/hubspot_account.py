@@ -1,4 +1,4 @@
-"""HubSpot's stand-in, and who asks it."""
+"""HubSpot's sandbox, and a client for it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from werkzeug.test import Client, TestResponse
 
-from ingestion.sandbox.base import SandboxConf
-from ingestion.sandbox.hubspot import HubspotSandbox
-from ingestion.sandbox.hubspot.face import TOKEN
+from sandbox.base import SandboxConf
+from sandbox.crms.hubspot import HubspotSandbox
+from sandbox.crms.hubspot.api import TOKEN
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OBJECTS = "/crm/v3/objects"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from ingestion.conf import PoolConf
 from ingestion.models import AuditRecord, SyncHistory
 from ingestion.pool.errors import PoolUnavailable
-from ingestion.pool.memory_store import MemoryPoolStore
+from ingestion.pool.memory.store import MemoryPoolStore
 from ingestion.pool.store import Outcome, PoolPolicy
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.worker_pool import WorkerPoolService

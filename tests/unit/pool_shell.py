@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 
 from ingestion.management.commands.manage_worker_pool import Command
 from ingestion.management.pool_cli import monitor
-from ingestion.pool.memory_store import MemoryPoolStore
+from ingestion.pool.memory.store import MemoryPoolStore
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import WorkerTask
-from ingestion.services.run_times import run_times
+from ingestion.services.waiting.run_times import run_times
 from ingestion.services.worker_pool import WorkerPoolService, use_worker_pool
 
 
@@ -60,6 +61,18 @@ class Ran:
     @property
     def shape(self) -> dict[str, Any]:
         return dict(json.loads(self.out))
+
+
+def subcommands(command: str) -> dict[str, ArgumentParser]:
+    """By name."""
+    parser = load_command_class("ingestion", command).create_parser("manage.py", command)
+    found = next(a for a in parser._actions if isinstance(a, _SubParsersAction))
+    return dict(found.choices)
+
+
+def options_of(subcommand: str) -> set[str]:
+    """What a sub-command of manage_worker_pool asks for."""
+    return {action.dest for action in subcommands("manage_worker_pool")[subcommand]._actions}
 
 
 def manage(*words: str) -> Ran:

@@ -15,11 +15,14 @@ from django.utils import timezone
 
 import ingestion
 from ingestion import tasks
+from ingestion.deprecated_names import with_old_keys
 from ingestion.models import AuditRecord, SyncHistory
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus
-from ingestion.services import audit, worker_process
-from ingestion.services.stale_syncs import close_stale_syncs
+from ingestion.services.maintenance.stale_syncs import close_stale_syncs
+from ingestion.services.security import audit
+from ingestion.services.worker import bootstep
 from ingestion.services.worker_pool import WorkerPoolService, use_worker_pool
 from tests.unit.pool_fixtures import Bench
 from tests.unit.pool_shell import manage, pool_in_memory
@@ -60,19 +63,21 @@ class TestVerbs:
 
     def test_cancel_of_a_queued_task(self, bench: Bench) -> None:
         *_, last = (bench.pool.submit_task("genius", "all") for _ in range(3))
-        bench.pool.cancel_task(last, actor="ann", reason="not needed")
+        bench.pool.cancel_task(last, change=ChangeRequest(by="ann", reason="not needed"))
         made = recorded("cancel")
         assert (made.actor, made.target) == ("ann", last)
         assert made.reason == "Cancelled by ann: not needed"
         assert (made.before["status"], made.after["status"]) == ("queued", "cancelled")
 
     def test_cancel_of_a_sent_task(self, bench: Bench) -> None:
-        bench.pool.cancel_task(bench.pool.submit_task("genius", "all"), actor="ann")
+        bench.pool.cancel_task(
+            bench.pool.submit_task("genius", "all"), change=ChangeRequest(by="ann")
+        )
         assert recorded("cancel").before["status"] == "running"
 
     def test_request_to_stop(self, bench: Bench) -> None:
         task_id = running(bench)
-        bench.pool.cancel_task(task_id, actor="ann", reason="wrong account")
+        bench.pool.cancel_task(task_id, change=ChangeRequest(by="ann", reason="wrong account"))
         made = recorded("ask_to_stop")
         assert (made.actor, made.target, made.reason) == ("ann", task_id, "wrong account")
         assert made.before == {"status": "running", "worker": "w1"}
@@ -113,7 +118,7 @@ class TestVerbs:
         assert (made.actor, made.reason) == ("ann", "by hand")
 
     def test_limit(self, bench: Bench) -> None:
-        bench.pool.set_max_workers(5, actor="ann", reason="night")
+        bench.pool.set_max_workers(5, change=ChangeRequest(by="ann", reason="night"))
         made = recorded("limit")
         assert (made.actor, made.target, made.reason) == ("ann", "max_workers", "night")
         assert (made.before, made.after) == (2, 5)
@@ -121,7 +126,7 @@ class TestVerbs:
     def test_clear(self, bench: Bench) -> None:
         for _ in range(5):
             bench.pool.submit_task("genius", "all")
-        bench.pool.clear_queue(actor="ann", reason="wrong day")
+        bench.pool.clear_queue(change=ChangeRequest(by="ann", reason="wrong day"))
         made = recorded("clear")
         assert (made.actor, made.reason) == ("ann", "wrong day")
         assert made.before == {"queued": 3, "delayed": 0, "held": 0}
@@ -130,10 +135,12 @@ class TestVerbs:
 
     def test_reset(self, bench: Bench) -> None:
         ids = {bench.pool.submit_task("genius", "all") for _ in range(3)}
-        bench.pool.reset_state(force=True, actor="ann", reason="a new start")
+        bench.pool.reset_state(force=True, change=ChangeRequest(by="ann", reason="a new start"))
         made = recorded("reset")
         assert (made.actor, made.reason) == ("ann", "a new start")
-        assert made.before == {"active": 2, "queued": 1, "delayed": 0, "held": 0, "set_aside": 0}
+        assert made.before == with_old_keys(
+            {"active": 2, "queued": 1, "delayed": 0, "held": 0, "dead_letters": 0}
+        )
         assert made.after["ledger_closed"] == 3
         cancelled = AuditRecord.objects.filter(action="cancel")
         assert {record.target for record in cancelled} == ids
@@ -142,7 +149,7 @@ class TestVerbs:
     def test_repair(self, bench: Bench) -> None:
         running(bench)
         bench.clock.advance(seconds=91)
-        bench.pool.fix_stuck(actor="ann", reason="host died")
+        bench.pool.fix_stuck(change=ChangeRequest(by="ann", reason="host died"))
         made = recorded("repair")
         assert (made.actor, made.reason) == ("ann", "host died")
         assert (made.before["active"], made.after["active"]) == (1, 0)
@@ -177,7 +184,7 @@ class TestActors:
             hostname = "celery@host"
 
         with audit.acting("before"):
-            worker_process.introduce(sender=Worker())
+            bootstep.introduce(sender=Worker())
             assert audit.actor() == "celery@host"
         assert audit.actor() == audit.POOL
 
@@ -198,9 +205,11 @@ class TestActors:
 class TestSecrets:
     def test_none_gets_into_a_record(self, bench: Bench) -> None:
         task_id = bench.pool.submit_task("genius", "all", requested_by="token=hunter22")
-        bench.pool.set_max_workers(3, actor="redis://a:hunter22@h", reason="password=hunter22")
-        bench.pool.cancel_task(task_id, reason='{"api_key": "hunter22"}')
-        bench.pool.clear_queue(reason="Authorization: Basic hunter22")
+        bench.pool.set_max_workers(
+            3, change=ChangeRequest(by="redis://a:hunter22@h", reason="password=hunter22")
+        )
+        bench.pool.cancel_task(task_id, change=ChangeRequest(reason='{"api_key": "hunter22"}'))
+        bench.pool.clear_queue(change=ChangeRequest(reason="Authorization: Basic hunter22"))
         held = running(bench)
         bench.pool.report_progress(held, attempt=1, progress={"step": "token=hunter22"})
         told = {"metrics": {"api_key": "hunter22"}, "warning": "redis://a:hunter22@h"}
@@ -217,7 +226,9 @@ class TestSecrets:
         assert "hunter22" not in json.dumps(kept)
 
     def test_a_text_that_databases_refuse_is_cleaned(self, db: None) -> None:
-        audit.record("repair", reason="a\x00b \udce4", target="x" * 500, actor="y" * 500)
+        audit.record(
+            "repair", change=ChangeRequest(by="y" * 500, reason="a\x00b \udce4"), target="x" * 500
+        )
         made = recorded("repair")
         assert made.reason == "ab ?"
         assert (len(made.target), len(made.actor)) == (200, 200)
@@ -230,24 +241,24 @@ class TestSecrets:
             for call in ast.walk(ast.parse(path.read_text("utf-8")))
             if isinstance(call, ast.Call) and ast.unparse(call.func) in MAKERS
         ]
-        assert makers == ["services/audit.py"]
+        assert makers == ["services/security/audit.py"]
 
 
 class TestCommand:
     def test_shows_the_latest_first(self, pool: WorkerPoolService) -> None:
         task_id = pool.submit_task("genius", "all", requested_by="ann")
-        pool.set_max_workers(4, actor="bob", reason="night")
+        pool.set_max_workers(4, change=ChangeRequest(by="bob", reason="night"))
         first, second = manage("audit").out.splitlines()
         assert first.endswith("UTC limit max_workers by bob: night [2 -> 4]")
         assert f"submit {task_id} by ann [route genius.all, asked all" in second
 
     def test_json_holds_whole_records(self, pool: WorkerPoolService) -> None:
-        pool.set_max_workers(4, actor="bob", reason="night")
+        pool.set_max_workers(4, change=ChangeRequest(by="bob", reason="night"))
         (record,) = manage("audit", "--json").shape["records"]
         assert record == audit.to_dict(recorded("limit"))
 
     def test_a_terminal_gets_a_table(self, pool: WorkerPoolService) -> None:
-        pool.set_max_workers(4, actor="bob")
+        pool.set_max_workers(4, change=ChangeRequest(by="bob"))
         out = manage("audit", "--force-color").out
         assert all(word in out for word in ("Audit", "Before", "limit", "bob"))
 

@@ -10,8 +10,8 @@ import pytest
 
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
-from ingestion.services.cancel_ladder import CancelLadder
-from ingestion.services.children import Held
+from ingestion.services.worker.cancel import CancelLadder
+from ingestion.services.worker.children import Held
 from tests.unit.pool_fixtures import CONF
 
 HELD = Held("t1", attempt=2, pid=77)

@@ -1,4 +1,4 @@
-"""check_crm against the stand-ins. No test here may touch the database: a check writes nothing."""
+"""check_crm against the sandbox. No test here may touch the database: a check writes nothing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
-from ingestion.sandbox.hubspot import HubspotSandbox
-from ingestion.sandbox.server import SandboxServer
-from ingestion.services import crm_check, sources
-from ingestion.services.crm_check import ModelCheck, State, check_all_crms, check_crms
+from ingestion.services.runs import check as crm_check
+from ingestion.services.runs import sources
+from ingestion.services.runs.check import ModelCheck, State, check_all_crms, check_crms
 from ingestion.sync.common.errors import NotConnected
 from ingestion.sync.common.registry import crms
 from ingestion.sync.common.source import Model, Page, SourceContext
+from sandbox.crms.hubspot import HubspotSandbox
+from sandbox.serving.server import SandboxServer
 from tests.conftest import POSTGRES_URL, cannot_have
 from tests.fake_crm import FAKE, FakeSource, people
+
+pytestmark = pytest.mark.django_db
 
 WRONG = "wrong-credential-1"
 WRONG_CREDENTIALS = {

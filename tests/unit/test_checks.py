@@ -9,6 +9,7 @@ import pytest
 from django.core.checks import run_checks
 
 from ingestion import checks
+from ingestion import conf as conf_module
 from ingestion.conf import PoolConf
 from ingestion.sync.common.registry import crms
 from tests.unit.pool_fixtures import CONF
@@ -83,3 +84,14 @@ def test_missing_credentials_are_told_before_deployment(monkeypatch: pytest.Monk
     assert {m.id for m in messages} == {"ingestion.W004"}
     tested = run_checks(tags=[checks.TAG])
     assert all(m.id != "ingestion.W004" for m in tested)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"rejected_records": 0}, {"rejected_percent": -1}, {"rejected_percent": 100.5}],
+)
+def test_a_share_of_bad_records_that_makes_no_sense_is_told(changes: dict[str, Any]) -> None:
+    conf = conf_module.warehouse_conf()
+    assert list(checks.warehouse_problems(conf)) == []
+    (problem,) = checks.warehouse_problems(replace(conf, **changes))
+    assert (problem.id, bool(problem.hint)) == ("ingestion.E005", True)

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.sync.common.convert import MISFITS, Converter, NoKey, column_name
+from ingestion.sync.common.convert import Converter, NoKey
+from ingestion.sync.common.names import MISFITS, column_name
 from ingestion.sync.common.source import Model
 from ingestion.sync.common.values import DoesNotFit, canonical, fit, json_safe, type_of
 
@@ -41,11 +42,12 @@ CET = timezone(timedelta(hours=1))
         ("1.5", "double", 1.5),
         (Decimal("0.1"), "double", 0.1),
         (math.nan, "double", None),
-        ("Infinity", "double", None),
         ("12400.05", "decimal", Decimal("12400.05")),
         (0.1, "decimal", Decimal("0.1")),
         (Decimal("NaN"), "decimal", None),
-        (Decimal("1.23456789051"), "decimal", Decimal("1.234567891")),
+        (Decimal("1.23456789051"), "decimal", Decimal("1.23456789051")),
+        ("99999999999999999999.5", "decimal", Decimal("99999999999999999999.5")),
+        (2**53, "double", 9007199254740992.0),
         ("true", "bool", True),
         ("No", "bool", False),
         (0, "bool", False),
@@ -79,13 +81,22 @@ def test_a_value_fits_its_column(value: Any, data_type: str, expected: Any) -> N
         (2**63, "bigint"),
         (1.5, "bigint"),
         ("12,50", "decimal"),
-        (Decimal(10) ** 30, "decimal"),
+        ("1e101", "decimal"),
+        ("1e-101", "decimal"),
+        (2**53 + 1, "double"),
+        (Decimal("347174993599877797241.067"), "double"),
         ("maybe", "bool"),
         (2, "bool"),
         ("0000-00-00 00:00:00", "timestamp"),
         (1767900000000, "timestamp"),
         (NOON, "date"),
         (timedelta(hours=30), "time"),
+        ("Infinity", "double"),
+        ("NaN", "decimal"),
+        ("1_000", "decimal"),
+        ("1_000", "double"),
+        ("1,000", "decimal"),
+        (".", "decimal"),
         (time(8, tzinfo=UTC), "time"),
         ("5", "json"),
         ("not json", "json"),
@@ -233,7 +244,7 @@ def test_two_fields_of_one_column_get_two_columns() -> None:
 def test_a_value_that_does_not_fit_is_kept_aside() -> None:
     converter = build(age="bigint")
     row = converter.convert({"id": 1, "age": "thirty"})
-    assert row.values == {"id": 1, MISFITS: {"age": "thirty"}}
+    assert row.values == {"id": 1, MISFITS: {"age": {"reason": "not_a_number", "value": "thirty"}}}
     assert converter.misfits == {"age": 1}
 
 

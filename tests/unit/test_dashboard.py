@@ -12,11 +12,13 @@ from django.test import Client
 from django.utils import timezone
 
 from ingestion.models import AuditRecord, SyncHistory
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus, WorkerTask
-from ingestion.services import charts, dashboard, freshness, schedule_beat
-from ingestion.services.shared_answers import Answer, SharedAnswers
+from ingestion.services.beat import entries as schedule_beat
+from ingestion.services.infra.response_cache import Answer, SharedAnswers
+from ingestion.services.reporting import charts, dashboard
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.people import browser, forget_answers, member
 from tests.unit.pool_shell import answers, pool_in_memory, take
@@ -286,43 +288,12 @@ class TestCharts:
         assert sum(shown["series"]["cancelled"]) == 1
 
     def test_tell_of_changed_limits(self, pool: WorkerPoolService, viewer: Client) -> None:
-        pool.set_max_workers(5, actor="ann", reason="night")
+        pool.set_max_workers(5, change=ChangeRequest(by="ann", reason="night"))
         (event,) = viewer.get("/api/dashboard/charts?range=1h").json()["events"]
         assert (event["action"], event["actor"], event["text"]) == ("limit", "ann", "2 -> 5: night")
 
     def test_only_some_ranges_are_known(self, viewer: Client) -> None:
         assert viewer.get("/api/dashboard/charts?range=9y").status_code == 422
-
-
-class TestFreshness:
-    def of(self, crm: str, model: str) -> dict[str, Any]:
-        freshness.shared.forget()
-        found = (d for d in freshness.datasets(crm) if d.model == model)
-        return next(found).to_dict(timezone.now())
-
-    def test_lists_every_model_of_every_crm(self, viewer: Client) -> None:
-        shown = viewer.get("/api/datasets").json()
-        assert len(shown["datasets"]) == sum(shown["counts"].values()) > 50
-        assert shown["counts"]["never"] == len(shown["datasets"])
-
-    def test_a_run_of_all_models_counts_for_those_it_loaded(self, db: None) -> None:
-        told = [{"model": "deals", "processed": 5}, {"model": "contacts", "error": "away"}]
-        ended("hubspot", "all", "failed", performance_metrics={"models": told})
-        assert self.of("hubspot", "deals")["freshness"] == "fresh"
-        assert self.of("hubspot", "deals")["last_rows"] == 5
-        assert self.of("hubspot", "contacts")["freshness"] == "never"
-        assert self.of("hubspot", "contacts")["last_status"] == "failed"
-
-    def test_a_trial_run_makes_nothing_fresh(self, db: None) -> None:
-        ended("hubspot", "deals", configuration={"parameters": {"dry_run": True}})
-        assert self.of("hubspot", "deals")["freshness"] == "never"
-
-    @pytest.mark.parametrize(("hours", "word"), [(1, "fresh"), (2, "aging"), (5, "stale")])
-    def test_ages_by_the_interval_that_is_usual(self, db: None, hours: int, word: str) -> None:
-        for n in range(4):
-            ended("hubspot", "deals", end_time=timezone.now() - timedelta(hours=hours + n))
-        assert self.of("hubspot", "deals")["usual_interval_seconds"] == pytest.approx(3600, abs=5)
-        assert self.of("hubspot", "deals")["freshness"] == word
 
 
 def test_a_finished_task_shows_among_the_results(pool: WorkerPoolService, viewer: Client) -> None:

@@ -9,6 +9,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+ROOTS = (ROOT, ROOT / "ingestion")
+TOPS = "sandbox|ingestion|data_warehouse|tests|benchmarks|services|pool|sync|management|models|views|api"
+# Celery's own names, which are no modules.
+TASKS = {"ingestion.run_ingestion"}
 EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -25,13 +30,55 @@ def test_every_link_to_a_file_leads_there(page: Path) -> None:
 
 
 @EACH
-def test_every_module_that_a_page_names_exists(page: Path) -> None:
-    named = re.findall(
-        r"`((?:ingestion|data_warehouse|services|pool|sync|tests)/[\w/]+\.py)`", page.read_text()
-    )
-    roots = (ROOT, ROOT / "ingestion")
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    named = re.findall(rf"(?<![\w/])(?:{TOPS})/[\w/]+\.(?:py|lua|sql)\b", page.read_text())
     real = [name for name in named if "acme" not in name]  # the example of adding_a_crm.md
-    assert [name for name in real if not any((root / name).exists() for root in roots)] == []
+    assert [name for name in real if not any((root / name).exists() for root in ROOTS)] == []
+
+
+@EACH
+def test_every_folder_that_a_page_names_exists(page: Path) -> None:
+    named = re.findall(rf"`((?:{TOPS})/[\w/]*/?)`", page.read_text())
+    real = [name for name in named if "acme" not in name]
+    assert [name for name in real if not any((root / name).is_dir() for root in ROOTS)] == []
+
+
+@EACH
+def test_every_module_that_a_page_names_exists(page: Path) -> None:
+    # Not what is called: ``pool.cancel_task(…)`` is a method of a variable.
+    dotted = rf"(?<![\w/.])(?:{TOPS})(?:\.[a-z]\w*)+(?![\w(]|\.\w)"
+    named = set(re.findall(dotted, page.read_text()))
+    names = named - TASKS - {name for name in named if name.endswith((".py", ".md"))}
+    assert sorted(name for name in names if not is_module(name)) == []
+
+
+def is_module(name: str) -> bool:
+    """A module, a package, or something in a module."""
+    return any(_leads_to_one(root, name.split(".")) for root in ROOTS)
+
+
+def _leads_to_one(root: Path, parts: list[str]) -> bool:
+    """Whether it can be walked to its end, or to a file behind which a name follows."""
+    for part in parts:
+        if (root / f"{part}.py").exists():
+            return True
+        root = root / part
+    return (root / "__init__.py").exists()
+
+
+def test_a_module_that_is_not_there_is_seen() -> None:
+    assert is_module("ingestion.services.worker_pool.get_worker_pool")
+    assert is_module("pool.redis.store")
+    assert not is_module("pool.redis_store")
+    assert not is_module("services.task_run")
+
+
+def test_the_glossary_explains_25_terms_at_most_and_every_page_leads_to_it() -> None:
+    terms = re.findall(r"^\| (\w[\w ]*) \|", GLOSSARY.read_text(), re.MULTILINE)[1:]
+    assert terms == sorted(set(terms))
+    assert 20 <= len(terms) <= 25
+    others = [page for page in PAGES if page not in (GLOSSARY, ROOT / "CHANGELOG.md")]
+    assert [page.name for page in others if "glossary.md" not in page.read_text()] == []
 
 
 @EACH

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from data_warehouse.environment import BASE_DIR
-from ingestion.services import env_example
+from ingestion.services.crms import env_example
 from ingestion.services.system.problems import OF_COMPOSE
 from ingestion.sync.common.registry import crms
 from ingestion.sync.common.source import Crm, Setting

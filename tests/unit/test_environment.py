@@ -140,6 +140,7 @@ def test_a_command_with_wrong_settings_says_what_is_wrong_and_no_more(tmp_path: 
         **os.environ,
         "DJANGO_ENV": "production",
         "MAX_SYNC_WORKERS": "0",
+        "DATABASE_URL": "postgresql://warehouse:changeme@localhost/warehouse",
         "DJANGO_SETTINGS_MODULE": "data_warehouse.settings",
         "VAR_DIR": str(tmp_path),
         "LOG_DIR": str(tmp_path),
@@ -155,5 +156,30 @@ def test_a_command_with_wrong_settings_says_what_is_wrong_and_no_more(tmp_path: 
 
     assert answer.returncode == 2
     assert "SECRET_KEY must be set in production" in answer.stderr
-    assert "MAX_SYNC_WORKERS is 0; it must be at least 1 and at most 100." in answer.stderr
+    assert "The password in DATABASE_URL is one that everybody knows" in answer.stderr
+    assert "MAX_SYNC_WORKERS is 0; it must be at least 1 and at most 1000." in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize("entry", ["wsgi", "asgi", "celery"])
+def test_no_secret_of_the_code_is_used_whatever_starts_it(tmp_path: Path, entry: str) -> None:
+    """Without DJANGO_ENV too: the key is this clone's, and the same in every process."""
+    settings = {"DJANGO_SETTINGS_MODULE": "data_warehouse.settings", "VAR_DIR": str(tmp_path)}
+    code = f"""
+import data_warehouse.{entry}
+from django.conf import settings
+print(settings.SECRET_KEY)
+"""
+    environment = {k: v for k, v in os.environ.items() if k not in ("SECRET_KEY", "DJANGO_ENV")}
+    keys = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=BASE_DIR,
+            env={**environment, **settings, "DOTENV_FILE": os.devnull, "LOG_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for _ in range(2)
+    }
+    assert keys == {(tmp_path / "secret-key").read_text()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,15 +14,19 @@ import sqlalchemy as sa
 from ingestion.models import SyncHistory
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus
-from ingestion.services import history, outcomes, shell_runs, sync_runner
-from ingestion.services.sync_runner import RunHandle, run_sync
+from ingestion.services.doctor import direct_runs
+from ingestion.services.reporting import history
+from ingestion.services.runs import runner
+from ingestion.services.runs.runner import RunHandle, run_sync
+from ingestion.services.tasks import outcomes
 from ingestion.services.worker_pool import use_worker_pool
-from ingestion.sync.common import errors, http_errors
+from ingestion.sync.common import errors
 from ingestion.sync.common.failures import cause_of
 from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.common.run import SyncOptions
 from ingestion.sync.five9.engines.limits import over_limit
 from ingestion.sync.genius.failures import explain
+from ingestion.sync.http import errors as http_errors
 from ingestion.sync.hubspot.api import _explain as hubspot_explains
 from tests.unit.pool_fixtures import Bench
 
@@ -94,12 +99,14 @@ def test_a_statement_that_took_too_long_timed_out() -> None:
 )
 def test_a_table_that_does_not_fit_is_kept_state(words: str) -> None:
     found = cause_of(sa.exc.OperationalError("INSERT", {}, Exception(words)))
-    assert isinstance(found, errors.KeptStateWrong)
-    assert "--full" in str(found)
+    assert isinstance(found, errors.StoredStateInvalid)
+    assert "run the sync again" in str(found)
 
 
 def test_a_busy_warehouse_is_not() -> None:
-    found = cause_of(sa.exc.OperationalError("INSERT", {}, Exception("database is locked")))
+    busy = sqlite3.OperationalError("database is locked")
+    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    found = cause_of(sa.exc.OperationalError("INSERT", {}, busy))
     assert isinstance(found, errors.TransientError)
 
 
@@ -117,7 +124,7 @@ def test_a_run_outside_the_pool_keeps_it(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(sync_runner, "_run", fail)
+    monkeypatch.setattr(runner, "_run", fail)
     with pytest.raises(type(error)):
         run_sync("hubspot", "deals", SyncOptions(), RunHandle(SilentReporter()))
     assert SyncHistory.objects.get().error_class == word
@@ -148,7 +155,7 @@ def test_a_task_of_the_pool_keeps_it(outcome: Outcome, word: str) -> None:
 @pytest.mark.django_db
 def test_a_run_whose_process_died_is_lost() -> None:
     row = SyncHistory.objects.create(crm_source="genius", sync_type="leads")
-    assert shell_runs.close(shell_runs.of(row, why="It died."))
+    assert direct_runs.close(direct_runs.of(row, why="It died."))
     row.refresh_from_db()
     assert (row.status, row.error_class) == ("failed", "lost")
 
@@ -167,7 +174,7 @@ def test_the_history_tells_it_and_finds_by_it() -> None:
 
 def test_several_failures_of_one_class_keep_it() -> None:
     slow, refused = errors.TimedOut("slow"), errors.NotAllowed("no")
-    both = sync_runner._failure_of({"deals": slow, "leads": errors.TimedOut("slow")}, tried=2, of=2)
+    both = runner._failure_of({"deals": slow, "leads": errors.TimedOut("slow")}, tried=2, of=2)
     assert (type(both), both.error_class) == (errors.TransientError, "timeout")
-    mixed = sync_runner._failure_of({"deals": slow, "leads": refused}, tried=2, of=2)
+    mixed = runner._failure_of({"deals": slow, "leads": refused}, tried=2, of=2)
     assert (type(mixed), mixed.error_class) == (errors.PermanentError, "permanent")

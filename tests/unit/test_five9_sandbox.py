@@ -1,4 +1,4 @@
-"""Five9's stand-in speaks SOAP as the real service does."""
+"""Five9's sandbox speaks SOAP as the real service does."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from lxml import etree
 from werkzeug.test import Client, TestResponse
 
-from ingestion.sandbox.base import SandboxConf
-from ingestion.sandbox.five9.limits import OperationLimits
-from ingestion.sandbox.five9.sandbox import PASSWORD, USER, Five9Sandbox
+from sandbox.base import SandboxConf
+from sandbox.crms.five9.limits import OperationLimits
+from sandbox.crms.five9.service import PASSWORD, USER, Five9Sandbox
 
 ENDPOINT = "/wsadmin/v13/AdminWebService"
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

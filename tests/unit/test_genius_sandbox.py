@@ -1,4 +1,4 @@
-"""The stand-in of Genius: the same data for the same seed and ticks, and data that makes sense."""
+"""The sandbox of Genius: the same data for the same seed and ticks, and data that makes sense."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from ingestion.sandbox.base import SandboxConf
-from ingestion.sandbox.genius import GeniusSandbox, family
-from ingestion.sandbox.genius.changes import EDITED_COLUMNS
-from ingestion.sandbox.genius.company import LOOKUPS
-from ingestion.sandbox.genius.schema import MODEL_TABLES, TABLES, key_column
 from ingestion.sync.genius.settings import CRM, GeniusModel
+from sandbox.base import SandboxConf
+from sandbox.crms.genius import GeniusSandbox, family
+from sandbox.crms.genius.changes import EDITED_COLUMNS
+from sandbox.crms.genius.company import LOOKUPS
+from sandbox.crms.genius.schema import MODEL_TABLES, TABLES, key_column
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 Rows = dict[str, list[tuple[Any, ...]]]

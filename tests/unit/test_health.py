@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from ingestion.pool.controls import Control
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.store import PoolPolicy
-from ingestion.services.health import notes, problems
+from ingestion.services.reporting.health import notes, problems
 from tests.contract.stores import Pool, memory_pool
 
 
@@ -51,6 +52,27 @@ def test_no_worker_online(pool: Pool) -> None:
 def test_a_worker_that_was_never_seen(pool: Pool) -> None:
     (problem,) = said(pool.store.snapshot(), workers=())
     assert problem.startswith("No Celery worker is online")
+
+
+def test_nobody_is_told_to_start_a_worker_before_the_workers_have_reported_to_the_ledger(
+    pool: Pool,
+) -> None:
+    found = replace(
+        pool.store.snapshot(),
+        workers=(),
+        degraded=True,
+        degraded_since=pool.store.snapshot().taken_at,
+        degraded_reason="Redis does not answer.",
+    )
+    assert (found.state, found.runs_nothing) == ("degraded", False)
+    (problem,) = said(found)
+    assert problem.startswith("The pool is degraded since ")
+    later = replace(found, taken_at=found.taken_at + timedelta(seconds=61), last_monitor_at=None)
+    assert any(problem.startswith("No Celery worker is online") for problem in said(later))
+
+
+def test_a_pool_without_workers_is_not_called_available(pool: Pool) -> None:
+    assert replace(pool.store.snapshot(), workers=()).state == "unknown"
 
 
 def test_an_overdue_monitor(pool: Pool) -> None:
@@ -98,15 +120,15 @@ def test_a_queue_that_does_not_move(pool: Pool) -> None:
     assert said(pool.store.snapshot()) == ["1 task waits although a slot is free; see 'doctor'."]
 
 
-def test_entries_that_were_set_aside(pool: Pool) -> None:
-    (problem,) = said(pool.store.snapshot(), set_aside={"x": "{}", "y": "{}"})
+def test_entries_that_were_dead_lettered(pool: Pool) -> None:
+    (problem,) = said(pool.store.snapshot(), dead_letters={"x": "{}", "y": "{}"})
     assert problem.startswith("2 entries could not be read")
 
 
 def test_every_problem_at_once(pool: Pool) -> None:
     pool.store.worker_gone("w")
     pool.let_pass(timedelta(days=1).total_seconds())
-    found = said(pool.store.snapshot(), set_aside={"x": "{}"}, degraded=True)
+    found = said(pool.store.snapshot(), dead_letters={"x": "{}"}, degraded=True)
     assert len(found) == 4
 
 
@@ -156,3 +178,14 @@ class TestANewSystem:
 
     def test_has_no_note_once_the_monitor_has_run(self, pool: Pool) -> None:
         assert self.told(pool.store.snapshot(), up_seconds=20) == ([], [])
+
+
+def test_what_waits_for_a_paused_crm_is_no_problem(pool: Pool) -> None:
+    pool.submit(crm_source="hubspot")
+    pool.submit(crm_source="hubspot")
+    found = pool.store.snapshot()
+    later = {"taken_at": found.taken_at + timedelta(seconds=300), "last_monitor_at": None}
+    controls = replace(found.controls, crm_pauses={"hubspot": Control(1, "breaker")})
+    slow = replace(found, **later, active=())
+    assert any("although a slot is free" in problem for problem in said(slow))
+    assert not any("although" in problem for problem in said(slow, controls=controls))

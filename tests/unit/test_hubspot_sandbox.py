@@ -1,4 +1,4 @@
-"""HubSpot's stand-in answers as the documentation says that HubSpot does."""
+"""HubSpot's sandbox answers as the documentation says that HubSpot does."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from ingestion.sandbox.hubspot.catalog import DEFAULTS, PROPERTIES
-from ingestion.sandbox.web import RequestRate
+from sandbox.crms.hubspot.catalog import DEFAULTS, PROPERTIES
+from sandbox.web import RequestRate
 from tests.unit.hubspot_account import AT, OBJECTS, Caller, opened
 
 
@@ -97,7 +97,7 @@ def test_a_list_is_paged_by_after_and_says_nothing_at_its_end(hubspot: Caller):
     assert len(ids) == hubspot.sandbox.counts()["contacts"]
 
 
-def test_archived_records_stand_in_a_list_of_their_own(hubspot: Caller):
+def test_archived_records_sandbox_a_list_of_their_own(hubspot: Caller):
     archived = hubspot.get(f"{OBJECTS}/contacts", archived="true", limit=100).json["results"]
 
     assert archived
@@ -130,9 +130,9 @@ def test_rate_headers_come_with_everything_but_a_search(tmp_path):
     ("rate", "policy"),
     [("burst", "TEN_SECONDLY_ROLLING"), ("search", "SECONDLY"), ("daily", "DAILY")],
 )
-@pytest.mark.parametrize("retry_after_ms", [None, 1500])
-def test_too_many_requests_name_their_policy(hubspot: Caller, rate, policy, retry_after_ms):
-    hubspot.sandbox.retry_after_ms = retry_after_ms
+@pytest.mark.parametrize("retry_after_seconds", [None, 1500])
+def test_too_many_requests_name_their_policy(hubspot: Caller, rate, policy, retry_after_seconds):
+    hubspot.sandbox.retry_after_seconds = retry_after_seconds
     setattr(hubspot.sandbox, rate, RequestRate(1, 3600))
     assert hubspot.search("contacts").status_code == 200
 
@@ -141,7 +141,7 @@ def test_too_many_requests_name_their_policy(hubspot: Caller, rate, policy, retr
     assert answer.status_code == 429
     assert answer.json["policyName"] == policy
     assert answer.json["errorType"] == "RATE_LIMIT"
-    assert answer.headers.get("Retry-After") == (retry_after_ms and str(retry_after_ms))
+    assert answer.headers.get("Retry-After") == (retry_after_seconds and str(retry_after_seconds))
 
 
 def test_the_metadata_names_kinds_and_options(hubspot: Caller):

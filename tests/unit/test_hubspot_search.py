@@ -1,4 +1,4 @@
-"""HubSpot's stand-in searches as the documentation says that HubSpot does."""
+"""HubSpot's sandbox searches as the documentation says that HubSpot does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingestion.sandbox.hubspot import search
+from sandbox.crms.hubspot import search
 from tests.unit.hubspot_account import AT, Caller, where
 
 

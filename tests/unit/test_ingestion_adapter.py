@@ -11,11 +11,11 @@ from django.core.management import BaseCommand, CommandError
 
 from ingestion.management.sync import SyncCommand, sync_options
 from ingestion.pool.errors import InvalidParameters, UnknownSource
-from ingestion.services import sync_commands
 from ingestion.services.ingestion_adapter import IngestionAdapter
-from ingestion.services.parameters import KNOWN, command_flags
-from ingestion.services.routing import ROUTES
-from ingestion.services.sync_runner import RunHandle
+from ingestion.services.requests import sync_commands
+from ingestion.services.requests.parameters import KNOWN, command_flags
+from ingestion.services.requests.routing import ROUTES
+from ingestion.services.runs.runner import RunHandle
 from ingestion.sync.common.errors import PermanentError, SyncCancelled, TransientError
 from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.common.registry import crms
@@ -81,7 +81,7 @@ def test_a_crm_without_a_folder_needs_its_all_command(
     with pytest.raises(UnknownSource, match=", ".join(crms())):
         adapter._get_command_for_source("acme", "all")
     monkeypatch.setattr(
-        "ingestion.services.routing.get_commands", lambda: {"sync_acme_all": "acme"}
+        "ingestion.services.requests.routing.get_commands", lambda: {"sync_acme_all": "acme"}
     )
     assert adapter._get_command_for_source("acme", "leads") == "sync_acme_all"
 
@@ -99,6 +99,11 @@ def test_a_crm_without_a_folder_needs_its_all_command(
         ({"end_date": "2026-01-31T06:00:00Z"}, ["--end-date=2026-01-31T06:00:00Z"]),
         ({"max_records": 5, "batch_size": 10_000}, ["--max-records=5", "--batch-size=10000"]),
         ({"dry_run": True, "end_date": None}, ["--dry-run"]),
+        # A day counts to its end.
+        (
+            {"start_date": "2026-01-31T10:00:00Z", "end_date": "2026-01-31"},
+            ["--start-date=2026-01-31T10:00:00Z", "--end-date=2026-01-31"],
+        ),
     ],
 )
 def test_turns_parameters_into_flags(parameters: dict[str, Any], flags: list[str]) -> None:
@@ -122,6 +127,13 @@ def test_turns_parameters_into_flags(parameters: dict[str, Any], flags: list[str
         ({"full": True, "start_date": "2026-01-01"}, "contradict"),
         ({"mode": "force7", "full": True}, "contradict"),
         ({"mode": "full", "end_date": "2026-01-01"}, "contradict"),
+        ({"start_date": "2026-02-01", "end_date": "2026-01-31"}, "before start_date"),
+        (
+            {"since": "2026-02-01T00:00:01Z", "end_date": "2026-02-01T00:00:00Z"},
+            "before start_date",
+        ),
+        ({"start_date": "0001-01-01T00:00:00+14:00"}, "must be a date"),
+        ({"end_date": "9999-12-31T23:59:59-12:00"}, "must be a date"),
         ({"since": "2026-01-01", "start_date": "2026-01-01"}, "one of them"),
         ({"start_date": "2026-01-01 --full\n"}, "2026-01-31"),
     ],

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus
-from ingestion.services.lease import Lease, TaskReporter
+from ingestion.services.worker.lease import Lease, TaskReporter
 from ingestion.sync.common.errors import (
     SyncCancelled,
     SyncLeaseLost,
@@ -61,7 +62,7 @@ class TestLease:
             task_id,
             attempt=1,
             interval_seconds=60,
-            sure_seconds=75,
+            exclusive_seconds=75,
             held_since=100,
             clock=lambda: now[0],
         )
@@ -75,6 +76,26 @@ class TestLease:
         with pytest.raises(SyncLeaseLost, match="could not renew"):
             lease.check()
 
+    def test_counts_from_the_question_however_late_the_answer_is(
+        self, bench: Bench, task_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The store began it at some moment in between, perhaps the first one."""
+        now, renew = [100.0], bench.pool.renew_lease
+
+        def slow(*args: Any, **kwargs: Any) -> Any:
+            now[0] += 40
+            return renew(*args, **kwargs)
+
+        monkeypatch.setattr(bench.pool, "renew_lease", slow)
+        given = {"interval_seconds": 60, "exclusive_seconds": 75, "held_since": 90}
+        lease = Lease(bench.pool, task_id, attempt=1, clock=lambda: now[0], **given)
+        lease.renew()
+        now[0] = 174.9
+        lease.check()
+        now[0] = 175
+        with pytest.raises(SyncLeaseLost, match="could not renew"):
+            lease.check()
+
     def test_interrupts_a_run_that_it_can_no_longer_hold(self, bench: Bench, task_id: str) -> None:
         bench.store.is_lost = True
         expired = Event()
@@ -83,7 +104,7 @@ class TestLease:
             task_id,
             attempt=1,
             interval_seconds=0.01,
-            sure_seconds=0.05,
+            exclusive_seconds=0.05,
             on_expiry=expired.set,
         )
         with lease:
@@ -91,7 +112,7 @@ class TestLease:
 
     def test_tells_of_a_cancel(self, bench: Bench, task_id: str) -> None:
         with self.held(bench, task_id) as lease:
-            bench.pool.cancel_task(task_id, actor="ann", reason="enough")
+            bench.pool.cancel_task(task_id, change=ChangeRequest(by="ann", reason="enough"))
             lease.renew()
             with pytest.raises(SyncCancelled, match="Cancelled by ann: enough"):
                 lease.check()
@@ -139,3 +160,14 @@ class TestLease:
             "rows": 3,
             "total_rows": 13,
         }
+
+    def test_counts_the_models_that_are_done_of_a_sync_of_several(
+        self, bench: Bench, task_id: str
+    ) -> None:
+        now = iter(range(100))
+        with self.held(bench, task_id) as lease:
+            reporter = TaskReporter(lease, models_total=28, clock=lambda: float(next(now)))
+            for model in ("leads", "leads", "jobs", "users"):
+                reporter.step(model, "extract")
+        found = bench.pool.get_task_status(task_id).progress
+        assert (found["models_done"], found["models_total"]) == (2, 28)

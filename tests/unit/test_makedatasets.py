@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from data_warehouse.environment import BASE_DIR
-from ingestion.services import dataset_docs
+from ingestion.services.crms import dataset_docs
 from ingestion.sync.common.registry import crms
 from ingestion.sync.common.source import Crm, Model, Setting
 from tests.fake_crm import FakeDatabase, FakeSource

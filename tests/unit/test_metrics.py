@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ingestion.models import SyncHistory
 from ingestion.pool.errors import LedgerUnavailable, PoolUnavailable
-from ingestion.services import metrics
-from ingestion.services.route_figures import LedgerFigures
+from ingestion.services.reporting import metrics
+from ingestion.services.reporting.route_figures import LedgerFigures
 from ingestion.services.worker_pool import WorkerPoolService
 from ingestion.views.metrics import ledger_figures
 from tests.unit.pool_shell import answers, pool_in_memory, take

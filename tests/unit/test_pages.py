@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from ingestion.models import SyncHistory
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import PoolUnavailable
-from ingestion.services import audit
-from ingestion.services.crm_overview import overview
+from ingestion.services.crms import dataset_columns
+from ingestion.services.crms.crm_overview import overview
+from ingestion.services.security import audit
+from ingestion.sync.common.registry import crm
+from ingestion.sync.common.run import ModelResult
+from ingestion.sync.common.source import Model
+from ingestion.sync.common.warehouse import Warehouse
+from ingestion.sync.load.pipeline import run_model
 from ingestion.templatetags import page_words
+from tests.fake_crm import FakeSource
+from tests.sync_world import World
 from tests.unit.people import browser, forget_answers, member
 from tests.unit.pool_shell import answers, pool_in_memory
 
 HOSTILE = "<script>alert(1)</script>"
 PAGES = (
-    "/", "/history/", "/crms/", "/crms/hubspot/", "/audit/", "/settings/", "/password/",
+    "/", "/history/", "/crms/", "/crms/hubspot/", "/crms/hubspot/deals/", "/audit/", "/settings/", "/password/",
     "/schedules/", "/automation/", "/reports/",
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
@@ -126,12 +138,15 @@ class TestHistory:
             "watermark": "2026-01-01",
         }
         run = ended(worker_pool_task_id="task-1", performance_metrics={"models": [model]})
-        audit.record("submit", actor="ann", target="task-1", reason="month end")
+        audit.record("submit", change=ChangeRequest(by="ann", reason="month end"), target="task-1")
 
         page = text(viewer.get(f"/history/{run.pk}/"))
 
         for told in ("extract 1.5 s", "column age added", "2026-01-01", "ann", "month end"):
             assert told in page
+        # Of the two minutes: a second and a half by name, the rest was outside.
+        assert re.search(r'class="step-extract" x="0.000" y="0" width="1.250"', page)
+        assert re.search(r'class="step-outside" x="1.250" y="0" width="98.750"', page)
         assert viewer.get("/history/999999/").status_code == 404
 
 
@@ -148,15 +163,19 @@ class TestCrms:
         ended(sync_type="contacts", records_processed=5)
         ended(sync_type="deals", status="failed")
         models = {model.name: model for model in overview("hubspot").models}
-        assert (models["contacts"].freshness, models["contacts"].last_rows) == ("fresh", 5)
-        assert (models["deals"].freshness, models["deals"].last_status) == ("never", "failed")
+        assert (models["contacts"].freshness, models["contacts"].last_rows) == ("no_promise", 5)
+        assert (models["deals"].freshness, models["deals"].last_status) == ("no_promise", "failed")
 
 
 class TestRecords:
     def test_the_audit_is_searched_and_paged(self, viewer: Client) -> None:
         for number in range(60):
-            audit.record("submit", actor="ann", target=f"task-{number}", reason=HOSTILE)
-        audit.record("limit", actor="bob", target="pool", before={"max_workers": 2})
+            audit.record(
+                "submit", change=ChangeRequest(by="ann", reason=HOSTILE), target=f"task-{number}"
+            )
+        audit.record(
+            "limit", change=ChangeRequest(by="bob"), target="pool", before={"max_workers": 2}
+        )
 
         page = text(viewer.get("/audit/"))
         assert HOSTILE not in page
@@ -180,9 +199,11 @@ class TestRecords:
     def test_settings_show_what_operators_have_set(self, viewer: Client) -> None:
         with pool_in_memory() as pool:
             assert "Nothing: what is set below is in force." in text(viewer.get("/settings/"))
-            pool.set_max_workers(5, actor="ann", reason=HOSTILE)
-            pool.set_crm_limit("hubspot", 1, actor="bob", reason="quota")
-            pool.pause("gsheet", actor="eve", reason="until 2026-11-22 03:58:12 UTC")
+            pool.set_max_workers(5, change=ChangeRequest(by="ann", reason=HOSTILE))
+            pool.set_crm_limit("hubspot", 1, change=ChangeRequest(by="bob", reason="quota"))
+            pool.pause(
+                "gsheet", change=ChangeRequest(by="eve", reason="until 2026-11-22 03:58:12 UTC")
+            )
             page = text(viewer.get("/settings/"))
 
         assert HOSTILE not in page
@@ -253,3 +274,44 @@ class TestWords:
         assert [float(x) for x, _ in points] == [0, 45, 90]
         assert all(0 <= float(y) <= page_words.TREND_HEIGHT for _, y in points)
         assert page_words.trend([3]) == ""
+
+
+class TestDatasets:
+    @pytest.fixture(autouse=True)
+    def warehouse(self, settings: Any, tmp_path: Path) -> World:
+        dataset_columns.forget()
+        settings.WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
+        warehouse = Warehouse(settings.WAREHOUSE_URL)
+        world = World(FakeSource(), settings.WAREHOUSE_URL, tmp_path / "pipelines", warehouse)
+        run = world.prepared(Model("contacts"))
+        records = [
+            {"id": 1, "Amount %": Decimal("0.5"), HOSTILE: "x"},
+            {"id": 2, "Amount %": Decimal("12345678901234567890.5"), HOSTILE: "x"},
+            {"id": None},
+        ]
+        world.source.records["contacts"] = records
+        run_model(replace(run, crm=crm("hubspot")), ModelResult("contacts"))
+        warehouse.close()
+        return world
+
+    def test_show_the_field_and_the_type_of_each_column(self, viewer: Client) -> None:
+        page = text(viewer.get("/crms/hubspot/contacts/"))
+        assert re.search(
+            r"<span class=\"cut\">Amount %</span>.*?amountx</span>.*?decimal "
+            r'<span class="badge is-partial">text in 1 rows',
+            page,
+            re.DOTALL,
+        )
+        assert "Rejected records: 1 no_key" in page
+        assert "manage.py manage_runs replay hubspot contacts" in page
+        assert HOSTILE not in page
+        assert escape(HOSTILE) in page
+
+    def test_a_model_that_was_never_loaded_says_so(self, viewer: Client) -> None:
+        assert "No run has loaded deals yet" in text(viewer.get("/crms/hubspot/deals/"))
+        assert viewer.get("/crms/hubspot/nosuch/").status_code == 404
+        assert viewer.get("/crms/nosuch/contacts/").status_code == 404
+
+    def test_a_warehouse_that_is_away_is_told(self, viewer: Client, settings: Any) -> None:
+        settings.WAREHOUSE_URL = "postgresql://nobody@127.0.0.1:1/none"
+        assert "The warehouse cannot be read now." in text(viewer.get("/crms/hubspot/deals/"))

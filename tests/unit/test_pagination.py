@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ingestion.sync.common.errors import PermanentError
-from ingestion.sync.common.pagination import require_whole
+from ingestion.sync.http.pagination import require_whole
 
 
 def check(*, all_rows: int, heeds_size: bool, size: int) -> None:

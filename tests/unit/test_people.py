@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.test import Client
 
-from ingestion.services.access import GROUPS, Right, ensure_groups, may
+from ingestion.services.security.access import GROUPS, Right, ensure_groups, may
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.people import PASSWORD, browser, member
 from tests.unit.pool_shell import pool_in_memory
@@ -49,7 +49,7 @@ class TestPages:
     def test_a_login_without_the_right_is_refused(self, pool: WorkerPoolService) -> None:
         nobody = browser(User.objects.create_user("bob"))
         assert nobody.get("/").status_code == 403
-        assert nobody.get("/api/status/").json()["error"]["code"] == "NOT_ALLOWED"
+        assert nobody.get("/api/status").json()["error"]["code"] == "NOT_ALLOWED"
 
     def test_a_viewer_sees_the_pool(self, pool: WorkerPoolService) -> None:
         assert browser(member("Viewers")).get("/").status_code == 200
@@ -113,7 +113,7 @@ class TestReadOnly:
         assert not User.objects.filter(username="eve").exists()
 
     def test_the_api_says_so(self, pool: WorkerPoolService) -> None:
-        answer = browser(member("Operators")).post("/api/status/")
+        answer = browser(member("Operators")).post("/api/status")
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "READ_ONLY")
 
     def test_one_can_still_come_and_go(self, pool: WorkerPoolService) -> None:
@@ -124,7 +124,7 @@ class TestReadOnly:
         assert client.post("/logout/")["Location"] == "/login/"
 
 
-@pytest.mark.parametrize("path", ["/login/", "/", "/api/status/", "/admin/login/", "/nowhere/"])
+@pytest.mark.parametrize("path", ["/login/", "/", "/api/status", "/admin/login/", "/nowhere/"])
 def test_no_answer_lets_anything_in_from_elsewhere(db: None, path: str) -> None:
     policy = Client().get(path)["Content-Security-Policy"]
     assert "default-src 'self'" in policy

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from ingestion.management.cli import cli as cli_module
 from ingestion.management.commands.manage_worker_pool import Command
-from ingestion.management.pool_cli import cli as cli_module
 from ingestion.models import AuditRecord, SyncHistory
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.services.worker_pool import WorkerPoolService
@@ -61,7 +61,7 @@ class TestWatching:
         self, pool: WorkerPoolService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         pool.worker_gone("celery@test")
-        broken = replace(pool.snapshot(), set_aside={"x": "{}"}, degraded=True)
+        broken = replace(pool.snapshot(), dead_letters={"x": "{}"}, degraded=True)
         monkeypatch.setattr(pool, "snapshot", answers(broken))
         ran = shell("status", "--check")
         said = [line for line in ran.err.splitlines() if line.startswith("- ")]
@@ -144,7 +144,9 @@ class TestWatching:
 
 class TestConfig:
     def test_shows_the_limit(self, pool: WorkerPoolService) -> None:
-        assert manage("config").out == "Max workers: 2 (default)\n"
+        assert manage("config").out == (
+            "Max workers: 2 (default)\nPriority aging: 3600 s of waiting a level (default)\n"
+        )
 
     def test_changes_the_limit_and_says_who_and_why(self, pool: WorkerPoolService) -> None:
         shape = manage("config", "--max-workers", "5", "--reason", "night", "--json").shape
@@ -251,7 +253,7 @@ class TestOperating:
         ran = manage("reset-state")
         assert (ran.code, ran.message) == (1, "Nothing was changed.")
         assert f"- Task {first[:8]}: five9.contacts (running for" in ran.err
-        assert "2 active, 2 queued, 0 delayed, 0 held, 0 set aside" in ran.err
+        assert "2 active, 2 queued, 0 delayed, 0 held, 0 dead letters" in ran.err
         assert len(pool.get_queued_tasks()) == 2
 
     def test_reset_state_does_it_when_told_so(
@@ -357,7 +359,7 @@ class TestShell:
         assert parser.parse_args(["--no-color", "status"]).no_color
         assert parser.parse_args(["status", "--no-color"]).no_color
 
-    @pytest.mark.parametrize("words", [("nonsense",), (), ("status", "--colour"), ("submit", "x")])
+    @pytest.mark.parametrize("words", [("nonsense",), (), ("status", "--colour"), ("explain",)])
     def test_wrong_words_exit_with_2(
         self, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
     ) -> None:

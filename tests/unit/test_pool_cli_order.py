@@ -8,6 +8,7 @@ import pytest
 
 from ingestion.management.pool_cli import pauses
 from ingestion.models import AuditRecord, SyncHistory
+from ingestion.services.requests.submission import Submission
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.pool_shell import manage, pool_in_memory, take
 
@@ -195,26 +196,26 @@ class TestForecast:
     def test_a_place_deep_in_the_queue_is_found(
         self, pool: WorkerPoolService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ingestion.services.explaining.FIRST_LOOK", 1)
+        monkeypatch.setattr("ingestion.services.waiting.verbs.FIRST_LOOK", 1)
         fill(pool, 5)
-        assert pool.forecast("hubspot", "all").position == 4
+        assert pool.forecast(Submission("hubspot", "all")).position == 4
 
     def test_a_place_far_down_a_long_queue_is_not_looked_for(
         self, pool: WorkerPoolService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ingestion.services.explaining.FIRST_LOOK", 1)
-        monkeypatch.setattr("ingestion.services.explaining.DEEPEST_PREVIEW", 2)
+        monkeypatch.setattr("ingestion.services.waiting.verbs.FIRST_LOOK", 1)
+        monkeypatch.setattr("ingestion.services.waiting.verbs.DEEPEST_PREVIEW", 2)
         fill(pool, 5)
-        found = pool.forecast("hubspot", "all")
+        found = pool.forecast(Submission("hubspot", "all"))
         assert (found.position, found.start, found.reason.code) == (None, None, "pool_full")
-        assert pool.forecast("hubspot", "all", priority=9).position == 1
+        assert pool.forecast(Submission("hubspot", "all", priority=9)).position == 1
 
-    def test_a_task_that_waits_would_absorb_it(self, pool: WorkerPoolService) -> None:
+    def test_a_task_that_waits_would_coalesces_it(self, pool: WorkerPoolService) -> None:
         *_, last = fill(pool, 3)
         shape = manage(
             "submit", "five9", "contacts", "--dry-run", "--on-overlap", "coalesce", "--json"
         ).shape
-        assert (shape["absorbed_by"], shape["position"]) == (last, 1)
+        assert (shape["coalesced_into"], shape["position"]) == (last, 1)
 
     def test_it_would_be_refused(self, pool: WorkerPoolService) -> None:
         (first,) = fill(pool, 1)
@@ -227,5 +228,5 @@ class TestForecast:
     def test_it_says_what_submit_then_does(self, pool: WorkerPoolService) -> None:
         fill(pool, 3)
         words = ("submit", "five9", "contacts", "--on-overlap", "coalesce", "--json")
-        told = manage(*words, "--dry-run").shape["absorbed_by"]
-        assert manage(*words).shape["absorbed_by"] == told
+        told = manage(*words, "--dry-run").shape["coalesced_into"]
+        assert manage(*words).shape["coalesced_into"] == told

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingestion.management.pool_cli import lines, options, tables
-from ingestion.management.pool_cli.failures import EXITS, Exit, Failure, WrongUse, explain
-from ingestion.management.pool_cli.output import Output
+from ingestion.management.cli import lines, options, tables
+from ingestion.management.cli.failures import EXITS, Exit, Failure, WrongUse, explain
+from ingestion.management.cli.output import Output
 from ingestion.pool import errors
 from ingestion.pool.snapshot import LimitInfo, PoolSnapshot, WorkerInfo
 from ingestion.pool.task import TaskStatus, WorkerTask
@@ -150,7 +150,7 @@ class TestLines:
         assert shown == "8, 2 usable with the workers online (default)"
 
     def test_unreadable_tasks_are_listed_with_the_reason(self) -> None:
-        text = list(lines.status(snapshot(set_aside={"x1": "no task name"}), verbose=False))
+        text = list(lines.status(snapshot(dead_letters={"x1": "no task name"}), verbose=False))
         assert text[-2:] == ["Set aside as unreadable: 1", "- x1: no task name"]
 
     def test_a_stored_text_cannot_steer_the_terminal(self) -> None:

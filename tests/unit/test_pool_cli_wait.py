@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from ingestion.management.pool_cli import follow
-from ingestion.management.pool_cli.cli import COMMAND
-from ingestion.management.pool_cli.output import Output
+from ingestion.management.cli.cli import COMMAND
+from ingestion.management.cli.output import Output
+from ingestion.management.pool_cli.tasks import follow
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus, WorkerTask
@@ -72,14 +72,14 @@ class TestWait:
     def test_a_terminal_shows_one_line_that_changes_and_no_markup(self) -> None:
         task = WorkerTask("abcd1234", "t", "hubspot", "all", error_message="answered [/500]")
         stderr = Terminal()
-        with follow.teller(Output(io.StringIO(), stderr)) as tell:
+        with follow.progress_reporter(Output(io.StringIO(), stderr)) as tell:
             tell(task)
         assert "is queued (priority: 0, after: answered [/500])" in stderr.getvalue()
 
     def test_a_pipe_gets_a_line_per_state_and_not_per_page(self) -> None:
         stderr = io.StringIO()
         task = WorkerTask("abcd1234", "t", "hubspot", "all", status=TaskStatus.RUNNING)
-        with follow.teller(Output(io.StringIO(), stderr)) as tell:
+        with follow.progress_reporter(Output(io.StringIO(), stderr)) as tell:
             tell(task)
             tell(replace(task, progress={"rows": 1}))
             tell(replace(task, attempt=2))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ingestion.models import AuditRecord, SyncHistory
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import (
     AlreadyFinished,
     InvalidStatusChange,
@@ -130,7 +131,7 @@ class TestUpdateTaskStatus:
 class TestCancelling:
     def test_removes_a_queued_task(self, bench: Bench) -> None:
         ids = [bench.pool.submit_task("genius", "all") for _ in range(3)]
-        assert bench.pool.cancel_task(ids[2], actor="ann", reason="not needed")
+        assert bench.pool.cancel_task(ids[2], change=ChangeRequest(by="ann", reason="not needed"))
         assert row_of(ids[2]).status == "cancelled"
         assert row_of(ids[2]).error_message == "Cancelled by ann: not needed"
         assert AuditRecord.objects.get(action="cancel").actor == "ann"
@@ -143,7 +144,7 @@ class TestCancelling:
     def test_asks_a_confirmed_task_to_stop(self, bench: Bench) -> None:
         task_id = bench.pool.submit_task("genius", "all")
         bench.confirm(task_id)
-        assert bench.pool.cancel_task(task_id, actor="ann")
+        assert bench.pool.cancel_task(task_id, change=ChangeRequest(by="ann"))
         task = bench.pool.get_task_status(task_id)
         assert task.status == "running"
         assert task.cancel_requested_at is not None
@@ -158,7 +159,7 @@ class TestCancelling:
     def test_cancels_all(self, bench: Bench) -> None:
         held, unconfirmed, *_ = (bench.pool.submit_task("genius", "all") for _ in range(5))
         bench.confirm(held)
-        assert bench.pool.cancel_all(actor="ann") == {
+        assert bench.pool.cancel_all(change=ChangeRequest(by="ann")) == {
             "queued_cancelled": 3,
             "running_cancelled": 1,
             "running_asked": 1,
@@ -168,7 +169,7 @@ class TestCancelling:
 
     def test_clears_the_queue_and_nothing_else(self, bench: Bench) -> None:
         ids = [bench.pool.submit_task("genius", "all") for _ in range(5)]
-        assert bench.pool.clear_queue(actor="ann") == 3
+        assert bench.pool.clear_queue(change=ChangeRequest(by="ann")) == 3
         assert len(bench.pool.get_active_tasks()) == 2
         assert {row_of(i).status for i in ids[2:]} == {"cancelled"}
         assert AuditRecord.objects.get(action="clear").after == {"cancelled": 3}

@@ -8,7 +8,7 @@ import pytest
 
 from ingestion.pool import errors
 from ingestion.pool.errors import PoolError, TaskNotFound, error_for, refused
-from ingestion.pool.lua_scripts import load_scripts
+from ingestion.pool.redis.lua_scripts import load_scripts
 
 CLASSES = [
     cls

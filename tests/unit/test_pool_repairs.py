@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.utils import timezone
 
+from ingestion.deprecated_names import with_old_keys
 from ingestion.models import AuditRecord, SyncHistory
-from ingestion.services.overdue import Overdue
+from ingestion.pool.change import ChangeRequest
+from ingestion.pool.task import TaskStatus
+from ingestion.services.infra.throttle import Overdue
+from ingestion.services.ledger import state as ledger_state
 from tests.unit.pool_fixtures import DONE, Bench, row_of
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +80,7 @@ class TestRepairs:
 
     def test_closes_a_queued_row_whose_task_was_cancelled_unheard(self, bench: Bench) -> None:
         ids = [bench.pool.submit_task("genius", "all") for _ in range(3)]
-        bench.memory.cancel(ids[2], reason="by somebody")
+        bench.memory.cancel(ids[2], change=ChangeRequest(reason="by somebody"))
         assert bench.pool.run_monitor_round().ledger_closed == 1
         assert row_of(ids[2]).status == "cancelled"
 
@@ -113,15 +118,17 @@ class TestRepairs:
         task_id = bench.pool.submit_task("genius", "all")
         bench.confirm(task_id)
         bench.clock.advance(seconds=91)
-        assert bench.pool.fix_stuck(actor="ann") == {
-            "lost": 1,
-            "stale": 0,
-            "resent": 0,
-            "ledger_closed": 0,
-            "restored": 0,
-            "started": 0,
-            "healed": 0,
-        }
+        assert bench.pool.fix_stuck(change=ChangeRequest(by="ann")) == with_old_keys(
+            {
+                "lost": 1,
+                "stale": 0,
+                "resent": 0,
+                "ledger_closed": 0,
+                "restored": 0,
+                "started": 0,
+                "repaired": 0,
+            }
+        )
         assert AuditRecord.objects.get(action="repair").actor == "ann"
 
     def test_ends_what_has_not_moved_for_the_given_time(self, bench: Bench) -> None:
@@ -146,17 +153,31 @@ class TestReset:
     def test_tells_what_would_be_lost(self, bench: Bench) -> None:
         for _ in range(3):
             bench.pool.submit_task("genius", "all")
-        at_stake = {"active": 2, "queued": 1, "delayed": 0, "held": 0, "set_aside": 0}
-        assert bench.pool.reset_state() == {"done": False, **at_stake}
+        at_stake = {"active": 2, "queued": 1, "delayed": 0, "held": 0, "dead_letters": 0}
+        assert bench.pool.reset_state() == with_old_keys({"done": False, **at_stake})
         assert len(bench.pool.get_active_tasks()) == 2
 
     def test_forgets_all_and_keeps_the_limit(self, bench: Bench) -> None:
         bench.pool.set_max_workers(4)
         ids = [bench.pool.submit_task("genius", "all") for _ in range(5)]
-        report = bench.pool.reset_state(force=True, actor="ann")
+        report = bench.pool.reset_state(force=True, change=ChangeRequest(by="ann"))
         assert report["done"] is True
         assert report["ledger_closed"] == 5
         assert bench.pool.get_active_tasks() == bench.pool.get_queued_tasks() == []
         assert {row_of(i).status for i in ids} == {"cancelled"}
         assert bench.pool.get_max_workers() == 4
         assert AuditRecord.objects.filter(action="cancel", actor="ann").count() == 5
+
+
+def test_work_that_was_done_is_not_lost_with_its_lease(bench: Bench) -> None:
+    """Its worker noted the end in the ledger a moment ago, and could not reach the store since long
+    before."""
+    task_id = bench.pool.submit_task("genius", "leads")
+    bench.confirm(task_id)
+    with time_machine.travel(bench.clock.now + timedelta(seconds=91), tick=False):
+        ledger_state.note_outcome(task_id, attempt=1, outcome=DONE)
+        bench.clock.advance(seconds=91)
+        report = bench.pool.run_monitor_round()
+    assert report.lost == 0
+    assert bench.pool.get_task_status(task_id).status == TaskStatus.COMPLETED
+    assert row_of(task_id).status == "partial"

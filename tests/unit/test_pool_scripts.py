@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.pool.keys import PoolKeys
-from ingestion.pool.lua_scripts import LUA_DIR, LuaScript, load_scripts
+from ingestion.pool.redis.lua_scripts import LUA_DIR, LuaScript, load_scripts
 
 SCRIPTS = load_scripts()
 KEYS = PoolKeys("{x}:")
@@ -16,7 +16,7 @@ EACH = pytest.mark.parametrize("script", SCRIPTS.values(), ids=lambda script: sc
 FILES = sorted(LUA_DIR.rglob("*.lua"))
 # Keys that are reached by their names in a list: key[name].
 BY_NAME = {
-    "set_aside": {"active", "leases", "unconfirmed", "waiting", "delayed", "held", "finished"},
+    "dead_letters": {"active", "leases", "unconfirmed", "waiting", "delayed", "held", "finished"},
     "take_legacy": {"active", "queues", "stats"},
 }
 
@@ -30,8 +30,8 @@ def used(script: LuaScript, table: str) -> set[str]:
 
 
 def reached_by_name(script: LuaScript) -> set[str]:
-    loops = "local function set_aside(" in script.source
-    return BY_NAME.get("set_aside" if loops else script.name, set())
+    loops = "local function dead_letter(" in script.source
+    return BY_NAME.get("dead_letters" if loops else script.name, set())
 
 
 def test_scripts_are_found() -> None:
@@ -69,6 +69,7 @@ def test_it_begins_with_what_it_is_for(script: LuaScript) -> None:
 @EACH
 def test_a_family_is_marked_as_one(script: LuaScript) -> None:
     text = (LUA_DIR / f"{script.name}.lua").read_text("utf-8")
+    text += (LUA_DIR / "includes" / "state.lua").read_text("utf-8")
     header = " ".join(re.findall(r"^-- KEYS  (.*)$", text, re.MULTILINE))
     for name in script.keys:
         is_family = getattr(KEYS, name).endswith(":")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -22,6 +23,13 @@ from ingestion.pool.task import TaskStatus
 from tests.unit.pool_fixtures import Bench, row_of
 
 pytestmark = pytest.mark.django_db
+
+
+def nested(levels: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(levels - 1):
+        found = [found]
+    return found
 
 
 class TestSubmission:
@@ -95,6 +103,12 @@ class TestSubmission:
             (("genius", "all", {1: "a"}), InvalidParameters, "texts"),
             (("genius", "all", {"a": "\x00"}), InvalidParameters, "NUL"),
             (("genius", "all", {"a": "x" * 70_000}), InvalidParameters, "65536"),
+            (("genius", "all", {"a": "\ud800"}), InvalidParameters, "Unicode"),
+            (("genius", "all", {"\udfff": 1}), InvalidParameters, "Unicode"),
+            (("genius", "all", {"a": nested(101)}), InvalidParameters, "100 levels"),
+            (("genius", "all", {"a": nested(100_000)}), InvalidParameters, "JSON"),
+            (("genius", "\ud800"), UnknownSyncType, "leads"),
+            (("\ud800", "all"), UnknownSource, "hubspot"),
             (("genius", "all", {"api_key": "abc"}), SecretInParameters, "api_key"),
             (("genius", "all", {}, 5000), InvalidPriority, "-1000 to 1000"),
             (("genius", "all", {}, -1001), InvalidPriority, "-1000 to 1000"),
@@ -122,12 +136,34 @@ class TestSubmission:
             {"max_attempts": 101},
             {"not_before": datetime(2026, 1, 1)},  # noqa: DTZ001
             {"not_before": "tomorrow"},
+            {"not_before": datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))},
+            {"not_before": datetime.max.replace(tzinfo=timezone(-timedelta(hours=12)))},
+            {"reason": "x" * 1_000_000},
+            {"reason": "x" * 2001},
+            {"reason": "a\x00b"},
+            {"reason": "\ud800"},
+            {"reason": None},
+            {"requested_by": "a\x00b"},
+            {"requested_by": "\udc80"},
+            {"requested_by": "x" * 201},
+            {"requested_by": 7},
         ],
     )
     def test_refuses_options_that_make_no_sense(self, bench: Bench, options: dict) -> None:
         with pytest.raises(InvalidSubmission):
             bench.pool.submit_task("genius", "all", **options)
         assert not SyncHistory.objects.exists()
+
+    def test_what_is_just_allowed_is_accepted(self, bench: Bench) -> None:
+        task_id = bench.pool.submit_task(
+            "genius", "all", {"a": nested(98)}, requested_by="x" * 200, reason="ö" * 2000
+        )
+        assert row_of(task_id).configuration["reason"] == "ö" * 2000
+
+    @pytest.mark.parametrize("task_id", [None, 7, "", "a\x00b", "\ud800", "x" * 100_000])
+    def test_what_is_no_id_is_no_task(self, bench: Bench, task_id: Any) -> None:
+        assert bench.pool.get_task_status(task_id) is None
+        assert bench.pool.cancel_task(task_id) is False
 
     def test_circular_parameters_are_refused(self, bench: Bench) -> None:
         circular: dict = {}

@@ -14,8 +14,8 @@ from ingestion.pool.clock import from_us, to_us
 from ingestion.pool.controls import checked_limit
 from ingestion.pool.errors import InvalidLimit, UnreadableTask
 from ingestion.pool.keys import PoolKeys
-from ingestion.pool.store import Outcome, PoolPolicy, old_places, queue_score
-from ingestion.pool.stored import from_fields, to_fields
+from ingestion.pool.redis.fields import from_fields, to_fields
+from ingestion.pool.store import Outcome, PoolPolicy, old_places
 from ingestion.pool.task import FINAL_STATUSES, TaskStatus, WorkerTask
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -184,26 +184,6 @@ class TestClock:
             assert to_us(from_us(us)) == us
 
 
-class TestScore:
-    def test_a_level_is_worth_its_aging(self) -> None:
-        first = queue_score(to_us(NOON), priority=0, aging_seconds=3600)
-        later = queue_score(to_us(NOON + timedelta(hours=1)), priority=1, aging_seconds=3600)
-        assert first == later
-
-    def test_strict_levels_never_meet(self) -> None:
-        far = datetime(2150, 1, 1, tzinfo=UTC)
-        low_but_early = queue_score(to_us(NOON), priority=0, aging_seconds=0)
-        high_but_late = queue_score(to_us(far), priority=1, aging_seconds=0)
-        assert high_but_late < low_but_early
-
-    @pytest.mark.parametrize("aging", [0, 3600, 1e6])
-    @pytest.mark.parametrize("priority", [-1000, 1000])
-    def test_it_is_exact_in_a_double(self, aging: float, priority: int) -> None:
-        when = to_us(datetime(2100, 1, 1, tzinfo=UTC)) + 1
-        score = queue_score(when, priority=priority, aging_seconds=aging)
-        assert int(float(score)) == score
-
-
 class TestOutcome:
     @pytest.mark.parametrize("status", ["queued", "running"])
     def test_it_ends_something(self, status: str) -> None:
@@ -240,7 +220,7 @@ class TestOldPlaces:
     def test_they_are_unique_and_in_order(self) -> None:
         same = [WorkerTask(**{**LEAST, "id": str(n)}, queued_at=NOON) for n in range(3)]
         earlier = WorkerTask(**LEAST, queued_at=NOON - timedelta(days=1))
-        placed = old_places([*same, earlier], now_us=to_us(NOON), policy=PoolPolicy())
+        placed = old_places([*same, earlier], now_us=to_us(NOON))
         assert [task.id for _, task in placed] == ["t1", "0", "1", "2"]
         orders = [order for order, _ in placed]
         assert orders == sorted(set(orders))

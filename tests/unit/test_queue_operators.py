@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from ingestion.models import AuditRecord, PoolSetting, SyncHistory
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import (
     Conflict,
     InvalidControl,
@@ -20,7 +21,8 @@ from ingestion.pool.errors import (
     TaskNotFound,
     UnknownSource,
 )
-from ingestion.services.selection import TaskFilter
+from ingestion.services.requests.submission import Submission
+from ingestion.services.tasks.bulk import TaskFilter
 from tests.unit.pool_fixtures import Bench
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +31,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def paused(bench: Bench) -> Bench:
     """Nothing starts but when a test says so."""
-    bench.pool.pause(actor="test")
+    bench.pool.pause(change=ChangeRequest(by="test"))
     return bench
 
 
@@ -43,7 +45,7 @@ def submit(bench: Bench, crm: str = "genius", sync_type: str = "leads", **option
 
 class TestControls:
     def test_a_crms_limit_is_in_force_kept_and_on_record(self, bench: Bench) -> None:
-        bench.pool.set_crm_limit("hubspot", 1, actor="ann", reason="slow API")
+        bench.pool.set_crm_limit("hubspot", 1, change=ChangeRequest(by="ann", reason="slow API"))
         ids = [submit(bench, "hubspot", "contacts") for _ in range(2)] + [submit(bench)]
         assert bench.broker.ids == [ids[0], ids[2]]
         assert bench.another_process().controls().crm_limits["hubspot"].value == 1
@@ -55,15 +57,15 @@ class TestControls:
     def test_it_is_taken_away(self, bench: Bench) -> None:
         bench.pool.set_crm_limit("hubspot", 1)
         ids = [submit(bench, "hubspot", "contacts") for _ in range(2)]
-        bench.pool.set_crm_limit("hubspot", None, actor="bob")
+        bench.pool.set_crm_limit("hubspot", None, change=ChangeRequest(by="bob"))
         assert bench.broker.ids == ids
         assert not PoolSetting.objects.exists()
 
     def test_a_pause_keeps_back_and_a_resume_starts(self, bench: Bench) -> None:
-        bench.pool.pause("Genius ", actor="ann", reason="migration")
+        bench.pool.pause("Genius ", change=ChangeRequest(by="ann", reason="migration"))
         waiting, other = submit(bench), submit(bench, "hubspot", "contacts")
         assert bench.broker.ids == [other]
-        bench.pool.resume("genius", actor="bob", reason="done")
+        bench.pool.resume("genius", change=ChangeRequest(by="bob", reason="done"))
         assert bench.broker.ids == [other, waiting]
         assert (recorded("pause").actor, recorded("pause").after) == ("ann", "paused")
         assert (recorded("resume").before, recorded("resume").after) == ("paused", None)
@@ -71,7 +73,7 @@ class TestControls:
 
     def test_a_pause_ends_by_itself(self, bench: Bench) -> None:
         end = bench.clock.now + timedelta(minutes=10)
-        bench.pool.pause(reason="deployment", expires_at=end)
+        bench.pool.pause(change=ChangeRequest(reason="deployment"), expires_at=end)
         task_id = submit(bench)
         assert bench.broker.ids == []
         bench.clock.advance(minutes=11)
@@ -80,7 +82,7 @@ class TestControls:
         assert bench.broker.ids == [task_id]
 
     def test_an_override_falls_back(self, bench: Bench) -> None:
-        bench.pool.set_max_workers(5, actor="ann")
+        bench.pool.set_max_workers(5, change=ChangeRequest(by="ann"))
         bench.pool.set_max_workers(1, expires_at=bench.clock.now + timedelta(minutes=10))
         assert bench.pool.get_max_workers() == 1
         assert set(PoolSetting.objects.values_list("name", flat=True)) == {
@@ -91,9 +93,9 @@ class TestControls:
         assert bench.pool.get_max_workers() == 5
 
     def test_all_of_them_survive_the_loss_of_the_store(self, bench: Bench) -> None:
-        bench.pool.set_max_workers(5, actor="ann")
+        bench.pool.set_max_workers(5, change=ChangeRequest(by="ann"))
         bench.pool.set_crm_limit("hubspot", 2)
-        bench.pool.pause("genius", reason="migration")
+        bench.pool.pause("genius", change=ChangeRequest(reason="migration"))
         end = bench.clock.now + timedelta(hours=1)
         bench.pool.pause(expires_at=end)
         before = bench.pool.controls().named()
@@ -133,7 +135,7 @@ class TestControls:
         assert not PoolSetting.objects.exists()
 
     def test_no_secret_gets_into_a_reason(self, bench: Bench) -> None:
-        bench.pool.pause(reason="password=hunter2secret")
+        bench.pool.pause(change=ChangeRequest(reason="password=hunter2secret"))
         pause = bench.pool.controls().pause
         assert pause is not None
         assert "hunter2secret" not in pause.reason
@@ -143,19 +145,19 @@ class TestOrder:
     def test_a_held_task_starts_when_it_is_released(self, bench: Bench) -> None:
         bench.pool.set_max_workers(1)
         running, task_id = submit(bench), submit(bench)
-        held = bench.pool.hold_task(task_id, actor="ann", reason="wrong dates")
+        held = bench.pool.hold_task(task_id, change=ChangeRequest(by="ann", reason="wrong dates"))
         assert (held.held_by, held.held_reason) == ("ann", "wrong dates")
         bench.pool.cancel_task(running)
         assert bench.broker.ids == [running]
-        bench.pool.release_task(task_id, actor="bob")
+        bench.pool.release_task(task_id, change=ChangeRequest(by="bob"))
         assert bench.broker.ids == [running, task_id]
         assert recorded("hold").after["is_held"] is True
         assert (recorded("release").actor, recorded("release").after["is_held"]) == ("bob", False)
 
     def test_priority_and_front_are_on_record(self, paused: Bench) -> None:
         first, second = submit(paused), submit(paused)
-        paused.pool.set_priority(second, 5, actor="ann")
-        paused.pool.move_to_front(first, actor="bob", reason="urgent")
+        paused.pool.set_priority(second, 5, change=ChangeRequest(by="ann"))
+        paused.pool.move_to_front(first, change=ChangeRequest(by="bob", reason="urgent"))
         assert [t.id for t in paused.pool.get_queued_tasks()] == [first, second]
         assert (recorded("prioritize").before["priority"], recorded("prioritize").target) == (
             0,
@@ -178,13 +180,13 @@ class TestOrder:
 
 
 class TestOverlap:
-    def test_the_answer_says_who_absorbed_it(self, paused: Bench) -> None:
-        first = paused.pool.submit("genius", "leads", on_overlap="coalesce")
-        assert (first.absorbed_by, first.task.id) == (None, first.task_id)
+    def test_the_answer_says_who_coalesced_it(self, paused: Bench) -> None:
+        first = paused.pool.submit(Submission("genius", "leads", on_overlap="coalesce"))
+        assert (first.coalesced_into, first.task.id) == (None, first.task_id)
         again = paused.pool.submit(
-            "genius", "leads", priority=7, on_overlap="coalesce", requested_by="ann"
+            Submission("genius", "leads", priority=7, on_overlap="coalesce", requested_by="ann")
         )
-        assert again.task_id == again.absorbed_by == first.task_id
+        assert again.task_id == again.coalesced_into == first.task_id
         assert again.task.priority == 7
         assert SyncHistory.objects.count() == 1
         assert recorded("submit").target == first.task_id
@@ -237,7 +239,9 @@ class TestMany:
         other = submit(paused, "hubspot", "contacts")
         chosen = TaskFilter(crm_source="genius")
         seen = paused.pool.select(chosen)
-        done = paused.pool.bulk("hold", chosen, digest=seen.digest, actor="ann", reason="why")
+        done = paused.pool.bulk(
+            "hold", chosen, digest=seen.digest, change=ChangeRequest(by="ann", reason="why")
+        )
         assert (seen.count, done.done, done.conflicts) == (3, 3, ())
         assert {t.id for t in paused.pool.get_queued_tasks() if t.is_held} == set(ids)
         assert AuditRecord.objects.filter(action="hold", actor="ann").count() == 3
@@ -253,7 +257,12 @@ class TestMany:
 
     def test_many_are_cancelled_running_ones_too(self, bench: Bench) -> None:
         ids = [submit(bench) for _ in range(4)]
-        assert bench.pool.bulk("cancel", TaskFilter(crm_source="genius"), actor="ann").done == 4
+        assert (
+            bench.pool.bulk(
+                "cancel", TaskFilter(crm_source="genius"), change=ChangeRequest(by="ann")
+            ).done
+            == 4
+        )
         statuses = SyncHistory.objects.values_list("status", flat=True)
         assert set(statuses) == {"cancelled"}
         assert AuditRecord.objects.filter(action="cancel", target__in=ids).count() == 4
@@ -264,7 +273,7 @@ class TestMany:
         seen = paused.pool.select(chosen)
         paused.pool.set_priority(task_id, 3)
         with pytest.raises(Conflict, match="1 tasks"):
-            paused.pool.bulk("cancel", chosen, digest=seen.digest, actor="ann")
+            paused.pool.bulk("cancel", chosen, digest=seen.digest, change=ChangeRequest(by="ann"))
         assert [t.id for t in paused.pool.get_queued_tasks()] == [task_id]
         assert recorded("conflict").before["wanted"] == "cancel_many"
 
@@ -275,7 +284,7 @@ class TestMany:
         seen = paused.pool.select(TaskFilter())
         paused.pool.set_priority(first, 3)
         monkeypatch.setattr(paused.pool, "select", lambda chosen: seen)
-        done = paused.pool.bulk("hold", TaskFilter(), actor="ann")
+        done = paused.pool.bulk("hold", TaskFilter(), change=ChangeRequest(by="ann"))
         assert (done.done, done.conflicts) == (1, (first,))
         assert [t.id for t in paused.pool.get_queued_tasks() if t.is_held] == [second]
 

@@ -70,8 +70,8 @@ def test_what_is_refused_counts_too(pool: WorkerPoolService) -> None:
     assert said == [403] * MOST + [429]
 
 
-@pytest.mark.parametrize("path", ["/api/status/", "/api/dashboard"])
-def test_no_door_is_left_out(pool: WorkerPoolService, path: str) -> None:
+@pytest.mark.parametrize("path", ["/api/status", "/api/dashboard"])
+def test_no_endpoint_is_left_out(pool: WorkerPoolService, path: str) -> None:
     client = program("read")
     use_up(client, path)
     assert client.get(path).status_code == 429
@@ -84,5 +84,9 @@ def test_0_sets_no_limit(pool: WorkerPoolService, settings: Any) -> None:
 
 
 def test_the_document_tells_of_it() -> None:
-    doors = [door for path in api.get_openapi_schema()["paths"].values() for door in path.values()]
-    assert all(429 in door["responses"] for door in doors)
+    endpoints = [
+        endpoint
+        for path in api.get_openapi_schema()["paths"].values()
+        for endpoint in path.values()
+    ]
+    assert all(429 in endpoint["responses"] for endpoint in endpoints)

@@ -52,7 +52,7 @@ def test_what_two_of_them_asked_waits_once(pool: WorkerPoolService) -> None:
     for _ in range(2):
         pool.submit_task("five9", "contacts")  # every slot is taken
     answer = again(program("operate"), [ended("deals") for _ in range(3)])
-    assert (len(answer.json()["submitted"]), answer.json()["merged"]) == (1, 2)
+    assert (len(answer.json()["submitted"]), answer.json()["coalesced"]) == (1, 2)
     assert len(pool.get_queued_tasks()) == 1
 
 

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from ingestion.models import SyncHistory
 from ingestion.pool.clock import to_us
-from ingestion.services.route_figures import Histogram, LedgerFigures
-from ingestion.services.routing import routes
+from ingestion.services.reporting.route_figures import Histogram, LedgerFigures
+from ingestion.services.requests.routing import routes
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 ROUTE = ("hubspot", "contacts")

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ingestion.models import SyncHistory
 from ingestion.pool.errors import LedgerUnavailable
-from ingestion.services.run_times import (
+from ingestion.services.waiting.run_times import (
     FEWEST_RUNS,
     KEEP_SECONDS,
     MOST_RUNS,

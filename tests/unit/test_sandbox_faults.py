@@ -1,4 +1,4 @@
-"""Faults of the stand-ins: how they are written, counted, switched and taken back."""
+"""Faults of the sandbox: how they are written, counted, switched and ended."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pytest
 import requests
 from django.core.management import CommandError, call_command
 
-from ingestion.sandbox.faults import KINDS, Fault, FaultDoesNotApply, UnknownFault
-from ingestion.sandbox.server import SandboxServer
-from ingestion.sandbox.state import StateFile
+from sandbox.errors import FaultDoesNotApply, UnknownFault
+from sandbox.faults.kinds import KINDS, Fault
+from sandbox.serving.server import SandboxServer
+from sandbox.serving.state import StateFile
 
 CRMS = ("arrivy", "genius", "leadconduit")
 
@@ -27,7 +28,7 @@ def server(tmp_path: Path) -> Iterator[SandboxServer]:
 
 
 def put(server: SandboxServer, *texts: str) -> None:
-    server.faults.put(Fault.parse(text) for text in texts)
+    server.faults.set(Fault.parse(text) for text in texts)
 
 
 def ask(server: SandboxServer, path: str = "/tasks", **params: Any) -> requests.Response:

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,19 +21,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from werkzeug import Request, Response
 
-from ingestion.sandbox import control, registry
-from ingestion.sandbox.base import Sandbox, SandboxConf, WsgiApp
-from ingestion.sandbox.registry import Sandboxes, UnknownCrm
-from ingestion.sandbox.server import PortTaken, SandboxServer
-from ingestion.sandbox.state import (
-    Control,
-    SandboxBusy,
-    SandboxError,
-    SandboxNotRunning,
-    SandboxState,
-    StateFile,
-    Tick,
-)
+from sandbox.base import Sandbox, SandboxConf, WsgiApp
+from sandbox.errors import PortTaken, SandboxBusy, SandboxError, SandboxNotRunning, UnknownCrm
+from sandbox.management.commands import crm_sandbox
+from sandbox.serving import control, registry
+from sandbox.serving.registry import Sandboxes
+from sandbox.serving.server import SandboxServer
+from sandbox.serving.state import Control, SandboxState, StateFile, Tick
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BASE_DIR = Path(__file__).parents[2]
@@ -273,7 +267,7 @@ def test_a_tick_without_a_server_is_there_at_the_next_start(tmp_path: Path) -> N
         assert server.sandboxes.counts()["toy"] == {"numbers": 6}
 
 
-def test_a_server_that_was_killed_does_not_stand_in_the_way(tmp_path: Path) -> None:
+def test_a_server_that_was_killed_does_not_sandbox_the_way(tmp_path: Path) -> None:
     state_file = StateFile(tmp_path)
     state_file.begin(rows=5)
     dead = Control("http://127.0.0.1:1/_control", "token", 1)
@@ -324,22 +318,60 @@ def test_status_as_json_is_complete(
     }
 
 
-def test_a_served_sandbox_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "crm_sandbox", "--port", "0", "--data-dir", str(tmp_path)],
-        cwd=BASE_DIR,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        lines = iter(process.stdout.readline, "")
-        assert any(line.startswith("Ctrl-C stops it") for line in lines)
-        assert control.status(tmp_path)["pid"] == process.pid
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
-    finally:
+def test_the_list_names_the_crms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(crm_sandbox, "crm_names", lambda: ("table", "toy"))
+    call_command("crm_sandbox", "--list", "--json", data_dir=tmp_path)
+    call_command("crm_sandbox", "--list", data_dir=tmp_path)
+    assert capsys.readouterr().out == '{"crms": ["table", "toy"]}\ntable\ntoy\n'
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts ``crm_sandbox`` with the given options, on a free port."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*options: str) -> subprocess.Popen[str]:
+        where = ("--port", "0", "--data-dir", str(tmp_path))
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "crm_sandbox", *where, *options],
+            cwd=BASE_DIR,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
         process.kill()
         process.wait()
+        assert process.stdout
         process.stdout.close()
+
+
+def test_a_served_sandbox_ends_cleanly_on_sigterm(
+    serve: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = serve()
+    assert process.stdout
+    lines = iter(process.stdout.readline, "")
+    assert any(line.startswith("Ctrl-C stops it") for line in lines)
+    assert control.status(tmp_path)["pid"] == process.pid
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
     assert StateFile(tmp_path).load().control is None
+
+
+def test_a_program_that_starts_it_reads_one_line(
+    serve: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = serve("--json", "--crm", "leadconduit", "--rows", "5")
+    assert process.stdout
+    printed = json.loads(process.stdout.readline())
+    assert printed == control.status(tmp_path)
+    assert printed["running"]
+    assert printed["crms"]["leadconduit"]["counts"] == {"leads": 5}
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.read() == ""

@@ -11,10 +11,11 @@ from django.core.checks import run_checks
 from django.utils import timezone
 
 from ingestion.models import SyncHistory, SyncSchedule
-from ingestion.services import schedule_load, schedules
-from ingestion.services.recurrence import recurrence_of, runs_after
-from ingestion.services.routing import ROUTES
-from ingestion.services.standard_schedules import STANDARD, fields_of
+from ingestion.services.beat.recurrence import recurrence_of, runs_after
+from ingestion.services.requests.routing import ROUTES
+from ingestion.services.scheduling import load as schedule_load
+from ingestion.services.scheduling import schedules
+from ingestion.services.scheduling.standard import STANDARD, fields_of
 
 pytestmark = pytest.mark.django_db
 CONFIGURED = "NOT_CONFIGURED"

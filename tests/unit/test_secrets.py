@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 import json
-import logging
-import sys
 from base64 import b64encode, urlsafe_b64encode
+from collections import Counter
+from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
 from django.test import override_settings
 
-from ingestion.services.secrets import (
+from ingestion.services.security.secrets import (
     MASK,
-    MaskingFormatter,
     find_secret,
     is_secret_name,
     known_secrets,
     mask,
+    mask_error,
     mask_json,
 )
 from ingestion.sync.common.registry import crms
+
+
+@pytest.fixture(autouse=True)
+def _read_anew() -> Iterator[None]:
+    """A process reads its secrets once; these tests change the environment of one that runs."""
+    known_secrets.cache_clear()
+    yield
+    known_secrets.cache_clear()
+
+
+class Counted(dict[str, str]):
+    """Settings that know how often each was read."""
+
+    def __init__(self) -> None:
+        self.reads: Counter[str] = Counter()
+
+    def get(self, name: str, default: object = None) -> None:
+        self.reads[name] += 1
+
+
+def test_every_setting_is_read_once_in_a_process() -> None:
+    counted = Counted()
+    with override_settings(CRM_ENVIRONMENT=counted):
+        for text in ("one", "two", "three"):
+            mask(text)
+    assert set(counted.reads.values()) == {1}
 
 
 @pytest.mark.parametrize(
@@ -299,13 +325,21 @@ def test_says_where_a_secret_stands(value: object, place: str | None) -> None:
     assert find_secret(value) == place
 
 
-def test_a_log_line_is_masked_with_its_traceback() -> None:
-    try:
-        raise ValueError("password=hunter2222")
-    except ValueError:
-        record = logging.LogRecord(
-            "x", logging.ERROR, __file__, 1, "at %s", ("redis://a:b12345@h",), sys.exc_info()
+class TestLongTexts:
+    """To look for secrets in megabytes takes minutes, and a worker's slot as long."""
+
+    def test_the_beginning_is_read_and_the_rest_is_not_kept(self) -> None:
+        text = f"HTTP 500: password=hunter2222 {'<td>' * 1_250_000}"
+        masked = mask_error(text)
+        assert masked.startswith("HTTP 500: password=*** <td><td>")
+        assert len(masked) <= 20_000
+
+    @pytest.mark.parametrize("before", range(17_970, 20_010, 7))
+    def test_no_half_of_a_secret_is_left_at_the_end(self, before: int) -> None:
+        text = (
+            f"{'a ' * (before // 2)}Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.abc.def {'z' * 9999}"
         )
-    line = MaskingFormatter("{levelname} {message}", style="{").format(record)
-    assert line.startswith(f"ERROR at redis://a:{MASK}@h")
-    assert "hunter2222" not in line
+        assert "eyJ" not in mask_error(text)
+
+    def test_a_short_text_is_read_to_its_end(self) -> None:
+        assert mask_error("token=abcdefgh12345") == mask("token=abcdefgh12345")

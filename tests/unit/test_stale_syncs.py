@@ -15,7 +15,9 @@ from django_celery_beat.models import PeriodicTask
 from ingestion.models import AuditRecord, SyncHistory, SyncSchedule
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus
-from ingestion.services import outside_runs, retention, schedules
+from ingestion.services.maintenance import retention
+from ingestion.services.runs import direct
+from ingestion.services.scheduling import schedules
 from ingestion.services.worker_pool import use_worker_pool
 from tests.unit.pool_fixtures import Bench
 
@@ -60,7 +62,7 @@ def test_closes_a_direct_run_that_is_too_old(bench: Bench) -> None:
 
 def test_closes_a_direct_run_whose_process_died(bench: Bench) -> None:
     row = direct_run(hours=0.1)
-    row.configuration = {"process": {**outside_runs.this_process(), "started": "long ago"}}
+    row.configuration = {"process": {**direct.this_process(), "started": "long ago"}}
     row.save()
     assert "1 stale, 1 closed" in cleanup()
     assert "ended without a word" in SyncHistory.objects.get().error_message
@@ -68,7 +70,7 @@ def test_closes_a_direct_run_whose_process_died(bench: Bench) -> None:
 
 def test_leaves_a_run_whose_process_lives_alone(bench: Bench) -> None:
     row = direct_run(hours=0.1)
-    row.configuration = {"process": outside_runs.this_process()}
+    row.configuration = {"process": direct.this_process()}
     row.save()
     assert "0 stale" in cleanup()
 

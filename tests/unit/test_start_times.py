@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ingestion.services.run_times import NOTHING, Learned
-from ingestion.services.start_times import (
+from ingestion.services.waiting.run_times import NOTHING, Learned
+from ingestion.services.waiting.simulation import (
     NEVER,
     Durations,
     Limits,

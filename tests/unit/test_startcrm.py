@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from data_warehouse.environment import BASE_DIR
-from ingestion.services import new_crm
-from ingestion.services.new_crm import LONGEST_NAME, kinds
+from ingestion.services.crms import new_crm
+from ingestion.services.crms.new_crm import LONGEST_NAME, kinds
 from ingestion.sync.common.registry import SYNC_DIR
 
-SANDBOX_DIR = BASE_DIR / "ingestion" / "sandbox"
 LONG_TITLE = "Acme, Inc. & Sons' (the very long title of 50) 9/10"
 # They stand before, among and after the modules that every CRM imports.
 NAMES = ("acme", "core9", "zeta", "n" * LONGEST_NAME, "a_b_c")
@@ -24,11 +24,12 @@ NAMES = ("acme", "core9", "zeta", "n" * LONGEST_NAME, "a_b_c")
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """As much of a project as is looked at."""
-    for folder in ("sync/hubspot", "sandbox/five9", "management/commands"):
-        (tmp_path / "ingestion" / folder).mkdir(parents=True)
-    (tmp_path / "ingestion/sync/common").symlink_to(SYNC_DIR / "common")
-    for module in ("base.py", "server.py", "web.py"):
-        (tmp_path / "ingestion/sandbox" / module).symlink_to(SANDBOX_DIR / module)
+    for folder in ("ingestion/sync/hubspot", "ingestion/management/commands", "sandbox/crms/five9"):
+        (tmp_path / folder).mkdir(parents=True)
+    for shared in ("base.py", "web.py", "serving"):
+        (tmp_path / "sandbox" / shared).symlink_to(BASE_DIR / "sandbox" / shared)
+    for shared in ("common", "http"):
+        (tmp_path / "ingestion/sync" / shared).symlink_to(SYNC_DIR / shared)
     (tmp_path / "ingestion/management/commands/sync_genius_marketsharp_leads.py").touch()
     return tmp_path
 
@@ -50,7 +51,7 @@ def test_writes_the_files_of_a_crm(
 
     written = files(project) - before
     assert written >= {
-        "ingestion/sandbox/acme.py",
+        "sandbox/crms/acme.py",
         "ingestion/sync/acme/__init__.py",
         "ingestion/sync/acme/README.md",
         "ingestion/sync/acme/settings.py",
@@ -79,6 +80,27 @@ def test_what_it_writes_keeps_to_the_projects_style(project: Path, kind: str, na
         assert done.returncode == 0, done.stdout
 
 
+def test_without_a_sandbox_it_writes_no_part_of_it_and_says_so(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(project / "sandbox")
+    before = files(project)
+    start(project, "acme")
+
+    folder = "ingestion/sync/acme"
+    names = ("README.md", "__init__.py", "settings.py", "source.py")
+    assert files(project) - before == {f"{folder}/{name}" for name in names}
+    said = capsys.readouterr().out
+    assert "There is no sandbox/ in this project" in said
+    assert "makecommands" in said
+    assert "crm_sandbox" not in said
+
+
+def test_a_crm_may_have_the_name_of_an_installed_module(project: Path) -> None:
+    start(project, "requests")
+    assert (project / "ingestion/sync/requests/source.py").exists()
+
+
 def test_a_title_follows_from_the_name(project: Path) -> None:
     start(project, "acme_roofs")
     settings = (project / "ingestion/sync/acme_roofs/settings.py").read_text()
@@ -103,7 +125,6 @@ def test_a_name_that_is_too_long_is_refused(project: Path) -> None:
     [
         ("common", "reserved"),
         ("hubspot", "exists"),
-        ("server", "exists"),
         ("five9", "exists"),
         ("genius_marketsharp", "sync_genius_marketsharp_leads exists"),
     ],

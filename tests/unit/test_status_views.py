@@ -10,8 +10,8 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from ingestion.pool.errors import PoolUnavailable
-from ingestion.services import readiness
-from ingestion.services.readiness import NotReady, Part, Probe
+from ingestion.services.reporting import readiness
+from ingestion.services.reporting.readiness import NotReady, Part, Probe
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.pool_shell import answers, pool_in_memory
 
@@ -52,16 +52,16 @@ def fine() -> None:
 class TestStatus:
     def test_is_the_snapshot(self, pool: WorkerPoolService, browser: Client) -> None:
         pool.submit_task("five9", "contacts")
-        answer = browser.get("/api/status/")
+        answer = browser.get("/api/status")
         assert answer.status_code == 200
         assert answer.json().keys() == pool.snapshot().to_dict().keys()
         assert answer.json()["active"][0]["crm_source"] == "five9"
 
     def test_is_never_kept_by_a_cache(self, pool: WorkerPoolService, browser: Client) -> None:
-        assert "no-store" in browser.get("/api/status/")["Cache-Control"]
+        assert "no-store" in browser.get("/api/status")["Cache-Control"]
 
     def test_nobody_gets_it_without_a_login(self, pool: WorkerPoolService) -> None:
-        answer = Client().get("/api/status/")
+        answer = Client().get("/api/status")
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "NOT_LOGGED_IN"
 
@@ -69,12 +69,12 @@ class TestStatus:
         self, pool: WorkerPoolService, browser: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(pool, "snapshot", answers(PoolUnavailable("Redis is gone.")))
-        answer = browser.get("/api/status/")
+        answer = browser.get("/api/status")
         assert answer.status_code == 503
         assert answer.json() == {"error": {"code": "UNAVAILABLE", "message": "Redis is gone."}}
 
     def test_only_reads(self, pool: WorkerPoolService, browser: Client) -> None:
-        assert browser.post("/api/status/").status_code == 405
+        assert browser.post("/api/status").status_code == 405
 
 
 class TestLive:
@@ -171,8 +171,8 @@ class TestLogin:
         assert (answer.status_code, answer["Location"]) == (302, "/")
 
     def test_leads_back_to_where_one_came_from(self, operator: User) -> None:
-        sent = {"username": "ann", "password": PASSWORD, "next": "/api/status/"}
-        assert Client().post("/login/", sent)["Location"] == "/api/status/"
+        sent = {"username": "ann", "password": PASSWORD, "next": "/api/status"}
+        assert Client().post("/login/", sent)["Location"] == "/api/status"
 
     def test_leads_nowhere_else(self, operator: User) -> None:
         sent = {"username": "ann", "password": PASSWORD, "next": "https://elsewhere.example/"}
@@ -185,7 +185,7 @@ class TestLogin:
 
     def test_logging_out_ends_the_session(self, browser: Client) -> None:
         assert browser.post("/logout/")["Location"] == "/login/"
-        assert browser.get("/api/status/").status_code == 401
+        assert browser.get("/api/status").status_code == 401
 
 
 class TestHome:

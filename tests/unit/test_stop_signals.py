@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ingestion.services import stop_signals
-from ingestion.services.lease import Lease
-from ingestion.services.stop_signals import CANCEL_NOW, SHUT_DOWN, SHUT_DOWN_NOW, StopSignals
+from ingestion.services.worker import stop_signals
+from ingestion.services.worker.lease import Lease
+from ingestion.services.worker.stop_signals import CANCEL_NOW, SHUT_DOWN, SHUT_DOWN_NOW, StopSignals
 from ingestion.sync.common.errors import SyncCancelled, SyncInterrupted, SyncLeaseLost
 
 ALL = (CANCEL_NOW, SHUT_DOWN, SHUT_DOWN_NOW)
@@ -31,8 +31,11 @@ def swallow_a_cancel_then_send(number: signal.Signals) -> None:
 @pytest.fixture
 def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[StopSignals]:
     monkeypatch.setattr(stop_signals, "_is_child", lambda: True)
+    # That of this test run would end it.
+    before = signal.signal(SHUT_DOWN, signal.SIG_DFL)
     with StopSignals() as found:
         yield found
+    signal.signal(SHUT_DOWN, before)
 
 
 @pytest.fixture

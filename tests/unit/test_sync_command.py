@@ -16,8 +16,8 @@ from django.core.management import CommandError, call_command
 
 from ingestion.management.sync import SyncCommand
 from ingestion.models import SyncHistory
-from ingestion.services import sync_runner
-from ingestion.services.sync_runner import RunHandle
+from ingestion.services.runs import runner
+from ingestion.services.runs.runner import RunHandle
 from ingestion.sync.common import registry
 from ingestion.sync.common.errors import (
     CredentialsError,
@@ -54,7 +54,7 @@ def source(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Fa
         return fake
 
     monkeypatch.setattr(registry, "crms", lambda: {"fake": FAKE})
-    monkeypatch.setattr(sync_runner, "open_source", opened)
+    monkeypatch.setattr(runner, "open_source", opened)
     settings.WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
     settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
     settings.SYNC_LOCK_WAIT_SECONDS = 0
@@ -279,7 +279,6 @@ def test_without_a_terminal_each_step_is_a_line_on_stderr(
     shown = capsys.readouterr()
     assert shown.err.splitlines() == [
         "fake.leads: extract",
-        "fake.leads: normalize (3 records read)",
         "fake.leads: load (3 records read)",
     ]
     assert shown.out.startswith(

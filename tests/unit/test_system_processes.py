@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from data_warehouse.logs import console_formatter, json_formatter
 from ingestion.runfile import ProcessMark, ProcessRecord
 from ingestion.services.system import leftovers, processes
 from ingestion.services.system.output import OutputFile
@@ -156,6 +158,32 @@ def test_shows_the_notable_lines_of_a_flood_in_part(tmp_path: Path) -> None:
         out.write(b"ne\n")
     assert output.notable_lines() == ["ERROR half a line"]
     assert "earlier run" not in output.end()
+
+
+@pytest.mark.parametrize("formatter", [console_formatter, json_formatter])
+def test_shows_what_the_programs_log_as_a_warning(
+    formatter: Callable[[], logging.Formatter], tmp_path: Path
+) -> None:
+    output = OutputFile(tmp_path / "worker.out")
+    with output.writer() as out:
+        for level in (logging.INFO, logging.WARNING):
+            record = logging.LogRecord("ingestion", level, "", 1, "a sentence", (), None)
+            out.write(formatter().format(record).encode() + b"\n")
+    (shown,) = output.notable_lines()
+    assert "warning" in shown
+
+
+def test_finds_the_object_that_this_run_has_printed_whole(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.out"
+    path.write_text('{"settings": "of an earlier run"}\n')
+    output = OutputFile(path)
+    with output.writer() as out:
+        out.write(b'{half\n{"event": "starting"}\n{"settings": {"A": "1"}')
+
+    assert output.printed_object("settings") is None
+    with output.writer() as out:
+        out.write(b"}\n")
+    assert output.printed_object("settings") == {"settings": {"A": "1"}}
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from django.test import RequestFactory
 from data_warehouse.environment import BASE_DIR
 from ingestion.conf import SystemConf
 from ingestion.models import PoolSetting
-from ingestion.services import limits
 from ingestion.services.system import crms, plan, ports, problems
 from ingestion.services.system.login import ensure_login, ensure_secret
+from ingestion.services.system.processes import StartFailed
+from ingestion.services.tasks import limits
 
 
 def conf(tmp_path: Path, **configured: str) -> SystemConf:
@@ -23,7 +25,6 @@ def conf(tmp_path: Path, **configured: str) -> SystemConf:
         var_dir=tmp_path,
         log_dir=tmp_path,
         is_production=False,
-        cache_url="",
         broker_url="",
         warehouse_url=f"sqlite:///{tmp_path}/warehouse/w.sqlite3",
         worker_concurrency=12,
@@ -41,6 +42,13 @@ def test_a_crm_with_a_credential_is_not_played(tmp_path: Path) -> None:
 
     assert "hubspot" not in played
     assert "genius" in played
+
+
+def test_a_sandbox_that_cannot_be_asked_stops_the_start(tmp_path: Path) -> None:
+    without_manage = replace(conf(tmp_path), base_dir=tmp_path)
+
+    with pytest.raises(StartFailed, match=r"(?s)cannot name its CRMs.*manage\.py"):
+        crms.sandboxed_crms(without_manage)
 
 
 def test_sandbox_settings_never_mix_with_an_operators_own(tmp_path: Path) -> None:

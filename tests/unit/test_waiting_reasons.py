@@ -14,7 +14,8 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingestion.models import SyncHistory
-from ingestion.pool.memory_store import MemoryPoolStore
+from ingestion.pool.change import ChangeRequest
+from ingestion.pool.memory.store import MemoryPoolStore
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.pool_shell import manage, pool_in_memory, take
 
@@ -61,26 +62,26 @@ def pool_full(pool: WorkerPoolService) -> Waiting:
 
 
 def crm_limit(pool: WorkerPoolService) -> Waiting:
-    pool.set_crm_limit("hubspot", 1, actor="ann", reason="slow API")
+    pool.set_crm_limit("hubspot", 1, change=ChangeRequest(by="ann", reason="slow API"))
     holders = running(pool, 1)
     return Waiting(pool.submit_task("hubspot", "contacts"), holders, has_range=True)
 
 
 def crm_paused(pool: WorkerPoolService) -> Waiting:
     end = timezone.now() + timedelta(hours=1)
-    pool.pause("hubspot", actor="ann", reason="new token", expires_at=end)
+    pool.pause("hubspot", change=ChangeRequest(by="ann", reason="new token"), expires_at=end)
     return Waiting(pool.submit_task("hubspot", "contacts"), [], has_range=True)
 
 
 def pool_paused(pool: WorkerPoolService) -> Waiting:
-    pool.pause(actor="ann", reason="deployment")
+    pool.pause(change=ChangeRequest(by="ann", reason="deployment"))
     return Waiting(pool.submit_task("hubspot", "contacts"), [], has_range=False)
 
 
 def held(pool: WorkerPoolService) -> Waiting:
     running(pool, 2)
     task_id = pool.submit_task("hubspot", "contacts")
-    pool.hold_task(task_id, actor="ann", reason="after the import")
+    pool.hold_task(task_id, change=ChangeRequest(by="ann", reason="after the import"))
     return Waiting(task_id, [], has_range=False)
 
 
@@ -94,11 +95,17 @@ def no_worker(pool: WorkerPoolService) -> Waiting:
     return Waiting(pool.submit_task("hubspot", "contacts"), [], has_range=False)
 
 
+def unknown_to_workers(pool: WorkerPoolService) -> Waiting:
+    known = ["ingestion.tasks.sync_genius_all"]
+    pool._store.worker_seen("celery@test", capacity=2, task_names=known)
+    return Waiting(pool.submit_task("hubspot", "contacts"), [], has_range=False)
+
+
 def degraded(pool: WorkerPoolService) -> Waiting:
     """The moment after Redis has gone: the ledger decides, and starts nothing yet."""
     store, since = pool._store, timezone.now()
     assert isinstance(store, MemoryPoolStore)
-    pool.pause(actor="test")
+    pool.pause(change=ChangeRequest(by="test"))
     task_id = pool.submit_task("hubspot", "contacts")
     plain = store.snapshot
 
@@ -117,7 +124,17 @@ def degraded(pool: WorkerPoolService) -> Waiting:
     return Waiting(task_id, [], has_range=False)
 
 
-STATES = [pool_full, crm_limit, crm_paused, pool_paused, held, not_before, no_worker, degraded]
+STATES = [
+    pool_full,
+    crm_limit,
+    crm_paused,
+    pool_paused,
+    held,
+    not_before,
+    no_worker,
+    unknown_to_workers,
+    degraded,
+]
 each_state = pytest.mark.parametrize("put_into", STATES, ids=lambda state: state.__name__)
 State = Callable[[WorkerPoolService], Waiting]
 
@@ -202,7 +219,7 @@ def test_a_task_that_runs_is_not_explained(pool: WorkerPoolService) -> None:
 def test_a_task_deep_in_the_queue_is_explained(
     pool: WorkerPoolService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingestion.services.explaining.FIRST_LOOK", 1)
+    monkeypatch.setattr("ingestion.services.waiting.verbs.FIRST_LOOK", 1)
     running(pool, 2)
     *_, last = [pool.submit_task("hubspot", "contacts") for _ in range(4)]
     assert pool.explain(last).position == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,6 +13,8 @@ from ingestion.sync.common.source import Model, Watermark, Window
 from ingestion.sync.common.window import (
     Highest,
     from_state,
+    in_words,
+    is_in_future,
     later,
     moves_watermark,
     to_state,
@@ -70,6 +73,26 @@ def test_a_watermark_survives_the_state(watermark: Watermark) -> None:
     assert from_state(to_state(watermark)) == watermark
 
 
+@pytest.mark.parametrize(
+    ("watermark", "state", "words"),
+    [
+        (
+            NOW,
+            {"kind": "datetime", "value": "2026-03-01T12:00:00+00:00"},
+            "2026-03-01T12:00:00+00:00",
+        ),
+        ("2026-03", {"kind": "str", "value": "2026-03"}, "2026-03"),
+        (17, {"kind": "int", "value": 17}, "17"),
+    ],
+)
+def test_how_a_watermark_is_stored_and_shown(
+    watermark: Watermark, state: dict[str, Any], words: str
+) -> None:
+    assert to_state(watermark) == state
+    assert in_words(watermark) == words
+    assert in_words(None) is None
+
+
 def test_no_state_is_no_watermark() -> None:
     assert from_state(None) is None
 
@@ -78,6 +101,7 @@ def test_a_watermark_never_goes_back() -> None:
     assert later(NOW, YESTERDAY) == NOW
     assert later(None, YESTERDAY) == YESTERDAY
     assert later(NOW, None) == NOW
+    assert later("text", 5) == 5  # of another kind, it cannot be compared
 
 
 def test_the_highest_cursor_counts_unless_it_lies_ahead() -> None:
@@ -86,8 +110,51 @@ def test_the_highest_cursor_counts_unless_it_lies_ahead() -> None:
     assert highest.value == YESTERDAY
 
 
-def test_a_local_time_may_be_ahead_of_utc() -> None:
-    tokyo = NOW.replace(tzinfo=None) + timedelta(hours=9)
-    highest = Highest(now=NOW)
-    highest.see([tokyo, tokyo + timedelta(days=1)])
+def test_a_time_without_a_zone_is_that_of_the_server() -> None:
+    zone = ZoneInfo("Asia/Tokyo")
+    tokyo = NOW.astimezone(zone).replace(tzinfo=None)
+    highest = Highest(now=NOW, zone=zone)
+    highest.see([tokyo, tokyo + timedelta(seconds=1)])
     assert highest.value == tokyo
+
+
+def test_the_present_counts_and_the_next_moment_does_not() -> None:
+    moment = timedelta(microseconds=1)
+    highest = Highest(now=NOW)
+    assert highest.see([NOW])
+    assert not highest.see([NOW, NOW + moment])
+    assert highest.value == NOW
+    local = Highest(now=NOW)
+    last = NOW.replace(tzinfo=None)
+    assert local.see([last])
+    assert not local.see([last + moment])
+    assert local.value == last
+
+
+def test_cursors_without_a_time_count_as_they_are() -> None:
+    highest = Highest(now=NOW)
+    assert highest.see([3, 17, 5])
+    assert not highest.see([None])
+    assert highest.value == 17
+
+
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6])
+def test_a_count_of_seconds_may_lie_ahead(unit: int) -> None:
+    seconds = int(NOW.timestamp())
+    assert not is_in_future(seconds * unit, now=NOW)
+    assert is_in_future((seconds + 60) * unit, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "is_ahead"),
+    [
+        (f"{int(NOW.timestamp()) - 60:08x}{'f' * 16}", False),
+        (f"{int(NOW.timestamp()) + 60:08x}{'0' * 16}", True),
+        ((NOW - timedelta(seconds=1)).isoformat(), False),
+        ((NOW + timedelta(seconds=1)).isoformat(), True),
+        ("A-1000", False),
+        (17, False),
+    ],
+)
+def test_a_text_may_tell_a_moment(cursor: str | int, is_ahead: bool) -> None:
+    assert is_in_future(cursor, now=NOW) is is_ahead

@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 
 from ingestion.models import AuditRecord, PoolSetting, SyncHistory
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import (
     InvalidLimit,
     PoolUnavailable,
@@ -25,7 +26,7 @@ class TestLimit:
     def test_is_in_force_everywhere_at_once(self, bench: Bench) -> None:
         other = bench.another_process()
         assert other.get_max_workers() == 2
-        bench.pool.set_max_workers(5, actor="ann", reason="month's end")
+        bench.pool.set_max_workers(5, change=ChangeRequest(by="ann", reason="month's end"))
         assert other.get_max_workers() == 5
         assert PoolSetting.objects.get().value == 5
         record = AuditRecord.objects.get(action="limit")
@@ -49,12 +50,12 @@ class TestLimit:
         assert not PoolSetting.objects.exists()
 
     def test_survives_the_loss_of_the_store(self, bench: Bench) -> None:
-        bench.pool.set_max_workers(4, actor="ann")
+        bench.pool.set_max_workers(4, change=ChangeRequest(by="ann"))
         bench.memory.reset()
         assert bench.another_process().get_max_workers() == 4
 
     def test_is_put_back_by_the_monitor(self, bench: Bench) -> None:
-        bench.pool.set_max_workers(4, actor="ann")
+        bench.pool.set_max_workers(4, change=ChangeRequest(by="ann"))
         bench.memory.reset()
         bench.pool.run_monitor_round()
         assert bench.memory.limit().max_workers == 4
@@ -104,7 +105,7 @@ class TestLooking:
         task_id = bench.pool.submit_task("genius", "all")
         bench.confirm(task_id)
         said = frozenset({f"{task_id}.1"}) if answer == "all" else answer
-        monkeypatch.setattr("ingestion.services.celery_view.running_ids", lambda: said)
+        monkeypatch.setattr("ingestion.services.runs.celery_view.running_ids", lambda: said)
         found = bench.pool.check_celery_task_statuses()
         assert found["answered"] is answered
         assert (len(found["running"]), len(found["missing"])) == (running, missing)

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from ingestion.services import children
-from ingestion.services.children import Busy, Held
-from ingestion.services.worker_shutdown import Shutdown
+from ingestion.services.worker import children
+from ingestion.services.worker.children import Busy, Held
+from ingestion.services.worker.shutdown import Shutdown
 
 TERM, QUIT, KILL = signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL
 WAIT_SECONDS = 20.0

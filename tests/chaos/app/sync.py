@@ -15,7 +15,7 @@ from typing import Any
 from celery import current_task
 
 from ingestion.management.sync import SyncCommand
-from ingestion.services.sync_runner import RunHandle
+from ingestion.services.runs.runner import RunHandle
 from ingestion.sync.common.errors import TransientError
 from ingestion.sync.common.run import ModelResult, SyncResult
 

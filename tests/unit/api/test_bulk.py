@@ -1,4 +1,4 @@
-"""One deed on several tasks that are named, as somebody marks rows of a table."""
+"""One action on several tasks that are named, as somebody marks rows of a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from ingestion.models import AuditRecord
-from ingestion.services.selection import TaskFilter
+from ingestion.services.tasks.bulk import TaskFilter
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.api.calls import post
 
@@ -47,7 +47,7 @@ def test_a_running_one_is_only_cancelled(
 def test_they_keep_their_order_at_the_front(
     pool: WorkerPoolService, operator: Client, ids: list[str]
 ) -> None:
-    do(operator, "front", [ids[3], ids[4]])
+    do(operator, "move_to_front", [ids[3], ids[4]])
     assert [task.id for task in pool.get_queued_tasks()] == [ids[3], ids[4], ids[2]]
 
 
@@ -55,7 +55,7 @@ def test_what_has_ended_or_never_was_is_not_meant(
     pool: WorkerPoolService, operator: Client, ids: list[str]
 ) -> None:
     pool.cancel_task(ids[2])
-    found, done = do(operator, "priority", [ids[2], ids[3], ids[3], "nobody"], priority=7)
+    found, done = do(operator, "prioritize", [ids[2], ids[3], ids[3], "nobody"], priority=7)
     assert (found["count"], done["done"]) == (1, 1)
     task = pool.get_task_status(ids[3])
     assert task is not None

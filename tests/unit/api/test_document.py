@@ -6,6 +6,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from ingestion.api.app import api
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.api.calls import JSON, code
 from tests.unit.people import browser, member, program
@@ -27,6 +28,9 @@ class TestDocument:
         assert code(Client().get("/api/openapi.json")) == (401, "NOT_LOGGED_IN")
         assert "/api/tasks" in program("read").get("/api/openapi.json").json()["paths"]
 
+    def test_is_written_once(self) -> None:
+        assert api.get_openapi_schema() is api.get_openapi_schema()
+
     def test_its_page_loads_nothing_inline(self, pool: WorkerPoolService) -> None:
         answer = browser(member("Viewers")).get("/api/docs")
         text = answer.content.decode()
@@ -35,14 +39,14 @@ class TestDocument:
         assert "<style" not in text
         assert "onload" not in text
 
-    def test_its_page_tells_every_door_and_what_it_takes(self, pool: WorkerPoolService) -> None:
+    def test_its_page_tells_every_endpoint_and_what_it_takes(self, pool: WorkerPoolService) -> None:
         paths = program("read").get("/api/openapi.json").json()["paths"]
         text = browser(member("Viewers")).get("/api/docs").content.decode()
         assert all(f"<code>{path}</code>" in text for path in paths)
         assert "list of string, at most 500 items" in text
         assert "<code>filter.ids</code>" in text
 
-    def test_it_names_the_least_scope_of_every_door(self, pool: WorkerPoolService) -> None:
+    def test_it_names_the_least_scope_of_every_endpoint(self, pool: WorkerPoolService) -> None:
         paths = program("read").get("/api/openapi.json").json()["paths"]
         assert paths["/api/tasks"]["get"]["x-scope"] == "read"
         assert paths["/api/tasks"]["post"]["x-scope"] == "operate"
@@ -56,7 +60,7 @@ class TestDocument:
         ("get", "/api/nowhere", (404, "NOT_FOUND")),
         ("delete", "/api/tasks", (405, "METHOD_NOT_ALLOWED")),
         ("get", "/api/", (404, "NOT_FOUND")),
-        ("post", "/api/status/", (405, "METHOD_NOT_ALLOWED")),
+        ("post", "/api/status", (405, "METHOD_NOT_ALLOWED")),
     ],
 )
 def test_every_refusal_has_one_form(
@@ -66,6 +70,12 @@ def test_every_refusal_has_one_form(
     answer = getattr(client, method)(path)
     assert code(answer) == said
     assert answer["Content-Type"] == JSON
+
+
+def test_the_refusal_of_a_stranger_shows_how_to_send_a_token(db: None) -> None:
+    assert Client().get("/api/me").json()["error"]["message"] == (
+        "Log in, or send a valid token as 'Authorization: Bearer TOKEN'."
+    )
 
 
 def test_what_breaks_is_told_in_the_same_form(
@@ -84,5 +94,5 @@ def test_a_ledger_that_is_away_is_told(
     """Sessions stand in the database: nobody can even be told who they are."""
     client = browser(member("Viewers"))
     monkeypatch.setattr("django.contrib.auth.middleware.get_user", answers(OperationalError("no")))
-    for path in ("/api/dashboard", "/api/status/"):
+    for path in ("/api/dashboard", "/api/status"):
         assert code(client.get(path)) == (503, "LEDGER_UNAVAILABLE")

@@ -1,7 +1,10 @@
-"""The doors of the history."""
+"""The endpoints of the history."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +18,10 @@ from ingestion.pool.task import TaskStatus
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.api.calls import a_run, post
 from tests.unit.pool_shell import take
+
+
+def log_line(at: str, event: str, **more: object) -> str:
+    return json.dumps({"timestamp": at, "level": "info", "event": event, "logger": "a", **more})
 
 
 class TestHistory:
@@ -51,7 +58,10 @@ class TestHistory:
         pool.finish_task(task_id, attempt=1, outcome=outcome)
         row = SyncHistory.objects.get(worker_pool_task_id=task_id)
         shown = operator.get(f"/api/history/{row.pk}").json()
-        assert shown["models"] == told["models"]
+        # What was not reported counts as none.
+        assert [
+            {**model, **of} for model, of in zip(shown["models"], told["models"], strict=True)
+        ] == (shown["models"])
         assert [(a["attempt"], a["how"]) for a in shown["attempts"]] == [(1, "fail")]
         assert [record["action"] for record in shown["audit"]] == ["fail", "submit"]
         assert (shown["reason"], shown["command"]) == ("try", "sync_hubspot_deals")
@@ -61,15 +71,23 @@ class TestHistory:
     ) -> None:
         settings.LOG_DIR = tmp_path
         row = a_run(worker_pool_task_id="an-id")
-        stamp = f"{row.start_time:%Y-%m-%d %H:%M:%S}"
-        (tmp_path / "ingestion.log").write_text(
-            f"{stamp},1 INFO a [1] task an-id began with password=hunter2\n"
-            f"{stamp},2 INFO a [1] task of another\n"
-            "2020-01-01 00:00:00,1 INFO a [1] task an-id long ago\n"
-        )
-        (line,) = operator.get(f"/api/history/{row.pk}").json()["log"]
-        assert line.startswith(f"{stamp},1 INFO")
-        assert "hunter2" not in line
+        at = f"{row.start_time:%Y-%m-%dT%H:%M:%S.%fZ}"
+        logged = [
+            log_line(at, "task an-id began with password=hunter2"),
+            log_line(at, "task of another"),
+            log_line(at, f"command {row.endpoint} of another run", run=row.pk + 1),
+            log_line("2020-01-01T00:00:00.000000Z", "task an-id long ago"),
+            f"{at} INFO task an-id in the form of an older version",
+            log_line(at, "bound to it", run=row.pk, exception="Traceback:\nKeyError"),
+        ]
+        (tmp_path / "ingestion.log").write_text("\n".join(logged))
+        shown = operator.get(f"/api/history/{row.pk}").json()["log"]
+        assert shown == [
+            f"{at} info a task an-id began with password=***",
+            f"{at} info a bound to it",
+            "Traceback:",
+            "KeyError",
+        ]
 
     @pytest.mark.parametrize(("number", "status"), [("0", 422), ("77", 404), (str(2**70), 422)])
     def test_an_unknown_run_is_refused(self, operator: Client, number: str, status: int) -> None:
@@ -92,3 +110,29 @@ class TestHistory:
         assert lines[0].startswith("id,task_id,crm_source")
         assert "\"'=HYPERLINK" in lines[1]
         assert answer["Content-Disposition"] == 'attachment; filename="history.csv"'
+        assert answer["Content-Type"] == "text/csv; charset=utf-8"
+
+    @pytest.mark.parametrize(
+        ("message", "cell"),
+        [
+            ("=1+1", "'=1+1"),
+            ("-2", "'-2"),
+            ("\t=1", "'\t=1"),
+            ("\uff1d1+1", "'\uff1d1+1"),
+            ("\uff0bcmd", "'\uff0bcmd"),
+            ("\uff0d2", "'\uff0d2"),
+            ("\uff20SUM(1)", "'\uff20SUM(1)"),
+            ("it said:\n=1+1", "it said:\n'=1+1"),
+            ("it said:\r\n\uff20x", "it said:\r\n'\uff20x"),
+            ("it said:\u2028+1", "it said:\u2028'+1"),
+            ("a = b\n\nc - d", "a = b\n\nc - d"),
+        ],
+    )
+    def test_no_cell_is_taken_for_a_formula(
+        self, operator: Client, message: str, cell: str
+    ) -> None:
+        a_run(status="failed", error_message=message)
+        answer = operator.get("/api/history.csv?status=failed")
+        text = io.StringIO(b"".join(answer.streaming_content).decode(), newline="")
+        (row,) = csv.DictReader(text)
+        assert row["error_message"] == cell

@@ -1,4 +1,4 @@
-"""The doors of the pool: limits, pauses, repairs, and what is said of it."""
+"""The endpoints of the pool: limits, pauses, repairs, and what is said of it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from ingestion.api import crms as crms_door
+from ingestion.api.reporting import crms as crms_endpoint
 from ingestion.models import AuditRecord
-from ingestion.services import celery_view, table_rows
-from ingestion.services.crm_check import ModelCheck, State
+from ingestion.pool.change import ChangeRequest
+from ingestion.services.runs import celery_view
+from ingestion.services.runs.check import ModelCheck, State
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.api.calls import JSON, a_run, code, full, get, post
 from tests.unit.pool_shell import answers
@@ -66,7 +67,7 @@ class TestRepairs:
     ) -> None:
         monkeypatch.setattr(celery_view, "in_hand", dict)
         assert boss.get("/api/doctor").json()["findings"] == []
-        assert post(boss, "/doctor/heal").json() == {"found": 0, "healed": []}
+        assert post(boss, "/doctor/repair").json()["repaired"] == []
         assert post(boss, "/repair").json()["lost"] == 0
 
     def test_the_pool_is_reset_as_it_was_seen(self, pool: WorkerPoolService, boss: Client) -> None:
@@ -82,14 +83,17 @@ class TestRepairs:
 class TestAudit:
     def test_is_read_page_by_page(self, pool: WorkerPoolService, operator: Client) -> None:
         for n in (3, 4, 5):
-            pool.set_max_workers(n, actor="ann")
+            pool.set_max_workers(n, change=ChangeRequest(by="ann"))
         first = operator.get("/api/audit?action=limit&limit=2").json()
         second = operator.get(f"/api/audit?action=limit&cursor={first['next_cursor']}").json()
         assert [r["after"] for r in first["items"] + second["items"]] == [5, 4, 3]
         assert "limit" in first["actions"]
 
     def test_is_searched_by_a_name(self, pool: WorkerPoolService, operator: Client) -> None:
-        pool.set_max_workers(3, actor="ann"), pool.set_max_workers(4, actor="bob")
+        (
+            pool.set_max_workers(3, change=ChangeRequest(by="ann")),
+            pool.set_max_workers(4, change=ChangeRequest(by="bob")),
+        )
         assert [r["after"] for r in operator.get("/api/audit?actor=bo").json()["items"]] == [4]
 
 
@@ -99,11 +103,10 @@ class TestCrms:
         assert "hubspot" in [crm["name"] for crm in shown]
 
     def test_one_tells_its_models(self, operator: Client) -> None:
-        table_rows.forget()
         a_run(records_processed=4)
         shown = operator.get("/api/crms/hubspot").json()
         deals = next(model for model in shown["models"] if model["name"] == "deals")
-        assert (deals["freshness"], deals["last_rows"], deals["trend"]) == ("fresh", 4, [4])
+        assert (deals["freshness"], deals["last_rows"], deals["trend"]) == ("no_promise", 4, [4])
         assert shown["rows"]["deals"] is None
         assert [run["route"] for run in shown["last_runs"]] == ["hubspot.deals"]
 
@@ -115,14 +118,14 @@ class TestCrms:
         self, operator: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            crms_door, "check_crms", answers([ModelCheck("hubspot", "deals", State.OK, 5)])
+            crms_endpoint, "check_crms", answers([ModelCheck("hubspot", "deals", State.OK, 5)])
         )
         answer = post(operator, "/crms/hubspot/check")
         assert answer.json()["is_right"]
         assert AuditRecord.objects.get(action="check_crm").target == "hubspot"
         taken = threading.Lock()
         taken.acquire()
-        monkeypatch.setattr(crms_door, "_checking", taken)
+        monkeypatch.setattr(crms_endpoint, "_checking", taken)
         assert code(post(operator, "/crms/hubspot/check")) == (429, "BUSY")
 
 
@@ -146,7 +149,7 @@ class TestSettings:
     def test_tell_what_was_changed_while_it_ran(
         self, pool: WorkerPoolService, operator: Client
     ) -> None:
-        pool.set_max_workers(3, actor="ann", reason="night")
+        pool.set_max_workers(3, change=ChangeRequest(by="ann", reason="night"))
         changed = operator.get("/api/settings").json()["controls"]["max_workers"]
         assert (changed["value"], changed["set_by"], changed["reason"]) == (3, "ann", "night")
 

@@ -1,4 +1,4 @@
-"""The doors of tasks: submit, see, order, many at once."""
+"""The endpoints of tasks: submit, see, order, many at once."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class TestTasks:
         assert get(operator, asked)["reason"]["code"] == "next"
         full(pool)
         waiting = pool.submit_task("hubspot", "deals")
-        assert get(operator, asked)["absorbed_by"] == waiting
+        assert get(operator, asked)["coalesced_into"] == waiting
         assert SyncHistory.objects.count() == 3
 
     @pytest.mark.parametrize("text", ["[1]", "{", '{"speed":1}', '"x"', "{}x"])
@@ -223,7 +223,7 @@ class TestOrder:
     def test_changes_with_the_priority(
         self, pool: WorkerPoolService, operator: Client, waiting: list[str]
     ) -> None:
-        answer = post(operator, f"/tasks/{waiting[1]}/priority", {"priority": 50})
+        answer = post(operator, f"/tasks/{waiting[1]}/prioritize", {"priority": 50})
         assert answer.json()["task"]["priority"] == 50
         assert self.order(pool) == waiting[::-1]
 
@@ -245,7 +245,7 @@ class TestOrder:
         self, pool: WorkerPoolService, operator: Client, waiting: list[str]
     ) -> None:
         seen = get(operator, f"/tasks/{waiting[0]}")["task"]["revision"]
-        post(operator, f"/tasks/{waiting[0]}/priority", {"priority": 1})
+        post(operator, f"/tasks/{waiting[0]}/prioritize", {"priority": 1})
         for verb in ("front", "hold", "cancel"):
             answer = post(operator, f"/tasks/{waiting[0]}/{verb}", {"expected_revision": seen})
             assert code(answer) == (409, "CONFLICT")
@@ -275,7 +275,7 @@ class TestBulk:
     ) -> None:
         full(pool)
         pool.submit_task("hubspot", "deals")
-        asked = {"action": "priority", "priority": 9, "filter": {"status": "queued"}}
+        asked = {"action": "prioritize", "priority": 9, "filter": {"status": "queued"}}
         digest = post(operator, "/bulk/preview", asked).json()["digest"]
         pool.submit_task("hubspot", "contacts")
         answer = post(operator, "/bulk", {**asked, "digest": digest})
@@ -283,8 +283,8 @@ class TestBulk:
         assert [task.priority for task in pool.get_queued_tasks()] == [0, 0]
 
     def test_a_priority_must_be_given(self, pool: WorkerPoolService, operator: Client) -> None:
-        found = post(operator, "/bulk/preview", {"action": "priority", "filter": {}}).json()
-        sent = {"action": "priority", "filter": {}, "digest": found["digest"]}
+        found = post(operator, "/bulk/preview", {"action": "prioritize", "filter": {}}).json()
+        sent = {"action": "prioritize", "filter": {}, "digest": found["digest"]}
         assert post(operator, "/bulk", sent).status_code == 422
 
 
@@ -293,7 +293,7 @@ class TestOverlap:
         full(pool)
         first = pool.submit_task("hubspot", "deals")
         sent = {"crm_source": "hubspot", "sync_type": "deals", "on_overlap": "coalesce"}
-        assert post(operator, "/tasks", sent).json()["absorbed_by"] == first
+        assert post(operator, "/tasks", sent).json()["coalesced_into"] == first
 
     def test_or_refused(self, pool: WorkerPoolService, operator: Client) -> None:
         first = pool.submit_task("hubspot", "deals")

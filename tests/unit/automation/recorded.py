@@ -8,7 +8,8 @@ from typing import Any
 from django.utils import timezone
 
 from ingestion.models import SyncHistory, SyncSchedule
-from ingestion.services import outside_runs, schedules
+from ingestion.services.runs import direct
+from ingestion.services.scheduling import schedules
 from tests.unit.pool_fixtures import Bench
 
 
@@ -98,5 +99,5 @@ def died(bench: Bench) -> None:
     SyncHistory.objects.create(
         crm_source="genius",
         sync_type="leads",
-        configuration={"process": {**outside_runs.this_process(), "started": "long ago"}},
+        configuration={"process": {**direct.this_process(), "started": "long ago"}},
     )

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from ingestion.models import AuditRecord, RuleAct
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import PoolError
 from ingestion.services.automation import engine
 from ingestion.services.automation.facts import Facts, collect
@@ -41,19 +42,19 @@ def test_a_rule_that_asks_waits_for_a_yes(bench: Bench) -> None:
     failed_once("hubspot.contacts")
     (act,) = engine.run_rules(bench.pool)
     assert (act.outcome, bench.broker.sent) == ("proposed", [])
-    done = engine.approve(act.pk, bench.pool, actor="ann")
+    done = engine.approve(act.pk, bench.pool, change=ChangeRequest(by="ann"))
     assert (done.outcome, done.actor, len(bench.broker.sent)) == ("done", "ann", 1)
     with pytest.raises(AlreadyDecided):
-        engine.approve(act.pk, bench.pool, actor="bob")
+        engine.approve(act.pk, bench.pool, change=ChangeRequest(by="bob"))
 
 
 def test_a_no_is_kept(bench: Bench) -> None:
     engine.set_rule("restart_failed_sync", {"level": "ask"})
     failed_once("hubspot.contacts")
     (act,) = engine.run_rules(bench.pool)
-    assert engine.dismiss(act.pk, actor="ann").outcome == "dismissed"
+    assert engine.dismiss(act.pk, change=ChangeRequest(by="ann")).outcome == "dismissed"
     with pytest.raises(AlreadyDecided):
-        engine.approve(act.pk, bench.pool, actor="bob")
+        engine.approve(act.pk, bench.pool, change=ChangeRequest(by="bob"))
     assert not bench.broker.sent
 
 
@@ -61,7 +62,7 @@ def test_a_refusal_by_the_pool_is_recorded(bench: Bench, monkeypatch: pytest.Mon
     def refuse(*_: Any, **__: Any) -> None:
         raise PoolError("no")
 
-    monkeypatch.setattr(bench.pool, "submit_task", refuse)
+    monkeypatch.setattr(bench.pool, "submit", refuse)
     failed_once("hubspot.contacts")
     (act,) = engine.run_rules(bench.pool)
     assert (act.outcome, act.result) == ("failed", {"error": "POOL_ERROR: no"})
@@ -71,7 +72,7 @@ def test_what_does_not_exist_is_refused_by_name(bench: Bench) -> None:
     with pytest.raises(UnknownRule, match="restart_failed_sync"):
         engine.set_rule("reboot", {"enabled": True})
     with pytest.raises(ActNotFound):
-        engine.approve(77, bench.pool, actor="ann")
+        engine.approve(77, bench.pool, change=ChangeRequest(by="ann"))
 
 
 def test_the_facts_say_what_was_recorded(bench: Bench) -> None:
@@ -119,7 +120,7 @@ def test_a_question_that_nobody_answered_is_asked_anew_once(bench: Bench) -> Non
     (second,) = engine.run_rules(bench.pool)
     assert [act.pk for act in engine.acts(is_open=True)[0]] == [second.pk]
     with pytest.raises(AlreadyDecided, match="replaced"):
-        engine.approve(first.pk, bench.pool, actor="ann")
+        engine.approve(first.pk, bench.pool, change=ChangeRequest(by="ann"))
     assert not bench.broker.sent
 
 
@@ -127,10 +128,15 @@ def test_a_question_that_nobody_answered_is_asked_anew_once(bench: Bench) -> Non
     ("decide", "action"),
     [
         (
-            lambda act, pool: engine.approve(act, pool, actor="ann", reason="he agrees"),
+            lambda act, pool: engine.approve(
+                act, pool, change=ChangeRequest(by="ann", reason="he agrees")
+            ),
             "automation",
         ),
-        (lambda act, _: engine.dismiss(act, actor="ann", reason="he agrees"), "automation_dismiss"),
+        (
+            lambda act, _: engine.dismiss(act, change=ChangeRequest(by="ann", reason="he agrees")),
+            "automation_dismiss",
+        ),
     ],
 )
 def test_a_decision_keeps_what_was_found_and_why_it_was_decided(
@@ -151,8 +157,7 @@ def test_a_setting_keeps_its_reason(bench: Bench) -> None:
         "restart_failed_sync",
         {"enabled": False},
         crm_source="hubspot",
-        actor="ann",
-        reason="new key",
+        change=ChangeRequest(by="ann", reason="new key"),
     )
     record = AuditRecord.objects.get(action="automation_set")
     assert (record.actor, record.reason) == ("ann", "For hubspot: new key")

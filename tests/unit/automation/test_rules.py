@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ingestion.models import AuditRecord, RuleAct, SyncHistory, SyncSchedule
-from ingestion.services import schedules
 from ingestion.services.automation import engine
+from ingestion.services.scheduling import schedules
 from tests.unit.automation.recorded import (
     came_to_nothing,
     died,
@@ -30,7 +30,7 @@ from tests.unit.pool_fixtures import Bench
 @dataclass(frozen=True)
 class Case:
     """``arrange`` makes the situation for a route (or with the bench); ``spoil`` takes one of its
-    conditions away; ``done`` tells whether the deed was done."""
+    conditions away; ``done`` tells whether the action was done."""
 
     rule: str
     arrange: Callable[..., None]

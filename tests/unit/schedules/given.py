@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django_celery_beat.models import PeriodicTask
-from django_celery_beat.schedulers import ModelEntry
 
+from data_warehouse.scheduler import WarehouseEntry
 from ingestion.models import SyncSchedule
-from ingestion.services import schedule_runs, schedules
+from ingestion.pool.change import ChangeRequest
+from ingestion.services.scheduling import runs as schedule_runs
+from ingestion.services.scheduling import schedules
+from ingestion.services.worker_pool import get_worker_pool
 from ingestion.tasks_enhanced import run_ingestion
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
@@ -24,7 +27,7 @@ def made(**fields: Any) -> SyncSchedule:
         "every": 10,
         "period": "minutes",
     }
-    return schedules.create({**usual, **fields}, actor="ann")
+    return schedules.create({**usual, **fields}, change=ChangeRequest(by="ann"))
 
 
 def entry(schedule: SyncSchedule) -> PeriodicTask:
@@ -33,7 +36,7 @@ def entry(schedule: SyncSchedule) -> PeriodicTask:
 
 def is_due(schedule: SyncSchedule) -> bool:
     """As beat sees it."""
-    return bool(ModelEntry(entry(schedule)).is_due().is_due)
+    return bool(WarehouseEntry(entry(schedule)).is_due().is_due)
 
 
 def fire(schedule: SyncSchedule) -> str:
@@ -47,5 +50,7 @@ def taken(schedule: SyncSchedule) -> str:
 
     def run_here(*args: Any) -> None: ...
 
-    done = schedule_runs.execute(schedule.pk, asked_by="", run_here=run_here)
+    done = schedule_runs.execute(
+        schedule.pk, asked_by="", pool=get_worker_pool(), run_here=run_here
+    )
     return "skipped" if done.startswith("skipped") else "ran"

@@ -12,9 +12,9 @@ import time_machine
 from ingestion.models import SyncSchedule
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus
-from ingestion.services import schedules
-from ingestion.services.recurrence import recurrence_of, runs_after
-from ingestion.services.standard_schedules import STANDARD, fields_of
+from ingestion.services.beat.recurrence import recurrence_of, runs_after
+from ingestion.services.scheduling import schedules
+from ingestion.services.scheduling.standard import STANDARD, fields_of
 from ingestion.services.worker_pool import use_worker_pool
 from ingestion.tasks_enhanced import run_ingestion
 from tests.unit.pool_fixtures import Bench

@@ -9,7 +9,8 @@ import pytest
 import time_machine
 
 from ingestion.models import SyncHistory
-from ingestion.services import outside_runs, schedules
+from ingestion.services.runs import direct
+from ingestion.services.scheduling import schedules
 from ingestion.sync.common.errors import PermanentError
 from ingestion.tasks_enhanced import run_ingestion
 from tests.unit.pool_fixtures import Bench
@@ -25,7 +26,7 @@ def test_a_direct_run_is_seen_while_it_runs(
     clock.shift(timedelta(minutes=10))
     seen: list[Any] = []
     monkeypatch.setattr(
-        "ingestion.services.sync_runner._run",
+        "ingestion.services.runs.runner._run",
         lambda *_: seen.append(bench.pool.snapshot().to_dict()["direct"]),
     )
     assert fire(schedule) == "ran directly"
@@ -46,7 +47,7 @@ def test_a_failed_direct_run_fails_everywhere(
     def fail(*_: Any) -> None:
         raise PermanentError("the token was refused")
 
-    monkeypatch.setattr("ingestion.services.sync_runner._run", fail)
+    monkeypatch.setattr("ingestion.services.runs.runner._run", fail)
     schedule = made(execution="direct")
     clock.shift(timedelta(minutes=10))
     assert run_ingestion.apply((schedule.pk,)).state == "FAILURE"
@@ -56,7 +57,7 @@ def test_a_failed_direct_run_fails_everywhere(
 
 def test_a_direct_run_waits_for_its_last_one(bench: Bench, clock: time_machine.Coordinates) -> None:
     schedule = made(execution="direct")
-    configuration = {"execution": "direct", "process": outside_runs.this_process()}
+    configuration = {"execution": "direct", "process": direct.this_process()}
     row = SyncHistory.objects.create(
         crm_source="hubspot",
         sync_type="contacts",

@@ -9,8 +9,9 @@ import time_machine
 from django_celery_beat.models import PeriodicTask
 
 from ingestion.models import AuditRecord, SyncHistory
-from ingestion.services import schedules
-from ingestion.services.schedule_errors import ScheduleExists
+from ingestion.pool.change import ChangeRequest
+from ingestion.services.scheduling import schedules
+from ingestion.services.scheduling.errors import ScheduleExists
 from tests.unit.pool_fixtures import Bench
 from tests.unit.schedules.given import NOON, entry, is_due, made
 
@@ -31,7 +32,7 @@ def test_a_schedule_brings_its_entry(clock: time_machine.Coordinates) -> None:
 def test_an_edit_reaches_the_entry(clock: time_machine.Coordinates) -> None:
     schedule = made()
     cron = {"recurrence": "crontab", "minute": "5", "hour": "4", "timezone": "Europe/Berlin"}
-    schedules.edit(schedule.pk, cron, actor="bob")
+    schedules.edit(schedule.pk, cron, change=ChangeRequest(by="bob"))
     found = entry(schedule)
     assert (found.interval, found.crontab.minute, str(found.crontab.timezone)) == (
         None,
@@ -50,7 +51,7 @@ def test_an_entry_that_was_deleted_by_hand_comes_back(clock: time_machine.Coordi
 def test_a_deleted_schedule_takes_its_entry_with_it_and_leaves_its_runs(bench: Bench) -> None:
     schedule = made()
     schedules.run(schedule.pk)
-    schedules.delete(schedule.pk, actor="ann")
+    schedules.delete(schedule.pk, change=ChangeRequest(by="ann"))
     assert not PeriodicTask.objects.filter(name__startswith="sync-schedule-").exists()
     assert SyncHistory.objects.get().schedule is None
 
@@ -110,8 +111,8 @@ def test_switching_off_and_on_keeps_the_step_of_the_start(
 
 def test_every_change_is_on_record(clock: time_machine.Coordinates) -> None:
     schedule = made()
-    schedules.edit(schedule.pk, {"every": 20}, actor="bob")
-    schedules.delete(schedule.pk, actor="eve")
+    schedules.edit(schedule.pk, {"every": 20}, change=ChangeRequest(by="bob"))
+    schedules.delete(schedule.pk, change=ChangeRequest(by="eve"))
     told = [(r.action, r.actor) for r in AuditRecord.objects.order_by("id")]
     assert told == [
         ("schedule_create", "ann"),

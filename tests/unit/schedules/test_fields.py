@@ -9,8 +9,8 @@ import time_machine
 from django_celery_beat.models import PeriodicTask
 
 from ingestion.models import SyncSchedule
-from ingestion.services import schedules
-from ingestion.services.schedule_errors import InvalidSchedule
+from ingestion.services.scheduling import schedules
+from ingestion.services.scheduling.errors import InvalidSchedule
 from tests.unit.schedules.given import made
 
 pytestmark = pytest.mark.django_db

@@ -14,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ingestion.models import SyncHistory, SyncSchedule
-from ingestion.services import schedules
-from ingestion.services.route_costs import Cost, costs_of
-from ingestion.services.standard_schedules import STANDARD, fields_of
+from ingestion.services.scheduling import schedules
+from ingestion.services.scheduling.route_costs import Cost, costs_of
+from ingestion.services.scheduling.standard import STANDARD, fields_of
 from tests.unit.people import browser, forget_answers, member, program
 from tests.unit.pool_shell import pool_in_memory
 
@@ -70,12 +70,12 @@ def shell(*words: str) -> Callable[[], Callable[[], object]]:
     return lambda: lambda: call_command("manage_schedules", "list", *words, stdout=io.StringIO())
 
 
-@pytest.mark.parametrize("door", [page, api, shell(), shell("--json")])
+@pytest.mark.parametrize("endpoint", [page, api, shell(), shell("--json")])
 def test_a_long_list_costs_no_more_queries_than_a_short_one(
-    door: Callable[[], Callable[[], object]],
+    endpoint: Callable[[], Callable[[], object]],
 ) -> None:
     with pool_in_memory():
-        look = door()
+        look = endpoint()
         look()  # what is asked once and kept
         load(FEW)
         short = queries_of(look)

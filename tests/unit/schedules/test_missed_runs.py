@@ -6,41 +6,19 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from celery.utils.imports import symbol_by_name
-from django.conf import settings
-from django_celery_beat.schedulers import DatabaseScheduler
 
-from data_warehouse.celery import app
 from ingestion.models import SyncSchedule
-from ingestion.services import schedules
+from ingestion.services.scheduling import schedules
 from tests.unit.pool_fixtures import Bench
-from tests.unit.schedules.given import NOON, entry, made, taken
+from tests.unit.schedules.beat import Beat
+from tests.unit.schedules.given import NOON, made, taken
 
 pytestmark = pytest.mark.django_db
 CRON = {"recurrence": "crontab", "minute": "30", "every": None, "period": ""}
 
 
-class Beat:
-    """The scheduler of the settings, as ``celery beat`` runs it; what it sends is only noted."""
-
-    def __init__(self) -> None:
-        kind: type[DatabaseScheduler] = symbol_by_name(settings.CELERY_BEAT_SCHEDULER)
-        self._scheduler = kind(app=app, lazy=True)
-        self._scheduler.producer = None  # nothing is sent
-        self._scheduler.apply_async = lambda found, **_: self.sent.append(found.name)
-        self.sent: list[str] = []
-
-    def tick(self) -> None:
-        """Until nothing is due any more."""
-        before = -1
-        while len(self.sent) > before:
-            before = len(self.sent)
-            self._scheduler.tick()
-        self._scheduler.sync()
-
-
 def sent_for(schedule: SyncSchedule, beat: Beat) -> int:
-    return beat.sent.count(entry(schedule).name)
+    return len(beat.moments_of(schedule))
 
 
 @pytest.mark.parametrize("hours_away", [1, 5, 30, 24 * 20])

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from django_celery_beat.schedulers import ModelEntry
 
-from ingestion.services import schedules
+from data_warehouse.scheduler import WarehouseEntry
+from ingestion.services.scheduling import schedules
 from tests.unit.schedules.given import NOON, entry, made
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,7 @@ def test_a_preview_is_what_beat_does(clock: time_machine.Coordinates) -> None:
     last = entry(schedule)
     while len(fired) < 5:
         clock.shift(timedelta(minutes=30))
-        if ModelEntry(last).is_due().is_due:
+        if WarehouseEntry(last).is_due().is_due:
             last.last_run_at = datetime.now(UTC)
             fired.append(last.last_run_at)
     assert foreseen == tuple(fired)

@@ -8,9 +8,10 @@ import pytest
 import time_machine
 
 from ingestion.models import AuditRecord
-from ingestion.services import schedules
+from ingestion.pool.change import ChangeRequest
 from ingestion.services.ingestion_adapter import IngestionAdapter
-from ingestion.services.schedule_errors import ScheduleNotFound
+from ingestion.services.scheduling import schedules
+from ingestion.services.scheduling.errors import ScheduleNotFound
 from ingestion.tasks_enhanced import run_ingestion
 from tests.unit.pool_fixtures import Bench
 from tests.unit.schedules.given import NOON, fire, made, taken
@@ -30,7 +31,7 @@ def test_runs_through_the_pool_with_its_priority(
     assert [row.worker_pool_task_id for row in schedules.runs(schedule.pk)] == [task_id]
 
 
-def test_a_waiting_twin_absorbs_the_run(bench: Bench, clock: time_machine.Coordinates) -> None:
+def test_a_waiting_twin_coalesces_the_run(bench: Bench, clock: time_machine.Coordinates) -> None:
     bench.pool.set_max_workers(1)
     bench.pool.submit_task("genius", "leads")
     schedule = made()
@@ -102,5 +103,5 @@ def test_a_message_for_a_deleted_schedule_fails_by_name(bench: Bench) -> None:
 
 def test_a_person_may_run_a_disabled_one(bench: Bench) -> None:
     schedule = made(enabled=False)
-    assert schedules.run(schedule.pk, actor="ann") == bench.broker.ids[0]
+    assert schedules.run(schedule.pk, change=ChangeRequest(by="ann")) == bench.broker.ids[0]
     assert AuditRecord.objects.filter(action="schedule_run", actor="ann").exists()

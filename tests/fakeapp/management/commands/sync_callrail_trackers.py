@@ -9,18 +9,19 @@ from typing import Any
 
 from ingestion.conf import warehouse_conf
 from ingestion.management.sync import SyncCommand
-from ingestion.services.sync_runner import RunHandle
-from ingestion.sync.common.pipeline import Run, run_model
+from ingestion.services.runs.runner import RunHandle
 from ingestion.sync.common.progress import Reporter
 from ingestion.sync.common.run import ModelResult, SyncOptions, SyncResult
 from ingestion.sync.common.warehouse import Warehouse
+from ingestion.sync.load.pipeline import run_model
+from ingestion.sync.load.run import Run
 from tests.fake_crm import FAKE, LEADS, FakeSource, people
 from tests.fakeapp.management.commands.sync_five9_contacts import write_down
 from tests.fakeapp.stuck import hold_the_interpreter
 
 
 class Stopper:
-    """Passes on what it is told, and gets stuck when the first job of the load has begun."""
+    """Passes on what it is told, and gets stuck while the statements of the load run."""
 
     def __init__(self, reporter: Reporter, label: int) -> None:
         self._reporter = reporter
@@ -39,6 +40,9 @@ class Stopper:
             write_down("loading", self._label)
             hold_the_interpreter()
         self._reporter.check()
+
+    def check_known(self) -> None:
+        self._reporter.check_known()
 
 
 class Command(SyncCommand):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestion.management.sync import SyncCommand
-from ingestion.services.sync_runner import RunHandle
+from ingestion.services.runs.runner import RunHandle
 from ingestion.sync.common.errors import TransientError
 from ingestion.sync.common.run import ModelResult, SyncResult
 

@@ -1,0 +1,3 @@
+"""For the tests of both folders."""
+
+pytest_plugins = ("tests.plugin",)

@@ -1,0 +1,41 @@
+"""Of equal priority, whoever came first is started first."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tests.chaos.judges.endings import LOSES_STATE
+from tests.chaos.judges.facts import CLOCKS_DIFFER_SECONDS, Facts
+from tests.chaos.notes import Accepted
+
+
+def overtaken(facts: Facts) -> Iterator[str]:
+    """In the order of their claims: each beside the latest submission of those before it."""
+    for tasks in _by_priority(facts).values():
+        latest: Accepted | None = None
+        for task in sorted(tasks, key=lambda t: facts.claimed_at(t.task_id)):
+            if latest is not None and _overtook(latest, task, facts):
+                yield f"task {latest.task_id} was submitted later than {task.task_id} and started first"
+            if latest is None or task.asked_at > latest.asked_at:
+                latest = task
+
+
+def _overtook(later: Accepted, earlier: Accepted, facts: Facts) -> bool:
+    """Unless the earlier one was lost with the state of the pool and had to be put back first."""
+    began = facts.claimed_at(earlier.task_id)
+    return (
+        earlier.answered_at < later.asked_at
+        and facts.claimed_at(later.task_id) + CLOCKS_DIFFER_SECONDS < began
+        and not facts.notes.has_been(LOSES_STATE, since=earlier.asked_at, until=began)
+    )
+
+
+def _by_priority(facts: Facts) -> dict[int, list[Accepted]]:
+    """Those that were claimed but once, so that their claim is known."""
+    found: dict[int, list[Accepted]] = defaultdict(list)
+    for task_id, accepted in facts.notes.accepted.items():
+        row = facts.rows.get(task_id)
+        if row is not None and row["attempt"] == 1:
+            found[accepted.priority].append(accepted)
+    return found

@@ -1,0 +1,1 @@
+"""An app with the CRM that the next version of the project has."""

@@ -1,0 +1,85 @@
+"""What a submission and a task's life may cost: statements, scripts, messages and sessions, counted.
+
+More of them is slower on every machine, which a test of seconds would not tell for sure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestion.services.system import embedded_redis
+from tests.integration.system import ROOT
+from tests.ledger_file import write_ledger
+
+pytestmark = pytest.mark.redis
+
+# The attempt, looks at its row and at the breaker, the outcome. After that: the end with its audit
+# record, and the start of the task that follows.
+RUN = ["UPDATE", "SELECT", "SELECT", "UPDATE"]
+REST = {
+    "submission": {"scripts": ["admit"], "sent": 0, "sessions": 0},
+    "life": {"scripts": ["confirm", "report_progress", "finish"], "sent": 1, "sessions": 0},
+    "ended": "completed",
+}
+
+
+def costs(folder: Path, ledger_url: str, server: embedded_redis.EmbeddedRedis) -> dict[str, Any]:
+    env = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "benchmarks.pool.settings",
+        "DATABASE_URL": ledger_url,
+        "CACHE_URL": server.url(1),
+        "CELERY_BROKER_URL": server.url(0),
+        "BENCH_RUNS_FILE": str(folder / "runs"),
+        "VAR_DIR": str(folder / "var"),
+        "LOG_DIR": str(folder / "logs"),
+    }
+    if ledger_url.startswith("postgres"):
+        migrate = [sys.executable, "manage.py", "migrate", "-v0"]
+        subprocess.run(migrate, cwd=ROOT, env=env, check=True)
+    program = [sys.executable, "-m", "tests.program", "tests.integration.budget_process"]
+    done = subprocess.run(program, cwd=ROOT, env=env, stdout=subprocess.PIPE, check=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[embedded_redis.EmbeddedRedis]:
+    started = embedded_redis.start(tmp_path, durable=False)
+    yield started
+    started.stop()
+
+
+def test_over_sqlite(tmp_path: Path, server: embedded_redis.EmbeddedRedis) -> None:
+    write_ledger(tmp_path / "ledger.sqlite3")
+    found = costs(tmp_path, f"sqlite:///{tmp_path / 'ledger.sqlite3'}", server)
+    entered = [word for word in found["submission"].pop("statements") if word != "PRAGMA"]
+    assert entered == ["BEGIN", "INSERT", "INSERT"]
+    lived = found["life"].pop("statements")
+    assert [word for word in lived if word not in ("PRAGMA", "BEGIN")] == [
+        *RUN,
+        "UPDATE",
+        "INSERT",
+        "UPDATE",
+    ]
+    assert found == REST
+
+
+@pytest.mark.postgres
+def test_over_postgresql(
+    tmp_path: Path,
+    server: embedded_redis.EmbeddedRedis,
+    postgres_database: Callable[[], str],
+) -> None:
+    found = costs(tmp_path, postgres_database(), server)
+    assert found["submission"].pop("statements") == ["WITH"]
+    assert found["life"].pop("statements") == ["SET", *RUN, "WITH", "UPDATE"]
+    assert found == REST

@@ -1,0 +1,207 @@
+"""Whatever the ledger's database does, each verb of the pool comes to an end, and names what did not
+answer. Without a bound these calls would never return."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import dj_database_url
+import psycopg
+import pytest
+from django.db import OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import load_backend
+
+from ingestion import deadline
+from ingestion.services.system.embedded_redis import EmbeddedRedis
+from tests.chaos.wire import Wire
+from tests.integration.system import DriverError, System, running_system, wait_for
+
+pytestmark = [pytest.mark.redis]
+
+# Far beyond the bound, and far before the end of what is frozen.
+DEADLINE_SECONDS = 60.0
+# More than the usual one: a machine that has much to do is slow too.
+BOUND_SECONDS = 8
+SILENT = "PostgreSQL did not answer within"
+
+
+class Caller:
+    """Calls that must come to an end."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self._one = ThreadPoolExecutor(1)
+
+    def __call__(self, verb: str, *args: Any, **options: Any) -> Any:
+        called = self._one.submit(self.system.call, verb, *args, **options)
+        return called.result(timeout=DEADLINE_SECONDS)
+
+    def told(self, verb: str, *args: Any, **options: Any) -> str:
+        """The error, or '' where the call succeeded all the same."""
+        try:
+            self(verb, *args, **options)
+        except DriverError as problem:
+            return str(problem)
+        return ""
+
+
+@pytest.fixture
+def direct_url(postgres_database: Callable[[], str]) -> str:
+    return postgres_database()
+
+
+@pytest.fixture
+def wire(direct_url: str) -> Iterator[Wire]:
+    found = Wire(urlsplit(direct_url).port or 5432, name="ledger")
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def url(direct_url: str, wire: Wire) -> str:
+    parts = urlsplit(direct_url)
+    login = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{wire.port}"))
+
+
+@pytest.fixture
+def system(url: str, tmp_path: Path, redis_server: EmbeddedRedis) -> Iterator[System]:
+    bound = {"LEDGER_CALL_SECONDS": str(BOUND_SECONDS)}
+    with running_system(tmp_path / "system", redis_server, DATABASE_URL=url, **bound) as found:
+        yield found
+
+
+@contextmanager
+def frozen(wire: Wire, direct_url: str) -> Iterator[None]:
+    wire.hold()
+    yield
+    wire.mend()
+
+
+@contextmanager
+def deaf(wire: Wire, direct_url: str) -> Iterator[None]:
+    """Statements arrive and are carried out; their answers are lost."""
+    wire.lose_replies()
+    yield
+    wire.mend()
+
+
+@contextmanager
+def locked(wire: Wire, direct_url: str) -> Iterator[None]:
+    with psycopg.connect(direct_url) as connection:
+        connection.execute("LOCK TABLE ingestion_synchistory IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", [frozen, deaf, locked], ids=lambda way: way.__name__)
+def test_every_verb_ends_while_postgresql_does_not_answer(
+    system: System, wire: Wire, direct_url: str, trouble: Callable[[Wire, str], Any]
+) -> None:
+    call = Caller(system)
+    waiting, other = system.submit(1), system.submit(2)
+    system.submit(3)
+    with trouble(wire, direct_url):
+        said = call.told("submit_task", "five9", "contacts", {"batch_size": 4})
+        assert said.startswith(
+            "LedgerUnavailable: Nothing was submitted: The ledger's database cannot be used: "
+        )
+        assert SILENT in said or "connection timeout expired" in said
+        for verb, args in (
+            ("cancel_task", [other]),
+            ("get_task_status", [waiting]),
+            ("get_stats", []),
+            ("get_active_tasks", []),
+            ("get_queued_tasks", []),
+            ("process_queue", []),
+            ("hold_task", [waiting]),
+            ("set_priority", [waiting, 5]),
+            ("set_max_workers", [3]),
+            ("pause", []),
+            ("update_task_status", [waiting, "failed", "by hand"]),
+        ):
+            call.told(verb, *args)
+    wait_for(lambda: call.told("submit_task", "five9", "contacts") == "", what="a submission")
+    with psycopg.connect(direct_url) as connection:
+        rows = connection.execute(
+            "SELECT count(*) FROM ingestion_synchistory"
+            " WHERE configuration -> 'parameters' ->> 'batch_size' = '4'"
+        ).fetchone()
+    assert rows == (0,), "what was refused has left a row"
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+@pytest.mark.parametrize("trouble", [frozen, deaf], ids=lambda way: way.__name__)
+def test_a_connection_that_falls_silent_is_dropped(
+    url: str, wire: Wire, direct_url: str, trouble: Callable[[Wire, str], Any]
+) -> None:
+    found = load_backend("data_warehouse.postgresql").DatabaseWrapper(
+        {**connections.databases["default"], **dj_database_url.parse(url)}, "other"
+    )
+    found.settings_dict["OPTIONS"] = {"connect_timeout": 2}
+    assert answer(found) == 1
+    with trouble(wire, direct_url), deadline.within(60, each_seconds=0.5):
+        with pytest.raises(OperationalError, match=SILENT):
+            answer(found)
+        assert found.connection.closed
+    found.close()
+    assert answer(found) == 1
+    found.close()
+    with (
+        deadline.within(1, each_seconds=0.3),
+        pytest.raises(OperationalError, match="no time left to connect"),
+    ):
+        answer(found)
+
+
+def answer(found: BaseDatabaseWrapper) -> int:
+    with found.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.postgres
+def test_a_submission_whose_answer_was_lost_is_entered_once(
+    system: System, wire: Wire, direct_url: str
+) -> None:
+    """The connection is cut at some moment of a submission; the call repeats what it began."""
+    call = Caller(system)
+    for label in range(1, 21):
+        if label % 2:
+            wire.cut()
+            wire.mend()
+        call.told("submit_task", "five9", "contacts", {"batch_size": label})
+    with psycopg.connect(direct_url) as connection:
+        found = connection.execute(
+            "SELECT count(*), count(DISTINCT worker_pool_task_id) FROM ingestion_synchistory"
+        ).fetchone()
+    assert found is not None
+    assert found[0] == found[1] == 20
+
+
+def test_every_verb_ends_while_sqlite_is_locked(
+    tmp_path: Path, redis_server: EmbeddedRedis
+) -> None:
+    with running_system(tmp_path / "system", redis_server) as system:
+        call = Caller(system)
+        task_id = system.submit(1)
+        other = sqlite3.connect(system.ledger_file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        said = call.told("submit_task", "five9", "contacts")
+        assert said.startswith("LedgerUnavailable: Nothing was submitted")
+        assert "database is locked" in said
+        for verb, args in (("cancel_task", [task_id]), ("get_stats", []), ("set_max_workers", [3])):
+            call.told(verb, *args)
+        other.execute("ROLLBACK")
+        other.close()
+        assert call.told("submit_task", "five9", "contacts") == ""

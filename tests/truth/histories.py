@@ -1,0 +1,155 @@
+"""Histories: sources that change while they are read, made by a seed.
+
+``python -m tests.truth.histories --seconds 60 --seed 1`` runs as many as fit, and prints how many
+there were of each kind of source and how often each kind of change occurred. A history is two runs
+with changes between their requests, each followed by a complete one without. Nothing that lives is
+ever marked as deleted; what a run lacks it calls partial; nothing is missing after the complete run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pytest_httpserver import HTTPServer
+
+from ingestion.sync.common.errors import SyncError
+from ingestion.sync.common.run import ModelResult
+from ingestion.sync.common.warehouse import Warehouse
+from tests.truth.changing import CHANGES, KINDS, Changing, changing_source
+from tests.truth.world import World
+
+BATCH = 20
+
+
+class Broken(AssertionError):
+    """A rule that a history has shown to be broken."""
+
+
+class History:
+    """One source, one warehouse. ``counts``: how often each change occurred."""
+
+    def __init__(
+        self, seed: int, kind: str, world: World, server: HTTPServer, folder: Path
+    ) -> None:
+        self.draw = random.Random(f"history {seed}")
+        self.counts: Counter[str] = Counter()
+        self.steady: set[str] = set()
+        self.is_changing = False
+        self.source: Changing = changing_source(
+            kind, self.draw, world, server, folder, self.meanwhile
+        )
+        self.rate = self.draw.choice((0.2, 0.5, 0.8))
+
+    def meanwhile(self) -> None:
+        """Between two requests."""
+        if not self.is_changing or self.draw.random() >= self.rate:
+            return
+        change = self.draw.choice(CHANGES)
+        if (touched := self.source.change(change)) is not None:
+            self.counts[change] += 1
+            self.steady.discard(touched)
+
+    def play(self) -> None:
+        for _ in range(2):
+            self._run_with_changes()
+            self._run_in_peace()
+
+    def _run_with_changes(self) -> None:
+        self.steady = set(self.source.living())
+        self.is_changing = True
+        try:
+            result = self._sync()
+        except SyncError:
+            self.counts["a run fails"] += 1
+            return
+        finally:
+            self.is_changing = False
+        steady = self.steady & set(self.source.living())
+        if marked := steady & self.source.marked() - set(self.source.in_warehouse()):
+            raise Broken(f"{sorted(marked)} live and are marked as deleted")
+        missing = steady - set(self.source.in_warehouse())
+        if missing and not result.warning:
+            raise Broken(f"{sorted(missing)} live and are missing, and the run is no partial one")
+        self.counts["a run is partial"] += bool(result.warning)
+
+    def _run_in_peace(self) -> None:
+        self._sync()
+        living, found = self.source.living(), self.source.in_warehouse()
+        if living != found:
+            differing = sorted(set(living.items()) ^ set(found.items()))
+            raise Broken(f"after a complete run these differ: {differing[:10]}")
+
+    def _sync(self) -> ModelResult:
+        source = self.source
+        force = not source.living()  # an empty answer is believed by force only
+        return source.world.sync(
+            source.model, mode="full", batch_size=BATCH, accept_deletions=True, force=force
+        )
+
+
+@contextmanager
+def served() -> Iterator[HTTPServer]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = HTTPServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def run(seed: int, kind: str, server: HTTPServer) -> Counter[str]:
+    """What occurred in one history. Raises Broken."""
+    server.clear()
+    with tempfile.TemporaryDirectory(prefix="history-") as folder:
+        warehouse = Warehouse(f"sqlite:///{folder}/warehouse.sqlite3")
+        world = World(warehouse, Path(folder) / "pipelines")
+        history = History(seed, kind, world, server, Path(folder))
+        try:
+            history.play()
+        except Broken as broken:
+            raise Broken(f"{kind} history of seed {seed}: {broken}") from None
+        finally:
+            history.source.close()
+            warehouse.close()
+    return history.counts
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--kind", choices=KINDS, action="append")
+    asked = parser.parse_args()
+    first = asked.seed if asked.seed is not None else random.SystemRandom().randrange(10**6)
+    sys.stdout.write(f"histories from seed {first} on\n")
+    counts: Counter[str] = Counter()
+    ran: Counter[str] = Counter()
+    end, seed = time.monotonic() + asked.seconds, first
+    kinds = asked.kind or KINDS
+    with served() as server:
+        while time.monotonic() < end:
+            kind = kinds[seed % len(kinds)]
+            counts += run(seed, kind, server)
+            ran[kind] += 1
+            seed += 1
+    changes = sum(counts[change] for change in CHANGES) or 1
+    for kind in kinds:
+        sys.stdout.write(f"  {kind:30} {ran[kind]:6} histories\n")
+    for name in (*CHANGES, "a run is partial", "a run fails"):
+        share = f" {counts[name] / changes:6.1%}" if name in CHANGES else ""
+        sys.stdout.write(f"  {name:30} {counts[name]:6}{share}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""The mutations that ``make mutants`` puts into the code are those of its operators."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.lua_source import lua_mutations
+from tests.mutants.mutation import sample
+from tests.mutants.python_source import python_mutations
+from tests.mutants.scopes import SCOPES, chosen
+
+ROOT = Path(__file__).parents[2]
+
+PYTHON = '''"""A docstring with 1 and <."""
+from typing import Final, Literal
+LIMIT: Final[Literal["a"]] = 3
+
+
+def é(a: int, b) -> str:
+    """Another: a < b."""
+    if a < b and not b:
+        raise ValueError("x")
+    note(a, b, of="é", to=a)
+    return f"DELETE FROM {a == b} WHERE x IS NULL AND y = 1"
+'''
+LUA = """-- if a < b then 1
+local function f(a, b)
+  if a == b then
+    redis.call('DEL', a)
+  end
+  return 'x', 1
+end
+"""
+
+
+def changes(mutations: list) -> set[tuple[str, str, str]]:
+    return {(m.operator, m.before.strip(), m.after.strip()) for m in mutations}
+
+
+def test_the_mutations_of_python() -> None:
+    assert changes(python_mutations("f.py", PYTHON)) == {
+        ("constant", "3", "4"),
+        ("comparison", "<", "<="),
+        ("comparison", "<", ">="),
+        ("comparison", "and", "or"),
+        ("comparison", "not b", "b"),
+        ("constant", '"x"', "'xx'"),
+        ("dropped statement", 'raise ValueError("x")', "pass"),
+        ("dropped statement", 'note(a, b, of="é", to=a)', "pass"),
+        ("swapped argument", "a, b", "b, a"),
+        ("swapped argument", '"é", to=a', 'a, to="é"'),
+        ("constant", '"é"', "'éx'"),
+        ("comparison", "IS NULL", "IS NOT NULL"),
+        ("comparison", "AND", "OR"),
+        ("comparison", "=", "<>"),
+    }
+
+
+def test_the_mutations_of_lua() -> None:
+    assert changes(lua_mutations("f.lua", LUA)) == {
+        ("comparison", "==", "~="),
+        ("dropped statement", "redis.call('DEL', a)", ""),
+        ("swapped argument", "'DEL', a", "a, 'DEL'"),
+        ("constant", "'DEL'", "'DELx'"),
+        ("constant", "'x'", "'xx'"),
+        ("constant", "1", "2"),
+    }
+
+
+def test_a_mutation_changes_its_place_and_nothing_else() -> None:
+    source = PYTHON.encode()
+    (dropped,) = [m for m in python_mutations("f.py", PYTHON) if m.before.startswith("note")]
+    assert dropped.name == ('f.py:é: dropped statement: note(a, b, of="é", to=a) -> pass')
+    assert dropped.applied(source) == source.replace('note(a, b, of="é", to=a)'.encode(), b"pass")
+
+
+def test_equals_are_told_apart_by_their_number() -> None:
+    names = [m.name for m in python_mutations("f.py", "a = b == c == d\n")]
+    assert names == ["f.py: comparison: == -> !=", "f.py: comparison: == -> != #2"]
+
+
+def test_a_sample_is_drawn_by_its_seed_from_every_operator() -> None:
+    mutations = python_mutations("f.py", PYTHON)
+    drawn = sample(mutations, 8, seed=7)
+    assert drawn == sample(mutations, 8, seed=7)
+    assert drawn != sample(mutations, 8, seed=8)
+    assert len({m.name for m in drawn}) == 8
+    assert len({m.operator for m in drawn[:4]}) == 4
+
+
+@pytest.mark.parametrize("name", SCOPES)
+def test_a_mutant_of_python_is_a_program(name: str) -> None:
+    scope = SCOPES[name]
+    assert all((ROOT / path).exists() for path in scope.tests if path.startswith("tests/"))
+    mutations = scope.mutations(ROOT)
+    assert len({m.name for m in mutations}) == len(mutations) >= 10
+    for mutation in sample(mutations, 30, seed=0):
+        if mutation.path.endswith(".py"):
+            ast.parse(mutation.applied((ROOT / mutation.path).read_bytes()))
+
+
+def test_scopes_are_named_one_by_one_or_together() -> None:
+    assert list(chosen(["load.hash"])) == ["load.hash"]
+    assert len(chosen(["load"])) > 1
+    with pytest.raises(KeyError):
+        chosen(["nothing"])
