@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.dashboard_cost [--tasks 100000] [--rounds 60] [--profile]
 
 Starts a Redis server and a ledger of its own, in a temporary folder, and measures the answer that is
-made anew: by the service alone, and as a whole request with its login. The last lines give the ratios
+made again: by the service alone, and as a whole request with its login. The last lines give the ratios
 of the medians, and those of the work, which is what this process and Redis have computed for one answer:
 neighbours on a busy machine do not count in it. A goal is missed above ``MOST``; the exit code is 1 then.
 """
@@ -34,9 +34,10 @@ from django.utils import timezone
 
 from ingestion.models import SyncHistory
 from ingestion.pool.task import WorkerTask
-from ingestion.services import dashboard, embedded_redis
-from ingestion.services.connections import redis_client
-from ingestion.services.routing import routes
+from ingestion.services.infra.redis_cache import redis_client
+from ingestion.services.reporting import dashboard
+from ingestion.services.requests.routing import routes
+from ingestion.services.system import embedded_redis
 from ingestion.services.worker_pool import get_worker_pool
 
 MOST = 2.0

@@ -21,13 +21,14 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from statistics import median
 
-from ingestion.pool.memory_store import MemoryPoolStore
+from ingestion.pool.change import ChangeRequest
+from ingestion.pool.memory.store import MemoryPoolStore
 from ingestion.pool.store import Outcome, PoolPolicy
 from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.pool.waits import StartRange
-from ingestion.services.explain import Explainer
-from ingestion.services.routing import routes
-from ingestion.services.run_times import RunTimes, from_ledger
+from ingestion.services.requests.routing import routes
+from ingestion.services.waiting.explainer import Explainer
+from ingestion.services.waiting.run_times import RunTimes, from_ledger
 
 Route = tuple[str, str]
 History = Mapping[Route, Sequence[float]]
@@ -109,13 +110,13 @@ class Replay:
         known = {route: seconds[::2] for route, seconds in self.history.items()}
         self._coming = {route: seconds[1::2] for route, seconds in self.history.items()}
         times = RunTimes(lambda crm, kind: _of(known, crm, kind), clock=lambda: 0.0)
-        self._explainer = Explainer(times, aging_seconds=AGING_SECONDS, default_max_workers=SLOTS)
+        self._explainer = Explainer(times, default_max_workers=SLOTS)
         policy = PoolPolicy(default_max_workers=SLOTS, priority_aging_seconds=AGING_SECONDS)
         self._store = MemoryPoolStore(policy, lambda: self.now)
         self._events: list[tuple[datetime, int, WorkerTask | None]] = []
         self._numbers = itertools.count()
         for crm_source, limit in CRM_LIMITS.items():
-            self._store.set_limit(limit, by="replay", reason="", crm_source=crm_source)
+            self._store.set_limit(limit, change=ChangeRequest(by="replay"), crm_source=crm_source)
 
     def run(self, tasks: int) -> Result:
         for number in range(tasks // BURST):

@@ -1,0 +1,127 @@
+"""What a round needs: an empty ledger, a Redis of its own, and worker processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import redis
+
+STOP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class World:
+    """``env`` is for every process of it."""
+
+    env: dict[str, str]
+    broker_url: str
+
+    @property
+    def runs_file(self) -> Path:
+        return Path(self.env["BENCH_RUNS_FILE"])
+
+    def run(self, *words: str) -> None:
+        done = subprocess.run(
+            [sys.executable, *words], env=self.env, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()[-2000:]}")
+
+    @contextmanager
+    def worker(self, app: str, *, processes: int) -> Iterator[Path]:
+        """A Celery worker; gives its log."""
+        log = Path(self.env["VAR_DIR"]) / f"worker-{uuid.uuid4().hex[:8]}.log"
+        words = ["-m", "celery", "-A", app, "worker", "-c", str(processes), "--loglevel", "WARNING"]
+        words += ["--without-gossip", "--without-mingle"]
+        with log.open("w") as out:
+            running = subprocess.Popen(
+                [sys.executable, *words], env=self.env, stdout=out, stderr=subprocess.STDOUT
+            )
+        try:
+            yield log
+        finally:
+            running.terminate()
+            running.wait(STOP_SECONDS)
+
+
+@contextmanager
+def world(postgres: str | None) -> Iterator[World]:
+    """``postgres``: the URL of a server; None: the ledger is a SQLite file."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _redis(Path(folder)) as port,
+        _ledger(postgres, Path(folder)) as ledger_url,
+    ):
+        broker = f"redis://127.0.0.1:{port}/0"
+        env = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "benchmarks.pool.settings",
+            "VAR_DIR": folder,
+            "LOG_DIR": folder,
+            "LOG_LEVEL": "WARNING",
+            "DATABASE_URL": ledger_url,
+            "CACHE_URL": f"redis://127.0.0.1:{port}/1",
+            "CELERY_BROKER_URL": broker,
+            "BENCH_BROKER_URL": broker,
+            "BENCH_RUNS_FILE": str(Path(folder) / "runs"),
+        }
+        made = World(env, broker)
+        made.run("manage.py", "migrate", "--verbosity", "0")
+        yield made
+
+
+@contextmanager
+def _ledger(postgres: str | None, folder: Path) -> Iterator[str]:
+    if postgres is None:
+        yield f"sqlite:///{folder / 'ledger.sqlite3'}"
+        return
+    name = f"bench_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        try:
+            yield f"{postgres.rsplit('/', 1)[0]}/{name}"
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+
+
+@contextmanager
+def _redis(folder: Path) -> Iterator[int]:
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if program is None:
+        raise RuntimeError("redis-server is not installed")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    running = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        _until_it_answers(port)
+        yield port
+    finally:
+        running.terminate()
+        running.wait(STOP_SECONDS)
+
+
+def _until_it_answers(port: int) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            redis.Redis(port=port).ping()
+            return
+        except redis.ConnectionError:
+            time.sleep(0.05)
+    raise RuntimeError("redis-server does not answer")
