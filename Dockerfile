@@ -9,9 +9,10 @@ COPY requirements.txt .
 RUN python -m pip install --requirement requirements.txt
 
 COPY . .
-RUN DJANGO_ENV=production SECRET_KEY=only-for-collecting-static-files-while-building \
+RUN DJANGO_ENV=production \
+        SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
         python manage.py collectstatic --noinput --verbosity 0 \
-    && mkdir -p var logs && chown -R app var logs
+    && mkdir -p var logs && chmod 700 var && chown -R app var logs
 
 USER app
 EXPOSE 8000

@@ -2,14 +2,22 @@
 #
 #   make up                        start the whole system; Ctrl-C stops it
 #   make up ARGS="--port 8123"     with options (see: .venv/bin/python manage.py up --help)
-#   make test                      all tests but those of the next two
-#   make crms                      every sync command against its CRM's stand-in, on both warehouses,
+#   make test                      all tests but those of the next ones, in two processes; one file at once:
+#                                  make test ARGS=tests/unit/test_docs.py
+#   make slow                      the tests that wait for minutes, as CI runs them too
+#   make crms                      every sync command against its CRM's sandbox, on both warehouses,
 #                                  with a table at the end (kept in test-results/crms.txt)
 #   make crowd                     half an hour of all schedules against slow CRMs, in six minutes
 #   make machine                   random histories of every store, for ten minutes
 #   make chaos                     real processes killed at random; SEED= TASKS= FAULTS= ARGS=
+#   make histories SECONDS=60      sources that change while they are read: is nothing lost? SEED=
+#   make fuzz SECONDS=60           random batches against a warehouse; SEED= WAREHOUSE= BATCHES=
+#   make mutants SCOPE=load        small faults in a copy of the code: do the tests notice? SEED= EACH=10
+#   make bench-sync                how fast syncs are, beside COPY, executemany, dlt and ingestr, with 10,000 to
+#                                  1,000,000 rows, and the targets' table; ARGS="--rows N --only NAME"
+#   make bench-pool                how fast tasks are submitted and run, beside raw Celery; ARGS="--rounds 1 --sqlite"
 #   make check                     format, lint, types, imports, migrations, generated files
-#   make requirements              compile the pins anew (ARGS=--upgrade raises them)
+#   make requirements              compile the pins again (ARGS=--upgrade raises them)
 #   make clean                     remove .venv and caches; data (var/) and logs/ stay
 
 PYTHON ?= python3
@@ -21,18 +29,28 @@ ARGS ?=
 export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
+# The tests start hundreds of processes; without kept bytecode each compiles the project again.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test crms crowd machine chaos check requirements clean
+.PHONY: up test slow crms crowd machine chaos fuzz histories mutants bench-pool bench-sync check \
+	requirements clean
 .DEFAULT_GOAL := up
 
 up: $(VENV)/.runtime
 	@exec $(PY) manage.py up $(ARGS)
 
+# Files are shared out among so many processes; to start these takes longer than one file does.
+TEST_WORKERS ?= 2
+SHARED_OUT = $(if $(findstring .py,$(ARGS)),,-n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder)
+
 test: $(VENV)/.development
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(SHARED_OUT) $(ARGS)
+
+slow: $(VENV)/.development
+	$(PY) -m pytest -m slow $(SHARED_OUT) $(ARGS)
 
 crms: $(VENV)/.development
-	$(PY) -m pytest -m crms tests/crms $(ARGS)
+	$(PY) -m pytest -m crms tests/crms -n $(TEST_WORKERS) $(ARGS)
 
 crowd: $(VENV)/.development
 	$(PY) -m pytest -m crowd tests/e2e $(ARGS)
@@ -40,24 +58,50 @@ crowd: $(VENV)/.development
 MACHINE_SECONDS ?= 600
 
 machine: $(VENV)/.development
-	MACHINE_SECONDS=$(MACHINE_SECONDS) $(PY) -m pytest tests/contract/test_store_machine.py $(ARGS)
+	MACHINE_SECONDS=$(MACHINE_SECONDS) $(PY) -m pytest tests/contract/test_store_stateful.py $(ARGS)
 
 chaos: $(VENV)/.development
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(TASKS),--tasks $(TASKS)) \
 		$(if $(FAULTS),--faults $(FAULTS)) $(ARGS)
 
+SECONDS ?= 60
+WAREHOUSE ?= sqlite:////tmp/fuzz.sqlite3
+
+fuzz: $(VENV)/.development
+	@$(PY) -m tests.load_fuzz $(WAREHOUSE) $(if $(BATCHES),--batches $(BATCHES),--seconds $(SECONDS)) \
+		$(if $(SEED),--seed $(SEED))
+
+histories: $(VENV)/.development
+	@DJANGO_SETTINGS_MODULE=tests.settings $(PY) -m tests.truth.histories --seconds $(SECONDS) \
+		$(if $(SEED),--seed $(SEED)) $(ARGS)
+
+SCOPE ?=
+EACH ?= 10
+
+mutants: $(VENV)/.development
+	@$(PY) -m tests.mutants $(SCOPE) --each $(EACH) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+bench-pool: $(VENV)/.development
+	@$(PY) -m benchmarks.pool $(ARGS)
+
+bench-sync: $(VENV)/.development
+	@$(PY) -m benchmarks.sync $(ARGS)
+
 check: $(VENV)/.development
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m mypy data_warehouse ingestion
-	$(PY) -m mypy --strict ingestion/pool ingestion/services ingestion/sync
+	$(PY) -m mypy data_warehouse ingestion sandbox
+	$(PY) -m mypy --strict ingestion/pool ingestion/services ingestion/sync sandbox
 	$(VENV)/bin/lint-imports
+	$(PY) -m tests.architecture --check
+	$(PY) -m tests.words
 	$(PY) manage.py check
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py makecommands --check
 	$(PY) manage.py makedatasets --check
 	$(PY) -m deptry .
-	$(PY) -m bandit --quiet --recursive --configfile pyproject.toml data_warehouse ingestion manage.py
+	$(PY) -m vulture
+	$(PY) -m bandit --quiet --recursive --configfile pyproject.toml data_warehouse ingestion sandbox manage.py
 	@echo "All checks passed."
 
 COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \

@@ -5,6 +5,9 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab, schedule
+from django.dispatch import receiver
+from django_structlog.celery.signals import modify_context_before_task_publish
+from django_structlog.celery.steps import DjangoStructLogInitStep
 
 from ingestion.conf import pool_conf
 
@@ -18,6 +21,8 @@ app.autodiscover_tasks(["ingestion"])
 app.autodiscover_tasks(["ingestion"], related_name="tasks_enhanced")
 # Keeps a worker alive when Redis goes away; see the class.
 app.conf.worker_consumer = "data_warehouse.consumer:SteadyConsumer"
+# Binds the id of a task, and of the request that sent it, to all that is logged while it runs.
+app.steps["worker"].add(DjangoStructLogInitStep)
 
 
 def beat_schedule(*, monitor_seconds: float, queue: str) -> dict[str, dict[str, Any]]:
@@ -55,3 +60,12 @@ def set_beat_schedule(sender: Celery, **_: Any) -> None:
     sender.conf.beat_schedule = beat_schedule(
         monitor_seconds=pool_conf().monitor_seconds, queue=sender.conf.task_default_queue
     )
+
+
+@receiver(modify_context_before_task_publish)
+def pass_request_id_on(context: dict[str, Any], **_: Any) -> None:
+    """A task that starts when another ends belongs neither to that one nor to its request."""
+    names = () if "parent_task_id" in context else ("request_id",)
+    passed_on = {name: context[name] for name in names if name in context}
+    context.clear()
+    context.update(passed_on)

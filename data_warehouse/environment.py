@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from decouple import Csv, RepositoryEnv, strtobool
 from django.core.exceptions import ImproperlyConfigured
 
 from ingestion import runfile
 
+Choice = TypeVar("Choice", bound=str)
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
 
 
 class SettingsProblems(ImproperlyConfigured):
     """Everything that is wrong with the settings, a line each with its cure."""
 
 
-def _read_dotenv(base_dir: Path) -> dict[str, str]:
-    path = Path(os.environ.get("DOTENV_FILE") or base_dir / ".env")
+def _read_dotenv(path: Path) -> dict[str, str]:
     return dict(RepositoryEnv(str(path)).data) if path.is_file() else {}
 
 
@@ -35,7 +39,8 @@ class Environment(Mapping[str, str]):
     counts as none, so that a copy of ``.env.example`` may leave lines open."""
 
     def __init__(self, base_dir: Path = BASE_DIR) -> None:
-        self.dotenv: Mapping[str, str] = _read_dotenv(base_dir)
+        self.dotenv_file = Path(os.environ.get("DOTENV_FILE") or base_dir / ".env")
+        self.dotenv: Mapping[str, str] = _read_dotenv(self.dotenv_file)
         self.var_dir = Path(self.configured("VAR_DIR") or base_dir / "var")
         running = runfile.read_running(self.var_dir)
         self._running = running.settings if running else {}
@@ -81,6 +86,17 @@ class Settings:
         """Words between commas."""
         return list(self._read(name, Csv()(default), Csv(), "words between commas"))
 
+    def named(self, name: str) -> dict[str, str]:
+        """Words between commas, each with a name: ``ops=slack://...``."""
+        found: dict[str, str] = {}
+        for number, word in enumerate(self.words(name), start=1):
+            key, is_named, value = word.partition("=")
+            if is_named and NAME.fullmatch(key.strip()) and value.strip():
+                found[key.strip()] = value.strip()
+            else:  # what is wrong may hold a secret
+                self.problems.append(f"{name}: entry {number} must be NAME=ADDRESS.")
+        return found
+
     def networks(self, name: str) -> list[IPv4Network | IPv6Network]:
         """Networks or single addresses between commas."""
         found = []
@@ -100,6 +116,18 @@ class Settings:
             return value
         self.problems.append(f"{name} is {value!r}; it must be {' or '.join(allowed)}.")
         return default
+
+    def choices(self, name: str, default: Choice, allowed: tuple[Choice, ...]) -> dict[str, Choice]:
+        """One of ``allowed`` for all, under "", and for some their own: ``ask,genius:freeze``."""
+        known = {str(choice): choice for choice in allowed}
+        found = {"": default}
+        for word in self.words(name, default):
+            subject, _, value = word.rpartition(":")
+            if value in known:
+                found[subject.strip()] = known[value]
+            else:
+                self.problems.append(f"{name} holds {word!r}; it must be {' or '.join(allowed)}.")
+        return found
 
     def number(
         self, name: str, default: float, *, minimum: float, maximum: float = math.inf

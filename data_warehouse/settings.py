@@ -1,22 +1,27 @@
 """All settings. The only reader of the environment; the rest of the project reads ingestion.conf."""
 
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 import dj_database_url
 from csp.constants import NONE, SELF
 
 from data_warehouse.environment import BASE_DIR, Settings, environment
+from data_warehouse.known_secrets import is_well_known, own_secret, well_known_in_urls
+from ingestion import private_files
+from ingestion.sync.common.run import POLICIES
 
 config = Settings(environment)
 
 DJANGO_ENV = config.choice("DJANGO_ENV", "development", ("production", "development"))
 IS_PRODUCTION = DJANGO_ENV == "production"
 DEBUG = config.flag("DEBUG", False)
-SECRET_KEY = config.text("SECRET_KEY", "" if IS_PRODUCTION else "development-only-key")
-if IS_PRODUCTION and len(SECRET_KEY) < 32:
+SECRET_KEY = config.text("SECRET_KEY")
+if IS_PRODUCTION and (len(SECRET_KEY) < 32 or is_well_known(SECRET_KEY)):
     config.problems.append(
-        "SECRET_KEY must be set in production, to 32 characters or more; this makes one: "
+        "SECRET_KEY must be set in production, to 32 characters or more that nobody else has; this "
+        "makes one: "
         "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
     )
 if IS_PRODUCTION and DEBUG:
@@ -28,9 +33,15 @@ VAR_DIR = Path(config.text("VAR_DIR", str(BASE_DIR / "var"))).absolute()
 LOG_DIR = Path(config.text("LOG_DIR", str(BASE_DIR / "logs"))).absolute()
 for directory in (VAR_DIR, LOG_DIR):
     try:
+        if directory == VAR_DIR:
+            private_files.make_folder(directory)
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         config.problems.append(f"The folder {directory} cannot be made: {problem.strerror}.")
+
+if not IS_PRODUCTION and not SECRET_KEY:
+    # Never one that stands in the code: a server that was started without DJANGO_ENV is reached too.
+    SECRET_KEY = own_secret(VAR_DIR / "secret-key")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -42,10 +53,17 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_celery_beat",
+    "django_structlog",
     "ingestion",
 ]
+# A tool of development: whoever installs the wheel has none. A folder without modules is none.
+if (_sandbox := find_spec("sandbox")) and _sandbox.origin:
+    INSTALLED_APPS.append("sandbox")
 MIDDLEWARE = [
-    "ingestion.api.middleware.ApiErrorsMiddleware",
+    "ingestion.services.security.addresses.ClientAddressMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "ingestion.api.http.middleware.ApiErrorsMiddleware",
+    "ingestion.services.infra.bounds.BoundedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -100,6 +118,7 @@ LOGIN_REDIRECT_URL = "home"
 READ_ONLY = config.flag("READ_ONLY", False)
 API_REQUESTS_PER_MINUTE = config.whole("API_REQUESTS_PER_MINUTE", 3000, minimum=0)
 AUTHENTICATION_BACKENDS = [
+    "ingestion.services.security.logins.AddressBackend",
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
@@ -114,6 +133,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # Counted per user name and address, so that nobody is locked out from elsewhere.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "ingestion.services.security.addresses.caller_group"
+LOGIN_FAILURES_PER_ADDRESS = config.whole("LOGIN_FAILURES_PER_ADDRESS", 20, minimum=0)
+TRUSTED_PROXIES = config.networks("TRUSTED_PROXIES")
 AXES_FAILURE_LIMIT = config.whole("LOGIN_FAILURES", 5, minimum=1)
 LOGIN_LOCKED_MINUTES = config.number("LOGIN_LOCKED_MINUTES", 15, minimum=0.1)
 AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCKED_MINUTES)
@@ -138,14 +160,20 @@ except ValueError:
         "DATABASE_URL is not a database URL; write postgresql://user:password@host/name."
     )
     DATABASES = {"default": dj_database_url.parse(_LEDGER_FILE_URL)}
+# Behind such a pooler a cursor of the server is gone with its transaction.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = config.flag(
+    "DATABASE_TRANSACTION_POOLING", False
+)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Several processes write: wait for each other, and take the write lock at the start.
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
+        "factory": private_files.PrivateConnection,
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 elif DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    DATABASES["default"]["ENGINE"] = "data_warehouse.postgresql"
     # A server that is away must not hold a call for minutes; the second is in milliseconds.
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 2,
@@ -153,7 +181,10 @@ elif DATABASES["default"]["ENGINE"].endswith("postgresql"):
         **DATABASES["default"].get("OPTIONS", {}),
     }
 
-# --- Redis: cache and referee in one database, the broker in another --------------------------
+# No verb of the pool, and no page's question, waits longer for the ledger, frozen, cut or locked.
+LEDGER_CALL_SECONDS = config.number("LEDGER_CALL_SECONDS", 4.5, minimum=3)
+
+# --- Redis: cache and pool state in one database, the broker in another --------------------------
 # cache.clear() flushes its whole Redis database; the broker's messages must not stand there.
 CACHE_URL = config.text("CACHE_URL", "redis://127.0.0.1:6379/1")
 CACHES = {
@@ -166,13 +197,15 @@ CACHES = {
             # A call that finds Redis away goes on over the ledger, within two seconds in all.
             "SOCKET_CONNECT_TIMEOUT": 1.2,
             "SOCKET_TIMEOUT": 1.2,
+            # Whoever can write into Redis must not be able to run code here: no pickle.
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
             "CONNECTION_POOL_KWARGS": {"protocol": 2},
         },
     }
 }
 
 # --- The worker pool; units stand in the names, .env.example explains each --------------------
-MAX_SYNC_WORKERS = config.whole("MAX_SYNC_WORKERS", 2, minimum=1, maximum=100)
+MAX_SYNC_WORKERS = config.whole("MAX_SYNC_WORKERS", 2, minimum=1, maximum=1000)
 WORKER_POOL_STALE_MINUTES = config.number("WORKER_POOL_STALE_MINUTES", 30, minimum=0.01)
 WORKER_POOL_LEASE_SECONDS = config.number("WORKER_POOL_LEASE_SECONDS", 90, minimum=1)
 WORKER_POOL_DISPATCH_SECONDS = config.number("WORKER_POOL_DISPATCH_SECONDS", 60, minimum=1)
@@ -189,8 +222,15 @@ WORKER_POOL_MONITOR_SECONDS = config.number(
     "WORKER_POOL_MONITOR_SECONDS", 120 if IS_PRODUCTION else 300, minimum=1
 )
 
-AUTOMATION_MAX_WORKERS = config.whole("AUTOMATION_MAX_WORKERS", 4, minimum=1, maximum=100)
+AUTOMATION_MAX_WORKERS = config.whole("AUTOMATION_MAX_WORKERS", 4, minimum=1, maximum=1000)
 AUTOMATION_NOTICE_URLS = config.words("AUTOMATION_NOTICE_URLS")
+# --- Notices ----------------------------------------------------------------------------------
+SITE_URL = config.text("SITE_URL")
+NOTICE_CHANNELS = config.named("NOTICE_CHANNELS")
+TASK_WEBHOOK_URLS = config.words("TASK_WEBHOOK_URLS")
+TASK_WEBHOOK_SECRET = config.text("TASK_WEBHOOK_SECRET")
+MONITOR_PING_URL = config.text("MONITOR_PING_URL")
+
 HISTORY_RETENTION_DAYS = config.number("HISTORY_RETENTION_DAYS", 90, minimum=0)
 
 # --- Celery -----------------------------------------------------------------------------------
@@ -203,6 +243,8 @@ CELERY_TASK_ROUTES = {
     pattern: {"queue": CELERY_TASK_DEFAULT_QUEUE, "routing_key": CELERY_TASK_DEFAULT_QUEUE}
     for pattern in ("ingestion.*", "data_warehouse.*")
 }
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = False  # the pool holds a task's state, and its claim is fenced
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
@@ -240,63 +282,85 @@ WAREHOUSE_URL = config.text(
 )
 WAREHOUSE_PIPELINES_DIR = config.text("WAREHOUSE_PIPELINES_DIR", str(VAR_DIR / "pipelines"))
 SYNC_LOCK_WAIT_SECONDS = config.number("SYNC_LOCK_WAIT_SECONDS", 300, minimum=0)
+SYNC_WAREHOUSE_CONNECTIONS = config.whole("SYNC_WAREHOUSE_CONNECTIONS", 2, minimum=1)
+SYNC_LIST_KEYS_HOURS = config.number("SYNC_LIST_KEYS_HOURS", 24, minimum=0)
+SYNC_SCHEMA_POLICY = config.choices("SYNC_SCHEMA_POLICY", "evolve", POLICIES)
+SYNC_REJECTED_RECORDS = config.whole("SYNC_REJECTED_RECORDS", 50, minimum=1)
+SYNC_REJECTED_PERCENT = config.number("SYNC_REJECTED_PERCENT", 1, minimum=0, maximum=100)
 SYNC_HTTP_TIMEOUT_SECONDS = config.number("SYNC_HTTP_TIMEOUT_SECONDS", 60, minimum=0.1)
 SYNC_HTTP_ATTEMPTS = config.whole("SYNC_HTTP_ATTEMPTS", 6, minimum=1, maximum=20)
+SYNC_BREAKER_MINUTES = config.number("SYNC_BREAKER_MINUTES", 15, minimum=0, maximum=360)
 SYNC_HTTP_FIRST_DELAY_SECONDS = config.number("SYNC_HTTP_FIRST_DELAY_SECONDS", 1, minimum=0)
 
 # Base URLs and credentials of the CRMs, read by name; each CRM's folder lists its own.
 CRM_ENVIRONMENT = environment
 
-# --- Logs -------------------------------------------------------------------------------------
+_URLS = ("DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "WAREHOUSE_URL")
+if IS_PRODUCTION:
+    for _name in well_known_in_urls({name: globals()[name] or "" for name in _URLS}):
+        config.problems.append(f"The password in {_name} is one that everybody knows; change it.")
+    if METRICS_TOKEN and is_well_known(METRICS_TOKEN):
+        config.problems.append("METRICS_TOKEN is one that everybody knows; change it.")
+
+# --- Logs: JSON into the files, for people or programs on stderr -------------------------------
 LOG_LEVEL = config.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOG_FORMAT = config.choice("LOG_FORMAT", "console", ("console", "json"))
 
 
-def _log_file(name: str, **extra: object) -> dict[str, object]:
+def _log_file(name: str) -> dict[str, object]:
     """A file that several processes write."""
     return {
         "class": "concurrent_log_handler.ConcurrentRotatingFileHandler",
         "filename": str(LOG_DIR / name),
         "maxBytes": 10_000_000,
         "backupCount": 5,
-        "formatter": "line",
-        **extra,
+        "formatter": "json",
     }
 
 
-def _without(*loggers: str) -> dict[str, object]:
-    return {"()": "data_warehouse.logs.Without", "loggers": loggers}
+def _logs_to(handler: str) -> dict[str, object]:
+    return {"handlers": ["console", handler], "level": LOG_LEVEL, "propagate": False}
 
 
+LOGGING_CONFIG = "data_warehouse.logs.configure"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {
-            "()": "ingestion.services.secrets.MaskingFormatter",
-            "fmt": "{asctime} {levelname} {name} [{process}] {message}",
-            "style": "{",
-        }
+        "console": {"()": "data_warehouse.logs.console_formatter"},
+        "json": {"()": "data_warehouse.logs.json_formatter"},
     },
     "filters": {
-        "not_elsewhere": _without("ingestion", "celery"),
-        "not_a_sync": _without("ingestion.sync"),
-        "not_health": {"()": "data_warehouse.logs.NotHealth"},
+        "no_health_check": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": "ext://data_warehouse.logs.is_no_health_check",
+        },
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "level": "WARNING"},
-        "general": _log_file("general.log", filters=["not_elsewhere"]),
-        "ingestion": _log_file("ingestion.log", filters=["not_a_sync"]),
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "level": "WARNING",
+        },
+        "general": _log_file("general.log"),
+        "ingestion": _log_file("ingestion.log"),
         "celery": _log_file("celery.log"),
         "sync_engines": _log_file("sync_engines.log"),
     },
     "root": {"handlers": ["console", "general"], "level": LOG_LEVEL},
     "loggers": {
-        "ingestion": {"handlers": ["ingestion"], "level": LOG_LEVEL},
-        "ingestion.sync": {"handlers": ["sync_engines"], "level": LOG_LEVEL},
-        "celery": {"handlers": ["celery"], "level": LOG_LEVEL},
-        "django.request": {"filters": ["not_health"]},
+        "ingestion": _logs_to("ingestion"),
+        "ingestion.sync": _logs_to("sync_engines"),
+        "celery": _logs_to("celery"),
+        "django.request": {"filters": ["no_health_check"]},
+        # It binds the ids; what happens to a request or a task Django and Celery log themselves.
+        "django_structlog": {"level": "CRITICAL"},
     },
 }
+# Of a request its id alone: a user or an address would be looked up for every one.
+DJANGO_STRUCTLOG_USER_ID_FIELD = ""
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 # Nothing inline, nothing from elsewhere. The pictures in stylesheets are data: URLs.
