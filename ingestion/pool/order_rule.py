@@ -11,6 +11,10 @@ aging in force and are computed here alone. Two others evaluate the formula over
 coefficients: ``lua/includes/order.lua`` reads them from Redis, where ``PriorityAging.to_json`` puts
 them, and ``ledger_rows`` hands them to SQL. ``tests/contract/test_order_rule.py`` holds the three
 against each other.
+
+Redis keeps the coefficients while releases come and go. Whoever changes what ``OrderRule`` gives for
+an aging raises ``FORMULA``: the next round of the monitor then replaces the coefficients of the
+earlier release and puts what waits into the new order.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from ingestion.pool.errors import InvalidControl
 if TYPE_CHECKING:
     from ingestion.pool.task import WorkerTask
 
+FORMULA = 1
 # Scores count from here, so that they stay exact in a double.
 EPOCH_US = 1_735_689_600_000_000  # 2025-01-01T00:00:00Z
 # Of the levels that stay exact in a double the greatest; in milliseconds it outweighs 126 years.
@@ -95,8 +100,9 @@ class PriorityAging:
         return {**asdict(self), "set_at": self.set_at.isoformat() if self.set_at else None}
 
     def to_json(self) -> str:
-        """As Redis keeps it: with the coefficients, which its scripts read."""
-        return json.dumps({**self.to_dict(), **asdict(self.rule)})
+        """As Redis keeps it: with the coefficients, which its scripts read, and the ``formula`` that
+        they come from."""
+        return json.dumps({**self.to_dict(), **asdict(self.rule), "formula": FORMULA})
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any], *, is_rescoring: bool = False) -> Self:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +21,14 @@ from redis import Redis
 from ingestion.pool.clock import to_us
 from ingestion.pool.errors import InvalidControl
 from ingestion.pool.keys import PoolKeys
-from ingestion.pool.order_rule import FRONT, OrderRule, PriorityAging, checked_aging, front_before
+from ingestion.pool.order_rule import (
+    FORMULA,
+    FRONT,
+    OrderRule,
+    PriorityAging,
+    checked_aging,
+    front_before,
+)
 from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.record import TaskRecord
 from ingestion.pool.redis.lua_scripts import LUA_DIR, load_scripts
@@ -100,6 +108,18 @@ class TestPython:
         assert rule.score(NOON_US, priority=5) == 31_561_200_000_000
         assert rule.score(NOON_US + HOUR_US, priority=1) == rule.score(NOON_US, priority=0)
         assert rule.score(NOON_US + HOUR_US - 1, priority=1) < rule.score(NOON_US, priority=0)
+
+    def test_a_changed_formula_has_another_number(self) -> None:
+        coefficients = [astuple(OrderRule.of(aging)) for aging in (0, 60, 3600, 5_000_000)]
+        assert (FORMULA, coefficients) == (
+            1,
+            [
+                (1000, 1_735_689_600_000, 4_000_000_000_000),
+                (1, 1_735_689_600_000_000, 60_000_000),
+                (1, 1_735_689_600_000_000, 3_600_000_000),
+                (1000, 1_735_689_600_000, 5_000_000_000),
+            ],
+        ), "Raise FORMULA in order_rule.py: Redis has tasks placed by the earlier coefficients."
 
     def test_strict_levels_never_meet(self) -> None:
         rule, far = OrderRule.of(0), to_us(datetime(2150, 1, 1, tzinfo=UTC))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 from redis import Redis
 
+from ingestion.pool import order_rule
 from ingestion.pool.keys import PoolKeys
 from ingestion.pool.order_rule import PriorityAging
 from ingestion.pool.store import PoolPolicy
@@ -259,6 +261,39 @@ class TestRedis:
         second = redis_only.submit(priority=1)
         assert redis_only.queue() == [second, first]
         assert redis_only.store.controls().priority_aging == PriorityAging(3600)
+
+    def test_the_coefficients_of_an_earlier_release_are_replaced(
+        self,
+        redis_only: Pool,
+        client: Redis,
+        keys: PoolKeys,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        # It named no formula, and a level was worth a second.
+        old = {**json.loads(HOURLY.default_aging.to_json()), "level": 1_000_000}
+        del old["formula"]
+        client.hset(keys.config, "priority_aging", json.dumps(old))
+        first, second = hours_apart(redis_only, 0, 5)
+        redis_only.store.set_priority_aging(HOURLY.default_aging)
+        assert json.loads(client.hget(keys.config, "priority_aging")) == old
+        assert redis_only.queue() == [first, second]
+        monkeypatch.setattr(order_rule, "FORMULA", 2)
+        change(redis_only, HOURLY.default_aging)
+        assert redis_only.queue() == [second, first]
+
+    def test_an_earlier_release_does_not_bring_its_coefficients_back(
+        self,
+        redis_only: Pool,
+        client: Redis,
+        keys: PoolKeys,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        redis_only.store.set_priority_aging(TO_STRICT)
+        monkeypatch.setattr(order_rule, "FORMULA", 2)
+        redis_only.store.set_priority_aging(TO_STRICT)
+        monkeypatch.setattr(order_rule, "FORMULA", 1)
+        redis_only.store.set_priority_aging(TO_STRICT)
+        assert json.loads(client.hget(keys.config, "priority_aging"))["formula"] == 2
 
     def test_a_broken_task_does_not_stop_it(
         self, redis_only: Pool, client: Redis, keys: PoolKeys
