@@ -12,10 +12,16 @@ from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import PoolError, TaskNotFound
 from ingestion.pool.overlap import OnOverlap
 from ingestion.services.requests.parameters import KNOWN
-from ingestion.services.requests.submission import Submission, Submitted
+from ingestion.services.requests.submission import TAKEN_OVER, Submission, Submitted
 
 if TYPE_CHECKING:
     from ingestion.services.worker_pool import WorkerPoolService
+
+
+# Not who asked for it and when it was to begin; the parameters are where ``parameters_of`` says.
+REPEATED = tuple(
+    name for name in TAKEN_OVER if name not in ("parameters", "requested_by", "not_before")
+)
 
 
 class NotEnded(PoolError):
@@ -80,11 +86,12 @@ def _submitted(
     on_overlap: OnOverlap = OnOverlap.ALLOW,
 ) -> Submitted:
     asked = row.configuration
+    repeated = {name: asked[name] for name in REPEATED if name in asked}
     again = Submission(
         row.crm_source,
         asked.get("asked") or row.sync_type,
         parameters_of(asked),
-        asked.get("priority", 0),
+        **repeated,
         requested_by=change.by,
         reason=change.reason or f"retry of run {row.pk}",
         on_overlap=on_overlap,
