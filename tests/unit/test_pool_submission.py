@@ -101,6 +101,8 @@ class TestSubmission:
             (("genius", "all", {"a": float("nan")}), InvalidParameters, "JSON"),
             (("genius", "all", {"a": datetime(2026, 1, 1, tzinfo=UTC)}), InvalidParameters, "JSON"),
             (("genius", "all", {1: "a"}), InvalidParameters, "texts"),
+            (("genius", "all", {0: "a"}), InvalidParameters, "texts"),
+            (("genius", "all", {None: "a"}), InvalidParameters, "texts"),
             (("genius", "all", {"a": "\x00"}), InvalidParameters, "NUL"),
             (("genius", "all", {"a": "x" * 70_000}), InvalidParameters, "65536"),
             (("genius", "all", {"a": "\ud800"}), InvalidParameters, "Unicode"),

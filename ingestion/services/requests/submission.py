@@ -183,8 +183,9 @@ def checked_priority(priority: object) -> int:
 
 
 def _plain_json(parameters: dict[Any, Any]) -> dict[str, Any]:
-    if not_text := next((name for name in parameters if not isinstance(name, str)), None):
-        raise InvalidParameters(f"The names of parameters must be texts, not {not_text!r}.")
+    for name in parameters:
+        if not isinstance(name, str):
+            raise InvalidParameters(f"The names of parameters must be texts, not {name!r}.")
     try:
         text = json.dumps(parameters, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as problem:
