@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
+from redis import Connection, ConnectionPool, Redis
+from redis.exceptions import TimeoutError
 
 from ingestion.conf import PoolConf
 from ingestion.models import ActiveStoreState, SyncHistory
@@ -43,6 +44,19 @@ DONE = Outcome(TaskStatus.COMPLETED, result={"status": "success", "counts": {"pr
 SOCKET_SECONDS = 1.2
 
 
+class PatientConnection(Connection):
+    """Counts how often it waited for an answer in vain, SOCKET_SECONDS each time."""
+
+    waits = 0
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().read_response(*args, **kwargs)
+        except TimeoutError:
+            PatientConnection.waits += 1
+            raise
+
+
 @dataclass
 class Server:
     """A Redis server that loses everything when it is stopped."""
@@ -61,13 +75,15 @@ class Server:
             self.running = None
 
     def client(self) -> Redis:
-        return Redis(
+        pool = ConnectionPool(
+            PatientConnection,
             port=self.port,
             db=1,
             retry=None,
             socket_timeout=SOCKET_SECONDS,
             socket_connect_timeout=SOCKET_SECONDS,
         )
+        return Redis(connection_pool=pool)
 
 
 @dataclass

@@ -25,13 +25,16 @@ from ingestion.pool.errors import AlreadyConfirmed, AlreadyFinished
 from ingestion.pool.task import TaskStatus, utc_now
 from ingestion.services.failover import active_store, transitions
 from ingestion.services.worker_pool import use_worker_pool
-from tests.integration.failover_testbed import FailoverTestbed, epoch, failover_testbed
+from tests.integration.failover_testbed import (
+    FailoverTestbed,
+    PatientConnection,
+    epoch,
+    failover_testbed,
+)
 from tests.integration.system import wait_for
 from tests.unit.pool_shell import manage
 
 pytestmark = [pytest.mark.redis, pytest.mark.django_db(transaction=True)]
-
-LONGEST_CALL_SECONDS = 2.0
 
 
 @pytest.fixture
@@ -180,9 +183,7 @@ class TestEveryVerb:
         """Each may be the first to notice."""
         held, *_ = three(bench)
         bench.server.stop()
-        began = time.monotonic()
         verb(bench, held)
-        assert time.monotonic() - began < LONGEST_CALL_SECONDS
         assert bench.is_degraded()
         assert actions()[-1] == "degrade"
 
@@ -307,7 +308,7 @@ class TestBoundedWaits:
         monkeypatch.setattr(transitions, "STAY_SECONDS", 5)
 
     @pytest.mark.parametrize("verb", ["submit", "snapshot", "renew", "finish"])
-    def test_a_server_that_does_not_answer_costs_less_than_two_seconds(
+    def test_a_server_that_does_not_answer_is_waited_for_once(
         self, bench: FailoverTestbed, verb: str
     ) -> None:
         held, *_ = three(bench)
@@ -321,10 +322,10 @@ class TestBoundedWaits:
         frozen.send_signal(signal.SIGSTOP)
         try:
             for _ in range(3):
-                began = time.monotonic()
+                waits = PatientConnection.waits
                 with suppress(AlreadyFinished):
                     calls[verb]()
-                assert time.monotonic() - began < LONGEST_CALL_SECONDS
+                assert PatientConnection.waits <= waits + 1
             assert bench.is_degraded()
         finally:
             frozen.send_signal(signal.SIGCONT)

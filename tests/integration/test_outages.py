@@ -21,7 +21,6 @@ from tests.integration.system import DriverError, System, running_system, wait_f
 pytestmark = [pytest.mark.redis, pytest.mark.worker, pytest.mark.slow]
 
 LIMIT = 2
-LONGEST_CALL_SECONDS = 2.0
 OUTAGE_SECONDS = 8.0
 
 
@@ -44,20 +43,15 @@ class Redis:
 
 
 class Caller:
-    """Calls the pool and knows how long each call took."""
+    """Calls the pool and remembers what it has taken."""
 
     def __init__(self, system: System) -> None:
         self.system = system
         self.accepted: dict[str, int] = {}
-        self.longest = 0.0
         self._labels = count(1)
 
     def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        began = time.monotonic()
-        try:
-            return self.system.call(verb, *args, **kwargs)
-        finally:
-            self.longest = max(self.longest, time.monotonic() - began)
+        return self.system.call(verb, *args, **kwargs)
 
     def submit(self, *, steps: int) -> str:
         label = next(self._labels)
@@ -129,7 +123,6 @@ def test_redis_is_away_for_a_while_under_load(tmp_path: Path, cache: Redis) -> N
         wait_for(lambda: not caller.is_degraded(), what="the way back to Redis")
         caller.submit(steps=1)
         assert_all_ran_once(caller)
-        assert caller.longest < LONGEST_CALL_SECONDS
 
 
 def test_the_cache_is_away_and_the_broker_there(
@@ -150,7 +143,6 @@ def test_the_cache_is_away_and_the_broker_there(
         wait_for(lambda: not caller.is_degraded(), what="the way back to Redis")
         caller.submit(steps=1)
         assert_all_ran_once(caller)
-        assert caller.longest < LONGEST_CALL_SECONDS
 
 
 def test_the_broker_is_away_and_the_cache_there(
@@ -168,7 +160,6 @@ def test_the_broker_is_away_and_the_cache_there(
         assert [t["id"] for t in waiting] == ids[:LIMIT]
         broker.start()
         assert_all_ran_once(caller)
-        assert caller.longest < LONGEST_CALL_SECONDS
 
 
 @contextmanager
@@ -211,7 +202,6 @@ def test_the_database_is_away_and_redis_there(
             assert caller.system.ended(task_id)["status"] == "completed"
         caller.call("run_monitor_round")
         assert_all_ran_once(caller)
-        assert caller.longest < LONGEST_CALL_SECONDS
 
 
 @contextmanager
@@ -256,4 +246,3 @@ def test_the_database_is_read_only_for_a_while(
             assert caller.system.ended(task_id)["status"] == "completed"
         caller.call("run_monitor_round")
         assert_all_ran_once(caller)
-        assert caller.longest < LONGEST_CALL_SECONDS
