@@ -119,7 +119,8 @@ class RedisServer:
             client.delete(key)
 
     def _insist(self, command: Callable[[Redis], object]) -> None:
-        """A server that was restarted meanwhile knows of no password."""
+        """A server that was restarted meanwhile knows of no password. Raises TimeoutError when
+        none takes it."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             for password in (PASSWORD, None):
@@ -128,6 +129,7 @@ class RedisServer:
                     self.is_impaired = False
                     return
             time.sleep(0.2)
+        raise TimeoutError(f"{self.url(0)} has taken no command for {START_SECONDS} s")
 
     def _client(self, password: str | None = None) -> Redis:
         return Redis.from_url(self.url(0), password=password, socket_timeout=2)
