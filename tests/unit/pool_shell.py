@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from argparse import ArgumentParser, _SubParsersAction
+from argparse import Action, ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command, load_command_class
+from django.core.management import BaseCommand, CommandError, call_command, load_command_class
 
 from ingestion.management.commands.manage_worker_pool import Command
 from ingestion.management.pool_cli import monitor
@@ -68,6 +68,13 @@ def subcommands(command: str) -> dict[str, ArgumentParser]:
     parser = load_command_class("ingestion", command).create_parser("manage.py", command)
     found = next(a for a in parser._actions if isinstance(a, _SubParsersAction))
     return dict(found.choices)
+
+
+def own_options(subcommand: str) -> list[Action]:
+    """The options of a sub-command of manage_worker_pool, without those of each Django command."""
+    of_django = {action.dest for action in BaseCommand().create_parser("manage.py", "x")._actions}
+    found = subcommands("manage_worker_pool")[subcommand]._actions
+    return [a for a in found if a.option_strings and a.dest not in of_django - {"no_color"}]
 
 
 def options_of(subcommand: str) -> set[str]:

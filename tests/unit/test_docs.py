@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.pool_shell import own_options, subcommands
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 GLOSSARY = ROOT / "docs" / "glossary.md"
@@ -85,3 +87,15 @@ def test_the_glossary_explains_25_terms_at_most_and_every_page_leads_to_it() -> 
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z]+)", page.read_text())) <= targets
+
+
+@pytest.mark.parametrize("name", sorted(subcommands("manage_worker_pool")))
+def test_every_option_of_a_pool_command_stands_in_the_quick_reference(name: str) -> None:
+    commands = (ROOT / "docs/worker_pool_quick_reference.md").read_text().split("## Routes")[0]
+    table, _, of_all = commands.rpartition("\n|")
+    rows = [row for row in table.splitlines() if re.search(rf"[` ]{name}[` ]", row)]
+    said = " ".join([*rows, of_all])
+    options = [option.option_strings[-1] for option in own_options(name)]
+    missing = [option for option in options if not re.search(rf"{option}\b", said)]
+    assert rows, f"docs/worker_pool_quick_reference.md has no row for {name}"
+    assert missing == [], f"docs/worker_pool_quick_reference.md forgets options of {name}"
