@@ -170,7 +170,10 @@ class TestSubmission:
         with pool_in_memory():
             done = shell("submit", "--file", str(lines), *_typed(option))
         is_refused = done.code == 2 and "belongs into the lines" in done.err
-        place, is_expected = "of_one of pool_cli/tasks/submit.py", option.dest not in WITH_A_FILE
+        place, is_expected = (
+            "_submit_file of pool_cli/tasks/submit.py",
+            option.dest not in WITH_A_FILE,
+        )
         agree(is_refused, is_expected, option.dest, place=place, exceptions="WITH_A_FILE")
 
     @EVERY_ASKED

@@ -12,7 +12,6 @@ from ingestion.management.pool_cli.tasks import explaining
 from ingestion.management.pool_cli.tasks.follow import follow
 from ingestion.management.pool_cli.tasks.submit_file import submit_file
 from ingestion.pool.errors import TaskNotFound
-from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.task import utc_now
 from ingestion.services.ingestion_adapter import IngestionAdapter
 from ingestion.services.requests.submission import Submission, Submitted
@@ -42,10 +41,10 @@ def submit(cli: Cli, options: Options) -> None:
 
 
 def _submit_file(cli: Cli, options: Options) -> None:
-    """Raises WrongUse for an option that is for one submission."""
-    of_one = ("crm", "param", "params", "priority", "on_overlap", "dry_run", "wait", "timeout")
-    for name in of_one:
-        if options[name] and options[name] != OnOverlap.ALLOW:
+    """Raises WrongUse for an option that is for one submission; the reason counts for all."""
+    asked = [f.name for f in fields(Submission) if options.get(f.name, f.default) != f.default]
+    for name in ("crm", "param", "params", "dry_run", "wait", "timeout", *asked):
+        if options[name] and name != "reason":
             raise WrongUse(f"With --file, {name.replace('_', '-')} belongs into the lines.")
     submit_file(cli, options)
 
