@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from hashlib import blake2b
-from xml.etree.ElementTree import Element
+
+from lxml import etree
 
 from ingestion.sync.common.setting_values import time_zone
 from ingestion.sync.common.source import Heard, Model, SourceContext
@@ -67,18 +68,18 @@ class RawReader(reader.RawReader):
         return closing(Five9Admin(replace(self._context, hear=heard.append)))
 
 
-def _named(root: Element | None, name: str) -> Iterator[Element]:
+def _named(root: etree._Element | None, name: str) -> Iterator[etree._Element]:
     for element in root.iter() if root is not None else ():
         if _local(element) == name:
             yield element
 
 
-def _children(element: Element, name: str) -> Iterator[Element]:
+def _children(element: etree._Element, name: str) -> Iterator[etree._Element]:
     return (child for child in element if _local(child) == name)
 
 
-def _local(element: Element) -> str:
-    return element.tag.rpartition("}")[2]
+def _local(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[2]
 
 
 def _contacts(answer: Heard) -> Iterator[RawRecord]:
@@ -88,7 +89,7 @@ def _contacts(answer: Heard) -> Iterator[RawRecord]:
             yield from _rows(returned)
 
 
-def _rows(returned: Element) -> Iterator[RawRecord]:
+def _rows(returned: etree._Element) -> Iterator[RawRecord]:
     names = [field.text or "" for field in _children(returned, "fields")]
     for record in _children(returned, "records"):
         for values in _children(record, "values"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
-from xml.etree.ElementTree import Element
+
+from lxml import etree
 
 from ingestion.sync.common.names import column_name
 from ingestion.sync.common.setting_values import time_zone
@@ -74,7 +75,7 @@ def _is_deferred(value: Any) -> bool:
     return isinstance(value, dict) and "__deferred" in value
 
 
-def _value(item: Element) -> Any:
+def _value(item: etree._Element) -> Any:
     if item.get(f"{METADATA}null") == "true":
         return None
     kind, text = item.get(f"{METADATA}type", ""), item.text or ""

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
-from xml.etree import ElementTree
+
+from lxml import etree
 
 from ingestion.sync.common.source import Heard
 
@@ -31,16 +32,23 @@ def json_of(content: bytes, content_type: str = "") -> Any:
         return None
 
 
-def xml_of(content: bytes, content_type: str = "") -> ElementTree.Element | None:
-    """The root; None for what is no XML."""
+def xml_of(content: bytes, content_type: str = "") -> etree._Element | None:
+    """The root; None for what is no XML. Nothing is fetched and no entity is followed."""
     charset = charset_of(content_type)
     is_utf_8 = (charset or "").lower() in ("utf-8", "utf8")
     bare = _CONTROLS.sub(b"", content) if b"\x00" not in content[:4] else content
     for encoding in ("utf-8" if is_utf_8 else None, None, "cp1252"):
         try:
-            # Nothing is fetched by this parser, and an entity that it does not know is an error.
-            return ElementTree.fromstring(bare, ElementTree.XMLParser(encoding=encoding))  # noqa: S314
-        except (ElementTree.ParseError, LookupError, ValueError):
+            parser = etree.XMLParser(
+                encoding=encoding,
+                resolve_entities=False,
+                no_network=True,
+                remove_comments=True,
+                remove_pis=True,
+                huge_tree=True,
+            )
+            return etree.fromstring(bare, parser)
+        except (etree.XMLSyntaxError, LookupError, ValueError):
             continue
     return None
 
