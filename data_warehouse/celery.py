@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab, schedule
+from django.conf import settings
 from django.dispatch import receiver
 from django_structlog.celery.signals import modify_context_before_task_publish
 from django_structlog.celery.steps import DjangoStructLogInitStep
@@ -60,6 +61,13 @@ def set_beat_schedule(sender: Celery, **_: Any) -> None:
     sender.conf.beat_schedule = beat_schedule(
         monitor_seconds=pool_conf().monitor_seconds, queue=sender.conf.task_default_queue
     )
+
+
+@app.on_after_configure.connect
+def set_result_backend(sender: Celery, **_: Any) -> None:
+    """Celery itself reads CELERY_RESULT_BACKEND from the environment, as it stands there."""
+    if "sentinel" in (url := settings.CELERY_RESULT_BACKEND or "").partition("://")[0]:
+        sender.backend_cls = url
 
 
 @receiver(modify_context_before_task_publish)

@@ -7,6 +7,7 @@ from pathlib import Path
 import dj_database_url
 from csp.constants import NONE, SELF
 
+from data_warehouse import servers
 from data_warehouse.environment import BASE_DIR, Settings, environment
 from data_warehouse.known_secrets import is_well_known, own_secret, well_known_in_urls
 from ingestion import private_files
@@ -187,22 +188,7 @@ LEDGER_CALL_SECONDS = config.number("LEDGER_CALL_SECONDS", 4.5, minimum=3)
 # --- Redis: cache and pool state in one database, the broker in another --------------------------
 # cache.clear() flushes its whole Redis database; the broker's messages must not stand there.
 CACHE_URL = config.text("CACHE_URL", "redis://127.0.0.1:6379/1")
-CACHES = {
-    "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": CACHE_URL,
-        # The braces are a Redis hash tag: a cluster keeps all keys of the pool on one node.
-        "KEY_PREFIX": config.text("CACHE_KEY_PREFIX", "{dw}"),
-        "OPTIONS": {
-            # A call that finds Redis away goes on over the ledger, within two seconds in all.
-            "SOCKET_CONNECT_TIMEOUT": 1.2,
-            "SOCKET_TIMEOUT": 1.2,
-            # Whoever can write into Redis must not be able to run code here: no pickle.
-            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-            "CONNECTION_POOL_KWARGS": {"protocol": 2},
-        },
-    }
-}
+CACHES = servers.caches(config, CACHE_URL)
 
 # --- The worker pool; units stand in the names, .env.example explains each --------------------
 MAX_SYNC_WORKERS = config.whole("MAX_SYNC_WORKERS", 2, minimum=1, maximum=1000)
@@ -234,8 +220,14 @@ MONITOR_PING_URL = config.text("MONITOR_PING_URL")
 HISTORY_RETENTION_DAYS = config.number("HISTORY_RETENTION_DAYS", 90, minimum=0)
 
 # --- Celery -----------------------------------------------------------------------------------
-CELERY_BROKER_URL = config.text("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
-CELERY_RESULT_BACKEND = config.text("CELERY_RESULT_BACKEND") or None
+BROKER_URL = config.text("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
+RESULT_URL = config.text("CELERY_RESULT_BACKEND")
+_broker, _results = servers.broker(config, BROKER_URL), servers.results(config, RESULT_URL)
+CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = _broker.url, _broker.tls
+# Celery itself reads CELERY_BROKER_URL from the environment, before the setting and as it stands there.
+CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = _broker.url if _broker.options else None
+CELERY_RESULT_BACKEND, CELERY_REDIS_BACKEND_USE_SSL = _results.url or None, _results.tls
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = _results.options
 CELERY_TASK_DEFAULT_QUEUE = config.text(
     "CELERY_TASK_DEFAULT_QUEUE", "dw-production" if IS_PRODUCTION else "dw-local"
 )
@@ -250,7 +242,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_DISABLE_PREFETCH = CELERY_BROKER_URL.startswith(("redis", "rediss"))
+CELERY_WORKER_DISABLE_PREFETCH = _broker.is_redis
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False  # a command's own output is no warning
 CELERY_WORKER_CONCURRENCY = config.whole("CELERY_WORKER_CONCURRENCY", 12, minimum=2)
@@ -270,8 +262,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
         "visibility_timeout": UNACKNOWLEDGED_SECONDS,
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,
+        **_broker.options,
     }
-    if CELERY_BROKER_URL.startswith(("redis", "rediss"))
+    if _broker.is_redis
     else {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
 )
 CELERY_BEAT_SCHEDULER = "data_warehouse.scheduler:WholeDatabaseScheduler"
@@ -295,9 +288,15 @@ SYNC_HTTP_FIRST_DELAY_SECONDS = config.number("SYNC_HTTP_FIRST_DELAY_SECONDS", 1
 # Base URLs and credentials of the CRMs, read by name; each CRM's folder lists its own.
 CRM_ENVIRONMENT = environment
 
-_URLS = ("DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "WAREHOUSE_URL")
+_URLS = {
+    "DATABASE_URL": DATABASE_URL,
+    "CACHE_URL": CACHE_URL,
+    "CELERY_BROKER_URL": BROKER_URL,
+    "CELERY_RESULT_BACKEND": RESULT_URL,
+    "WAREHOUSE_URL": WAREHOUSE_URL,
+}
 if IS_PRODUCTION:
-    for _name in well_known_in_urls({name: globals()[name] or "" for name in _URLS}):
+    for _name in well_known_in_urls(_URLS):
         config.problems.append(f"The password in {_name} is one that everybody knows; change it.")
     if METRICS_TOKEN and is_well_known(METRICS_TOKEN):
         config.problems.append("METRICS_TOKEN is one that everybody knows; change it.")

@@ -11,6 +11,7 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.management import get_commands
 
+from ingestion import redis_urls
 from ingestion.conf import (
     PoolConf,
     ServersConf,
@@ -25,8 +26,8 @@ from ingestion.models import SyncSchedule
 from ingestion.pool.controls import MAX_WORKERS_MAX, MAX_WORKERS_MIN
 from ingestion.private_files import open_to_others
 from ingestion.services.failover.connections import pickled_legacy
+from ingestion.services.infra import redis_cache
 from ingestion.services.infra.database import DATABASE_ERRORS
-from ingestion.services.infra.redis_cache import is_in_cluster
 from ingestion.services.requests.routing import routes, task_name
 from ingestion.services.scheduling import load as schedule_load
 from ingestion.sync.common.errors import CredentialsError
@@ -36,9 +37,11 @@ TAG = "worker_pool"
 RECOMMENDED_WORKERS = 10
 # Beat's own tasks need a process beside the syncs'.
 SPARE_PROCESSES = 1
-REDIS_SCHEMES = ("redis", "rediss")
-CACHE_SCHEMES = (*REDIS_SCHEMES, "unix")
-BROKER_SCHEMES = (*REDIS_SCHEMES, "redis+socket", "amqp", "amqps", "pyamqp", "memory")
+KINDS = {
+    "standalone": "one Redis server",
+    "cluster": "a node of a Redis cluster",
+    "sentinel": "a Sentinel of Redis",
+}
 
 
 @register(TAG)
@@ -128,21 +131,32 @@ def pool_problems(conf: PoolConf) -> Iterator[CheckMessage]:
 
 
 def server_problems(conf: ServersConf) -> Iterator[CheckMessage]:
-    """URLs that cannot work, however the servers are."""
-    for name, urls, schemes, choice in (
-        ("CACHE_URL", [conf.cache_url], CACHE_SCHEMES, "one Redis server"),
-        ("CELERY_BROKER_URL", conf.broker_urls, BROKER_SCHEMES, "one Redis server or RabbitMQ"),
+    """URLs that lead to a server of another kind than they say, which cannot work."""
+    for name, urls, hint in (
+        ("CACHE_URL", conf.cache_url, redis_urls.FORMS_OF_CACHE),
+        ("CELERY_BROKER_URL", conf.broker_url, redis_urls.FORMS_OF_CELERY),
+        ("CELERY_RESULT_BACKEND", conf.result_url, redis_urls.FORMS_OF_CELERY),
     ):
-        for url in urls:
-            scheme = url.partition("://")[0].lower()
-            if scheme not in schemes:
-                why = f"has the scheme {scheme[:20]!r}, which cannot be used"
-            elif scheme in REDIS_SCHEMES and is_in_cluster(url):
-                why = "leads to a node of a Redis cluster, which cannot be used"
-            else:
-                continue
-            known = ", ".join(f"{found}://" for found in schemes)
-            yield Error(f"{name} {why}.", hint=f"Set {choice}: {known}.", id="ingestion.E007")
+        for url in urls.split(";"):
+            if why := _misled(url):
+                yield Error(f"{name} leads to {why}.", hint=f"Set {hint}.", id="ingestion.E007")
+
+
+def _misled(url: str) -> str:
+    """What stands there in place of what the URL says; empty where that is right, or away."""
+    servers = redis_urls.parse(url)
+    if servers is None:
+        found = redis_cache.mode(url) if redis_urls.is_one_server(url) else ""
+        return "" if found == "standalone" else KINDS.get(found, "")
+    found = next(filter(None, map(redis_cache.mode, servers.each_url)), "")
+    if found not in {"", servers.kind}:
+        return KINDS.get(found, "")
+    if servers.kind == "cluster":
+        return ""
+    known = next(filter(None, map(redis_cache.masters, servers.each_url)), frozenset())
+    if not known or servers.master in known:
+        return ""
+    return f"Sentinels that do not know {servers.master!r}, but {_some(sorted(known))}"
 
 
 def warehouse_problems(conf: WarehouseConf) -> Iterator[CheckMessage]:

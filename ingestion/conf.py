@@ -187,14 +187,15 @@ def site_url() -> str:
 
 @dataclass(frozen=True)
 class ServersConf:
-    """Where the servers are: the Redis of cache and pool, and the brokers, the first that answers."""
+    """Where the servers are, as the operator wrote it."""
 
     cache_url: str
-    broker_urls: tuple[str, ...]
+    broker_url: str
+    result_url: str = ""
 
 
 def servers_conf() -> ServersConf:
-    return ServersConf(settings.CACHE_URL, tuple(settings.CELERY_BROKER_URL.split(";")))
+    return ServersConf(settings.CACHE_URL, settings.BROKER_URL, settings.RESULT_URL)
 
 
 def warehouse_conf() -> WarehouseConf:
@@ -227,8 +228,8 @@ def is_of_running_system(name: str) -> bool:
 
 def secret_settings() -> tuple[str, ...]:
     """Values that must never be shown: Django's key, and URLs that may hold a password."""
-    names = ("SECRET_KEY", "DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "WAREHOUSE_URL")
-    optional = ("CELERY_RESULT_BACKEND", "METRICS_TOKEN", "TASK_WEBHOOK_SECRET", "MONITOR_PING_URL")
+    names = ("SECRET_KEY", "DATABASE_URL", "CACHE_URL", "BROKER_URL", "WAREHOUSE_URL")
+    optional = ("RESULT_URL", "METRICS_TOKEN", "TASK_WEBHOOK_SECRET", "MONITOR_PING_URL")
     found = (getattr(settings, name, None) for name in (*names, *optional))
     return (
         *(str(value) for value in found if value),

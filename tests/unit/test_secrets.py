@@ -228,6 +228,12 @@ def test_knows_the_passwords_of_its_own_urls() -> None:
         assert {"c%40che-pw", "c@che-pw", "django-key"} <= set(known_secrets())
 
 
+def test_knows_the_passwords_among_the_options_of_its_urls() -> None:
+    url = "redis+sentinel://:of-redis-1@h:1,i/master/0?socket_keepalive=1&sentinel_password=its%20own-1"
+    with override_settings(CACHE_URL=url):
+        assert {"of-redis-1", "its own-1", "its%20own-1"} <= set(known_secrets())
+
+
 def test_knows_a_password_that_is_not_quoted_for_its_url() -> None:
     with override_settings(CACHE_URL="redis://:half/quoted@h/1"):
         assert mask("Port could not be cast: half/quoted") == f"Port could not be cast: {MASK}"

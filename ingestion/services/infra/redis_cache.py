@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+
 from django.core.cache import caches
 from django_redis import get_redis_connection
 from redis import Redis
@@ -20,17 +23,29 @@ def redis_client() -> Redis:
     return client
 
 
-def is_in_cluster(url: str) -> bool:
-    """Whether the server at ``url`` is a node of a Redis cluster; False where it does not answer."""
+def mode(url: str) -> str:
+    """``standalone``, ``cluster`` or ``sentinel``: what the server at ``url`` is. Empty where it does
+    not answer, or does not say."""
+    with _asking(url) as client:
+        return str(client.info("server").get("redis_mode", ""))
+    return ""
+
+
+def masters(url: str) -> frozenset[str]:
+    """The names of those that the Sentinel at ``url`` watches; none where it does not answer."""
+    with _asking(url) as client:
+        return frozenset(str(name) for name in client.sentinel_masters())
+    return frozenset()
+
+
+@contextmanager
+def _asking(url: str) -> Iterator[Redis]:
+    """What it raises ends the block."""
     client = Redis.from_url(
         url, retry=None, socket_timeout=ASK_SECONDS, socket_connect_timeout=ASK_SECONDS
     )
-    try:
-        return client.info("cluster").get("cluster_enabled") == 1
-    except (RedisError, OSError):
-        return False
-    finally:
-        client.close()
+    with suppress(RedisError, OSError), closing(client):
+        yield client
 
 
 def key_prefix() -> str:

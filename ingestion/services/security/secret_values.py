@@ -121,11 +121,15 @@ def _passwords(url: str) -> Iterator[str]:
     if found := USERINFO.search(url):
         yield from (found["password"], unquote(found["password"]))
     try:
-        password = urlsplit(url).password
+        parts = urlsplit(url)
     except ValueError:
         return
-    if password:
+    if password := parts.password:
         yield from (password, unquote(password))
+    for option in parts.query.split("&"):
+        name, _, value = option.partition("=")
+        if value and is_secret_name(name):
+            yield from (value, unquote(value))
 
 
 def _public_words(url: str) -> Iterator[str]:

@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import sqlalchemy
+from celery import current_app
 from django.db import connection
-from kombu import Connection
 from kombu.exceptions import OperationalError
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -76,7 +76,7 @@ def _cache_answers() -> bool:
 
 def _broker_answers(url: str) -> bool:
     try:
-        with Connection(url, connect_timeout=CONNECT_SECONDS) as link:
+        with current_app.connection_for_write(url, connect_timeout=CONNECT_SECONDS) as link:
             link.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS)
     except (OperationalError, OSError, ValueError, KeyError):
         return False

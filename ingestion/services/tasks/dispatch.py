@@ -58,9 +58,9 @@ def _producers() -> ProducerPool:
 
 def _in_short_order() -> dict[str, object]:
     """Each step of a connection is bounded, and none is tried twice. The names are those of
-    kombu's transports: redis, and py-amqp."""
+    kombu's transports: redis and sentinel, and py-amqp."""
     usual = dict(current_app.conf.broker_transport_options or {})
-    if current_app.connection_for_write().transport_cls.startswith("redis"):
+    if current_app.connection_for_write().transport_cls.startswith(("redis", "sentinel")):
         steps = {"socket_timeout": SEND_SECONDS, "socket_connect_timeout": SEND_SECONDS}
     else:
         steps = {"read_timeout": SEND_SECONDS, "write_timeout": SEND_SECONDS}

@@ -1,0 +1,42 @@
+"""Cache, broker and results: from their URLs to what Django and Celery want to know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from data_warehouse.environment import Settings
+from ingestion import redis_urls
+from ingestion.redis_urls import CeleryServers, WrongRedisUrl
+
+# A call that finds Redis away goes on over the ledger, within two seconds in all.
+CACHE_CALL_SECONDS = 1.2
+SENTINEL_SECONDS = 1.5
+
+
+def caches(config: Settings, url: str) -> dict[str, dict[str, Any]]:
+    """As in Django's CACHES."""
+    # The braces are a Redis hash tag: a cluster keeps all keys of the pool on one node.
+    prefix = config.text("CACHE_KEY_PREFIX", "{dw}")
+    cache = {"BACKEND": "django_redis.cache.RedisCache", "KEY_PREFIX": prefix}
+    try:
+        where = redis_urls.for_django(url, key_prefix=prefix, seconds=CACHE_CALL_SECONDS)
+    except WrongRedisUrl as wrong:
+        config.problems.append(f"CACHE_URL {wrong}.")
+        return {"default": cache}
+    return {"default": {**cache, **where}}
+
+
+def broker(config: Settings, url: str) -> CeleryServers:
+    return _celery(config, "CELERY_BROKER_URL", url, redis_urls.BROKERS)
+
+
+def results(config: Settings, url: str) -> CeleryServers:
+    return _celery(config, "CELERY_RESULT_BACKEND", url, ())
+
+
+def _celery(config: Settings, name: str, url: str, schemes: tuple[str, ...]) -> CeleryServers:
+    try:
+        return redis_urls.for_celery(url, seconds=SENTINEL_SECONDS, schemes=schemes)
+    except WrongRedisUrl as wrong:
+        config.problems.append(f"{name} {wrong}.")
+        return CeleryServers("", {})
