@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
+from redis.sentinel import SentinelConnectionPool
+
 from ingestion.pool.controls import Named
 from ingestion.pool.errors import StateLost
 from ingestion.pool.keys import PoolKeys
@@ -60,6 +62,15 @@ class RebuildableRedisStore(RedisPoolStore):
     def probe(self) -> None:
         """Raises PoolUnavailable unless the server takes writes and answers."""
         self._reach(lambda: self._client.set(self._keys.probe, "1", px=PROBE_MS))
+
+    def has_moved(self) -> bool:
+        """Another server is the primary than the one that was asked last; the next call asks it. A
+        former one may still take writes for seconds, because Sentinel has not told it yet."""
+        known = self._client.connection_pool
+        if not isinstance(known, SentinelConnectionPool):
+            return False
+        before = known.master_address
+        return bool(self._reach(known.get_master_address) != before)
 
     def find_lost(self) -> None:
         """Raises StateLost where a task that waits has lost its hash: no count tells that, and the

@@ -192,12 +192,14 @@ class FailoverBase:
         self._active.forget()
 
     def _rebuild(self, seen: InForce, lost: StateLost) -> None:
-        """Unless another process has done it since ``seen`` was read."""
+        """Unless another process has done it since ``seen`` was read, or a server was asked that is
+        the primary no more: its state may be whole in the one that is."""
         if in_force() == seen:
             try:
-                transitions.rebuild(
-                    seen.epoch, store=self._redis, policy=self._policy, reason=str(lost)
-                )
+                if not self._redis.has_moved():
+                    transitions.rebuild(
+                        seen.epoch, store=self._redis, policy=self._policy, reason=str(lost)
+                    )
             except LedgerUnavailable:
                 raise
             except PoolUnavailable as problem:

@@ -24,6 +24,9 @@ class PrimaryStore(PoolStore, Protocol):
     def probe(self) -> None:
         """Raises PoolUnavailable unless the server takes writes and answers."""
 
+    def has_moved(self) -> bool:
+        """Another server has its place than the one that was asked last; the next call asks it."""
+
     def find_lost(self) -> None:
         """Raises StateLost where a task is listed and gone, which may show much later by itself."""
 
