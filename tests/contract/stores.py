@@ -18,7 +18,9 @@ from ingestion.pool.memory.store import MemoryPoolStore
 from ingestion.pool.redis.store import RedisPoolStore
 from ingestion.pool.store import Outcome, PoolPolicy, PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
+from ingestion.services.infra.redis_pools import SlotConnectionPool
 from ingestion.services.ledger.store import LedgerPoolStore
+from tests.redis_servers import HOST, RedisCluster
 
 ANN, BOB = ChangeRequest(by="ann"), ChangeRequest(by="bob")
 DONE = Outcome(TaskStatus.COMPLETED)
@@ -26,6 +28,9 @@ FAILED = Outcome(TaskStatus.FAILED, "HTTP 500 from the CRM")
 AGAIN = Outcome(TaskStatus.FAILED, "HTTP 503 from the CRM", retry_in_seconds=20)
 
 INTERRUPTED = Outcome(TaskStatus.FAILED, "The worker was shut down.", is_interruption=True)
+
+# One slot for all tests: a client of the cluster follows one.
+CLUSTER_TAG = "contract"
 
 OrderVerb = Callable[[PoolStore, str, ChangeRequest, int], WorkerTask]
 # What operators do to one task that waits, with a small number where the verb takes one.
@@ -145,10 +150,17 @@ def redis_pool(client: Redis, policy: PoolPolicy, keys: PoolKeys, **options: Any
 @contextmanager
 def own_keys(client: Redis) -> Iterator[PoolKeys]:
     """Keys for one test alone; nothing is left of them."""
-    keys = PoolKeys(f"{{t{uuid.uuid4().hex[:10]}}}:1:")
+    own = f"t{uuid.uuid4().hex[:10]}"
+    is_cluster = isinstance(client.connection_pool, SlotConnectionPool)
+    keys = PoolKeys(f"{{{CLUSTER_TAG}}}:{own}:" if is_cluster else f"{{{own}}}:1:")
     yield keys
     for key in client.scan_iter(match=f"{keys.prefix}*", count=10_000):
         client.delete(key)
+
+
+def cluster_client(cluster: RedisCluster) -> Redis:
+    nodes = [(HOST, server.port) for server in cluster.servers]
+    return Redis(connection_pool=SlotConnectionPool(nodes=nodes, slot_of=f"{{{CLUSTER_TAG}}}"))
 
 
 def fake_client() -> Redis:

@@ -83,7 +83,7 @@ class TestStoredForm:
     def test_a_reset_deletes_the_pools_keys_alone(
         self, redis_only: Pool, client: Redis, keys: PoolKeys
     ) -> None:
-        others = [f"{keys.prefix}views", f"{keys.prefix}crm_rate:x", "worker_pool:stats"]
+        others = [f"{keys.prefix}views", f"{keys.prefix}crm_rate:x", f"x{keys.prefix}worker_pool:x"]
         for key in others:
             client.set(key, "1")
         redis_only.submit()
@@ -92,8 +92,8 @@ class TestStoredForm:
         client.delete(*others)
 
     def test_a_prefix_with_pattern_signs_is_taken_as_it_is(self, client: Redis) -> None:
-        mine = redis_pool(client, PoolPolicy(), PoolKeys("a[b]*:1:"))
-        other = redis_pool(client, PoolPolicy(), PoolKeys("abc:1:"))
+        mine = redis_pool(client, PoolPolicy(), PoolKeys("{x}a[b]*:1:"))
+        other = redis_pool(client, PoolPolicy(), PoolKeys("{x}abc:1:"))
         mine.submit()
         task_id = other.submit()
         mine.store.reset()

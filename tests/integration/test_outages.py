@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -16,11 +14,11 @@ from psycopg import sql
 from ingestion.services.system import embedded_redis
 from ingestion.services.system.embedded_redis import EmbeddedRedis
 from tests.conftest import POSTGRES_URL
-from tests.integration.system import DriverError, System, running_system, wait_for
+from tests.integration.caller import LIMIT, Caller, assert_all_ran_once
+from tests.integration.system import DriverError, running_system, wait_for
 
 pytestmark = [pytest.mark.redis, pytest.mark.worker, pytest.mark.slow]
 
-LIMIT = 2
 OUTAGE_SECONDS = 8.0
 
 
@@ -40,28 +38,6 @@ class Redis:
     def stop(self) -> None:
         self.server.process.kill()
         self.server.process.wait(timeout=10)
-
-
-class Caller:
-    """Calls the pool and remembers what it has taken."""
-
-    def __init__(self, system: System) -> None:
-        self.system = system
-        self.accepted: dict[str, int] = {}
-        self._labels = count(1)
-
-    def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        return self.system.call(verb, *args, **kwargs)
-
-    def submit(self, *, steps: int) -> str:
-        label = next(self._labels)
-        parameters = {"batch_size": label, "max_records": steps}
-        task_id: str = self.call("submit_task", "five9", "contacts", parameters)
-        self.accepted[task_id] = label
-        return task_id
-
-    def is_degraded(self) -> bool:
-        return bool(self.call("get_stats")["degraded"])
 
 
 @pytest.fixture
@@ -84,27 +60,6 @@ def system_of(folder: Path, cache: Redis, broker: Redis, **environment: str) -> 
     with running_system(folder / "system", cache.server, **environment) as system:
         system.start_worker()
         yield Caller(system)
-
-
-def most_at_once(system: System) -> int:
-    changes = sorted(
-        [(run["at"], 1) for run in system.runs()]
-        + [(run["at"], -1) for run in system.runs(what="end")]
-    )
-    running = most = 0
-    for _, step in changes:
-        running += step
-        most = max(most, running)
-    return most
-
-
-def assert_all_ran_once(caller: Caller) -> None:
-    system = caller.system
-    for task_id, label in caller.accepted.items():
-        assert system.ended(task_id)["status"] == "completed", system.task(task_id)
-        assert len(system.runs(label)) == 1
-        assert system.closed_row(task_id)["status"] == "success"
-    assert most_at_once(system) <= LIMIT
 
 
 def test_redis_is_away_for_a_while_under_load(tmp_path: Path, cache: Redis) -> None:
