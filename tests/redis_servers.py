@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from redis import Redis
 from redis.crc import key_slot
@@ -20,6 +21,8 @@ from ingestion.services.system.embedded_redis import free_port, server_binary
 HOST = "127.0.0.1"
 SLOTS = 16384
 PATIENCE_SECONDS = 45
+# Special characters, which a URL has to quote.
+PASSWORD, SENTINELS_PASSWORD = "of:redis/1@", "of sentinels?2"
 
 
 def wait_until(what: str, true: Callable[[], object]) -> None:
@@ -37,14 +40,21 @@ class Server:
     port: int
     argv: tuple[str, ...]
     process: subprocess.Popen[bytes]
+    password: str = ""
 
     def ask(self, *command: str | int) -> Any:
-        with Redis(HOST, self.port, retry=None, socket_timeout=5) as client:
+        options: dict[str, Any] = {"password": self.password or None, "retry": None}
+        with Redis(HOST, self.port, socket_timeout=5, **options) as client:
             return client.execute_command(*command)
 
     @property
     def address(self) -> str:
         return f"{HOST}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Of this one alone."""
+        return f"redis://{_login(self.password)}{self.address}/0"
 
     def answers(self) -> bool:
         try:
@@ -61,19 +71,23 @@ class Server:
         wait_until(f"{self.address} answers", self.answers)
 
 
+def _login(password: str) -> str:
+    return f":{quote(password, safe='')}@" if password else ""
+
+
 def _process(folder: Path, argv: tuple[str, ...]) -> subprocess.Popen[bytes]:
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
 
 
-def _start(folder: Path, *options: str, port: int = 0, conf: str = "") -> Server:
+def _start(folder: Path, *options: str, password: str = "", conf: str = "") -> Server:
     folder.mkdir(parents=True)
-    port = port or free_port()
+    port = free_port()
     file = folder / "server.conf"
-    file.write_text(conf)
+    file.write_text(f'{conf}requirepass "{password}"\n' if password else conf)
     place = ("--port", str(port), "--bind", HOST, "--dir", str(folder))
     argv = (server_binary(), str(file), *place, *options)
-    return Server(folder, port, argv, _process(folder, argv))
+    return Server(folder, port, argv, _process(folder, argv), password)
 
 
 @contextmanager
@@ -98,7 +112,8 @@ class RedisCluster:
 
     @property
     def url(self) -> str:
-        return f"redis+cluster://{','.join(server.address for server in self.servers)}"
+        hosts = ",".join(server.address for server in self.servers)
+        return f"redis+cluster://{_login(PASSWORD)}{hosts}"
 
     def owner(self, key: str) -> Server:
         """As the cluster says it now."""
@@ -129,7 +144,8 @@ class RedisCluster:
         """How many were moved."""
         keys = source.ask("CLUSTER", "GETKEYSINSLOT", key_slot(key.encode()), at_most)
         if keys:
-            source.ask("MIGRATE", HOST, to.port, "", 0, 5000, "KEYS", *keys)
+            login = ("AUTH", PASSWORD)
+            source.ask("MIGRATE", HOST, to.port, "", 0, 5000, *login, "KEYS", *keys)
         return len(keys)
 
     def end_move(self, key: str, source: Server, to: Server) -> None:
@@ -198,7 +214,11 @@ def _follows(server: Server) -> bool:
 
 @contextmanager
 def redis_cluster(folder: Path, *, node_timeout_ms: int = 5000) -> Iterator[RedisCluster]:
-    servers = [_node(folder / str(number), node_timeout_ms) for number in range(6)]
+    login = ("--masterauth", PASSWORD)
+    servers = [
+        _node(folder / str(number), node_timeout_ms, *login, password=PASSWORD)
+        for number in range(6)
+    ]
     with _stopping(servers):
         primaries, replicas = servers[:3], servers[3:]
         for number, server in enumerate(primaries):
@@ -219,11 +239,12 @@ def redis_cluster(folder: Path, *, node_timeout_ms: int = 5000) -> Iterator[Redi
         yield cluster
 
 
-def _node(folder: Path, node_timeout_ms: int) -> Server:
+def _node(folder: Path, node_timeout_ms: int, *more: str, password: str = "") -> Server:
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms))
     # By default 10 000 above the other port, which may be none.
     bus = ("--cluster-port", str(free_port()), "--cluster-replica-validity-factor", "0")
-    return _start(folder, *options, *bus, "--save", "", "--repl-diskless-sync-delay", "0")
+    quick = ("--save", "", "--repl-diskless-sync-delay", "0")
+    return _start(folder, *options, *bus, *quick, *more, password=password)
 
 
 @contextmanager
@@ -252,7 +273,8 @@ class WatchedRedis:
 
     def url(self, database: int) -> str:
         hosts = ",".join(server.address for server in self.sentinels)
-        return f"redis+sentinel://{hosts}/{self.NAME}/{database}"
+        own = f"?sentinel_password={quote(SENTINELS_PASSWORD)}"
+        return f"redis+sentinel://{_login(PASSWORD)}{hosts}/{self.NAME}/{database}{own}"
 
     def primary(self) -> Server:
         """As the Sentinels say it now."""
@@ -283,9 +305,10 @@ class WatchedRedis:
 
 @contextmanager
 def watched_redis(folder: Path) -> Iterator[WatchedRedis]:
-    quick = ("--save", "", "--repl-diskless-sync-delay", "0")
-    primary = _start(folder / "primary", *quick)
-    replica = _start(folder / "replica", *quick, "--replicaof", HOST, str(primary.port))
+    options = ("--save", "", "--repl-diskless-sync-delay", "0", "--masterauth", PASSWORD)
+    primary = _start(folder / "primary", *options, password=PASSWORD)
+    follow = ("--replicaof", HOST, str(primary.port))
+    replica = _start(folder / "replica", *options, *follow, password=PASSWORD)
     with _stopping([primary, replica]):
         wait_until("the replica follows", lambda: replica.ask("ROLE")[3] == b"connected")
         sentinels = [_sentinel(folder / f"sentinel{n}", primary) for n in range(3)]
@@ -300,8 +323,9 @@ def _sentinel(folder: Path, primary: Server) -> Server:
         f"sentinel monitor {name} {HOST} {primary.port} 2\n"
         f"sentinel down-after-milliseconds {name} 2000\n"
         f"sentinel failover-timeout {name} 10000\n"
+        f'sentinel auth-pass {name} "{PASSWORD}"\n'
     )
-    return _start(folder, "--sentinel", conf=conf)
+    return _start(folder, "--sentinel", password=SENTINELS_PASSWORD, conf=conf)
 
 
 def _knows_all(sentinel: Server) -> bool:

@@ -20,7 +20,7 @@ from ingestion.pool.store import Outcome, PoolPolicy, PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.infra.redis_pools import SlotConnectionPool
 from ingestion.services.ledger.store import LedgerPoolStore
-from tests.redis_servers import HOST, RedisCluster
+from tests.redis_servers import HOST, PASSWORD, RedisCluster
 
 ANN, BOB = ChangeRequest(by="ann"), ChangeRequest(by="bob")
 DONE = Outcome(TaskStatus.COMPLETED)
@@ -160,7 +160,11 @@ def own_keys(client: Redis) -> Iterator[PoolKeys]:
 
 def cluster_client(cluster: RedisCluster) -> Redis:
     nodes = [(HOST, server.port) for server in cluster.servers]
-    return Redis(connection_pool=SlotConnectionPool(nodes=nodes, slot_of=f"{{{CLUSTER_TAG}}}"))
+    return Redis(
+        connection_pool=SlotConnectionPool(
+            nodes=nodes, slot_of=f"{{{CLUSTER_TAG}}}", password=PASSWORD
+        )
+    )
 
 
 def fake_client() -> Redis:

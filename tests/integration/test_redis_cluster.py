@@ -129,10 +129,15 @@ def test_keys_in_several_slots_are_degraded_and_no_traceback(cluster: RedisClust
 
 
 def test_one_node_that_answers_is_enough_to_find_the_others(cluster: RedisCluster) -> None:
-    url = f"redis+cluster://127.0.0.1:1,127.0.0.1:2,{cluster.servers[-1].address}"
-    cache = cache_at(url)
+    last = cluster.servers[-1].address
+    cache = cache_at(f"{cluster.url.rpartition('@')[0]}@127.0.0.1:1,127.0.0.1:2,{last}")
     cache.set("found", 1)
     assert cache.get("found") == 1
+
+
+def test_a_wrong_password_says_so(cluster: RedisCluster) -> None:
+    with pytest.raises(RedisConnectionError, match=r"slot was not found.*invalid.*password"):
+        cache_at(cluster.url.replace("://:", "://:not-")).get("a")
 
 
 def test_nobody_answers() -> None:

@@ -41,7 +41,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.mark.redis
 def test_a_node_of_a_cluster(node: Server) -> None:
-    alone = f"redis://{node.address}/0"
+    alone = node.url
     assert sentences(f"redis+cluster://{HOST}:1,{node.address}") == []
     assert sentences(alone, f"{NOBODY};{alone}", alone) == [
         f"{name} leads to a node of a Redis cluster."
@@ -73,9 +73,9 @@ def test_sentinels(watched: WatchedRedis) -> None:
     assert sentences(NOBODY, other) == [
         "CELERY_BROKER_URL leads to Sentinels that do not know 'warehouse', but Warehouse."
     ]
-    sentinel = watched.sentinels[0].address
-    assert sentences(f"redis://{sentinel}/0") == ["CACHE_URL leads to a Sentinel of Redis."]
-    assert sentences(f"redis+cluster://{sentinel}") == ["CACHE_URL leads to a Sentinel of Redis."]
+    sentinel = watched.sentinels[0].url
+    for url in (sentinel, sentinel.replace("redis:", "redis+cluster:")):
+        assert sentences(url) == ["CACHE_URL leads to a Sentinel of Redis."]
 
 
 @pytest.mark.parametrize(

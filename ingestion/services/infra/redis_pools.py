@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 Address = tuple[str, int]
 # How long all nodes together are asked, and one of them.
 FIND_SECONDS, NODE_SECONDS = 1.2, 0.4
+# The others learn within this time what one node says of a move.
+BELIEVED_SECONDS = 5.0
 
 
 class SlotMoved(ConnectionError):
@@ -49,16 +51,16 @@ class SlotFinder:
         self._nodes = list(nodes)
         self._slot = slot
         self._connection = connection
-        self._moved_to: Address | None = None
+        self._moved: tuple[Address, float] | None = None
 
     def moved_to(self, address: Address) -> None:
         """A node said so; it may know better than the one that is asked first."""
-        self._moved_to = address
+        self._moved = address, time.monotonic() + BELIEVED_SECONDS
 
     def discover_master(self, _service_name: str) -> Address:
         """The node that has the slot. Raises MasterNotFoundError."""
-        moved_to, self._moved_to = self._moved_to, None
-        return moved_to or self._ask()
+        moved, self._moved = self._moved, None
+        return moved[0] if moved and time.monotonic() < moved[1] else self._ask()
 
     def _ask(self) -> Address:
         until, problems = time.monotonic() + FIND_SECONDS, []
