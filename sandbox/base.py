@@ -52,6 +52,8 @@ class Sandbox(ABC):
     name: ClassVar[str]
     # Faults (see ``sandbox.faults``) that it can have by itself, beside those of HTTP answers.
     own_faults: ClassVar[frozenset[str]] = frozenset()
+    # Where it gives out tokens: what is exchanged there is secret, so no recording has it.
+    login_paths: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, conf: SandboxConf) -> None:
         self.conf = conf

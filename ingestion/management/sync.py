@@ -25,6 +25,7 @@ from ingestion.sync.common.run import Mode, SyncOptions, SyncResult
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 LARGEST_BATCH = 10_000
+ArgumentGroup = argparse._ArgumentGroup  # what add_argument_group gives has no public name
 
 
 class SyncCommand(BaseCommand):
@@ -45,18 +46,11 @@ class SyncCommand(BaseCommand):
         what = parser.add_argument_group("what to read (default: what is new since the last run)")
         what.add_argument("--full", action="store_true", help="everything; marks what has gone")
         what.add_argument("--force7", action="store_true", help="the last seven days again")
-        what.add_argument("--start-date", type=_start, metavar="D", help="from this day or time on")
         what.add_argument("--since", type=_start, metavar="D", help="the same as --start-date")
-        what.add_argument("--end-date", type=_end, metavar="D", help="up to this day or time")
-        what.add_argument("--max-records", type=_positive, metavar="N", help="at most N records")
+        add_bounds(what)
         how = parser.add_argument_group("how to run")
         how.add_argument("--force", action="store_true", help="rewrite rows that did not change")
-        how.add_argument(
-            "--batch-size",
-            type=_batch_size,
-            metavar="N",
-            help=f"records per page, 1-{LARGEST_BATCH}",
-        )
+        add_batch_size(how)
         how.add_argument("--dry-run", action="store_true", help="read and count, write nothing")
         show = parser.add_argument_group("what to show")
         show.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -100,6 +94,19 @@ class SyncCommand(BaseCommand):
             shown["status"] = "cancelled" if problem.returncode == INTERRUPTED else "failed"
             shown["error"] = {"code": code, "message": str(problem)}
         self.stdout.write(json.dumps(shown, indent=2 if sys.stdout.isatty() else None))
+
+
+def add_bounds(group: ArgumentGroup) -> None:
+    """How much of what there is."""
+    group.add_argument("--start-date", type=_start, metavar="D", help="from this day or time on")
+    group.add_argument("--end-date", type=_end, metavar="D", help="up to this day or time")
+    group.add_argument("--max-records", type=_positive, metavar="N", help="at most N records")
+
+
+def add_batch_size(group: ArgumentGroup) -> None:
+    group.add_argument(
+        "--batch-size", type=_batch_size, metavar="N", help=f"records per page, 1-{LARGEST_BATCH}"
+    )
 
 
 def sync_options(options: dict[str, Any]) -> SyncOptions:

@@ -68,6 +68,7 @@ class GsheetSandbox(WebSandbox):
     """``rows`` leads and half as many spends."""
 
     name = "gsheet"
+    login_paths = frozenset({"/token"})
     routes = Map(
         [
             Rule("/token", endpoint="token", methods=["POST"]),

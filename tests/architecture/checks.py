@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.architecture.exceptions import FOR_ALL, NO_ROOMS
+from tests.architecture.exceptions import FLAT, FOR_ALL, NO_ROOMS
 from tests.architecture.imports import Edges, Imports, circle, longest_chain, room_edges
 from tests.architecture.rooms import PACKAGES, Room, packages
 from tests.architecture.written import wanted_texts
@@ -78,7 +78,7 @@ def _full_folders(root: Path) -> Iterator[str]:
             short = folder.relative_to(root).as_posix()
             left_out = {folder / "__init__.py", *folder.glob(GENERATED)}
             modules = set(folder.glob("*.py")) - left_out
-            if len(modules) > FULLEST_FOLDER and folder.name not in ("tests", "migrations"):
+            if len(modules) > FULLEST_FOLDER and folder.name not in FLAT:
                 yield (
                     f"{short}/ holds {len(modules)} modules; {FULLEST_FOLDER} are allowed: "
                     "divide it into rooms."

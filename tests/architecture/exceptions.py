@@ -16,6 +16,13 @@ NO_ROOMS = {
 # Folders that count as one, whatever stands in them.
 UNDIVIDED = {"sandbox": "a tool of development, with contracts of its own in .importlinter"}
 
+# Folders that may hold any number of modules: what is found by its place cannot be divided.
+FLAT = {
+    "tests": "pytest finds every file by name",
+    "migrations": "Django finds every migration by name",
+    "commands": "Django finds every command by name",
+}
+
 # Modules that every room may use without a word about it.
 FOR_ALL = {
     "ingestion.deadline": "how long whoever asks the ledger's database may wait",

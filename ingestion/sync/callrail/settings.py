@@ -221,6 +221,15 @@ CRM = Crm(
             note="no list of its own: the integrations of type Webhooks",
         ),
     ),
+    steering=(
+        "page",
+        "per_page",
+        "total_pages",
+        "total_records",
+        "next_page",
+        "has_next_page",
+        "type",
+    ),
     fallback="calls",
     settings=(
         Setting(BASE_URL, "Where CallRail answers.", default="https://api.callrail.com/v3"),

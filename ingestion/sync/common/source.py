@@ -78,6 +78,9 @@ class Crm:
 
     ``fallback``: the sync type that an unknown one runs. ``connected`` False: routes and commands
     exist, and a run fails with NotConnected. ``freshness``: of every model that declares none.
+    ``steering``: by what the source finds its way, which a recording keeps as it is: names of fields,
+    with all that stands below them, and patterns of paths (with a slash or ``*``), of whole answers.
+    ``not_recorded``: a sentence why its answers cannot be recorded; empty where it speaks HTTP.
     """
 
     name: str
@@ -88,6 +91,8 @@ class Crm:
     connected: bool = True
     freshness: timedelta | None = None
     routed: bool = True  # False: the models are reached through ``all`` only (MarketSharp)
+    steering: tuple[str, ...] = ()
+    not_recorded: str = ""
 
     def model(self, name: str) -> Model:
         """Raises LookupError for an unknown name."""
@@ -338,11 +343,25 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """A request and its answer, refused ones too, as a recording takes them. ``operation``: what the
+    request asks for, where neither its URL nor its body says it. ``sent``: its body."""
+
+    method: str
+    url: str
+    sent: bytes
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+    operation: str = ""
+
+
+@dataclass(frozen=True)
 class SourceContext:
     """What a source is built with. ``max_attempts``: how often a request is made at most, where
     that is less than the CRM's own retry policy allows; ``first_delay_seconds``: between its first
     two attempts; None: as that policy says. ``hear``: gets every answer that was accepted, before
-    anything is made of it; from whichever thread it came to."""
+    anything is made of it; ``record`` gets every exchange; both from whichever thread it came to."""
 
     settings: Mapping[str, str]
     timeout_seconds: float = 60
@@ -352,6 +371,7 @@ class SourceContext:
     reporter: Reporter = field(default_factory=SilentReporter)
     limiter: RateLimiter = field(default_factory=process_rate_limiter)
     hear: Callable[[Heard], None] | None = None
+    record: Callable[[Exchange], None] | None = None
 
 
 def zone_of(source: CrmSource) -> tzinfo:

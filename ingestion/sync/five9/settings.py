@@ -19,6 +19,16 @@ CRM = Crm(
             " configured, a delta run looks up those; else every run reads all contacts.",
         ),
     ),
+    steering=(
+        "getContactFieldsResponse",
+        "getCallCountersStateResponse",
+        "runReportResponse",
+        "isReportRunningResponse",
+        "getListsInfoResponse",
+        "header",
+        "fields",
+        "Fault",
+    ),
     fallback="contacts",
     settings=(
         Setting(

@@ -83,6 +83,8 @@ CRM = Crm(
         _tracked("marketsharp_leads", "marketsharp_leads", added="created_at"),
         _tracked("marketsharp_appointments", "marketsharp_appointments", added="created_at"),
     ),
+    not_recorded="Genius is a MySQL database, which answers by a protocol of its own and not over HTTP;"
+    " hand over what SHOW CREATE TABLE says of the table, and a few rows written by hand.",
     fallback="all",
     settings=(
         Setting(

@@ -68,6 +68,13 @@ CRM = Crm(
             note=NOTE,
         ),
     ),
+    steering=(
+        "properties",
+        "sheets",
+        "range",
+        "majorDimension",
+        "*!1:1",
+    ),
     fallback="leads",
     settings=(
         Setting(BASE_URL, "Where Sheets answers.", default="https://sheets.googleapis.com"),

@@ -17,7 +17,7 @@ from requests.auth import AuthBase
 
 from ingestion.sync.common.errors import PermanentError, SyncError
 from ingestion.sync.common.rate_limit import Rate
-from ingestion.sync.common.source import Heard, Record, SourceContext
+from ingestion.sync.common.source import Exchange, Heard, Record, SourceContext
 from ingestion.sync.common.threads.halt import check
 from ingestion.sync.common.threads.several import in_order
 from ingestion.sync.http.connections import StoppableAdapter
@@ -226,12 +226,8 @@ class HttpClient:
     def _hear(self, response: requests.Response) -> None:
         if self._context.hear is None:
             return
-        asked = response.request
-        sent = asked.body.encode() if isinstance(asked.body, str) else asked.body
         kind = response.headers.get("Content-Type", "")
-        heard = Heard(
-            str(asked.url), response.content, kind, sent if isinstance(sent, bytes) else b""
-        )
+        heard = Heard(str(response.request.url), response.content, kind, _sent(response))
         self._context.hear(heard)
 
     def pause(self, seconds: float) -> None:
@@ -281,6 +277,8 @@ class HttpClient:
             self._check()
             raise unsendable(self._label(request), self.api.credentials) from None
         self._context.meter.add(bytes_read=len(response.content))
+        if self._context.record is not None:
+            self._context.record(_exchange_of(response))
         return response
 
     def _refused(self, request: requests.Request, response: requests.Response) -> SyncError:
@@ -320,6 +318,25 @@ class HttpClient:
         for secret in self.api.secrets:
             path = path.replace(secret, "***")
         return f"{self.api.title} {request.method} {path}"
+
+
+def _sent(response: requests.Response) -> bytes:
+    """The body of its request."""
+    body = response.request.body
+    sent = body.encode() if isinstance(body, str) else body
+    return sent if isinstance(sent, bytes) else b""
+
+
+def _exchange_of(response: requests.Response) -> Exchange:
+    asked = response.request
+    return Exchange(
+        str(asked.method),
+        str(asked.url),
+        _sent(response),
+        response.status_code,
+        dict(response.headers),
+        response.content,
+    )
 
 
 def _url_of(request: requests.Request) -> str:

@@ -93,6 +93,16 @@ CRM = Crm(
             " the last run began are read again, and what is gone from these records is marked.",
         ),
     ),
+    steering=(
+        "*/properties/*",
+        "paging",
+        "total",
+        "typeId",
+        "toObjectId",
+        "hs_object_id",
+        "hs_merged_object_ids",
+        "policyName",
+    ),
     fallback="all",
     settings=(
         Setting(

@@ -63,6 +63,7 @@ CRM = Crm(
             note="a lead is its source event; events vanish after the account's retention",
         ),
     ),
+    steering=("type",),
     fallback="leads",
     settings=(
         Setting(BASE_URL, "Where LeadConduit answers.", default="https://app.leadconduit.com"),

@@ -189,6 +189,12 @@ CRM = Crm(
         *(_with_changes(*entity) for entity in WITH_CHANGES.items()),
         *(_without_changes(*entity) for entity in WITHOUT_CHANGES.items()),
     ),
+    steering=(
+        "__next",
+        "__metadata",
+        "__deferred",
+        "link",
+    ),
     fallback="all",
     routed=False,
     settings=(

@@ -29,7 +29,7 @@ from ingestion.sync.common.errors import (
     TransientError,
 )
 from ingestion.sync.common.setting_values import positive_int
-from ingestion.sync.common.source import Columns, Heard, Record, SourceContext, Window
+from ingestion.sync.common.source import Columns, Exchange, Heard, Record, SourceContext, Window
 from ingestion.sync.common.window import before_clock_change
 from ingestion.sync.http.decoding import decoded
 from ingestion.sync.http.retry import RetryPolicy, pause
@@ -99,6 +99,9 @@ class AthenaBackend:
         self._retry = RETRY.at_most(context.max_attempts).starting_with(context.first_delay_seconds)
         self._why = ""
         self._may_retry = False
+        self._received: Mapping[str, Any] = {}
+        if context.record is not None:
+            self._athena.meta.events.register("response-received.athena", self._keep_received)
 
     def table(self, model_name: str) -> LakeTable:
         """Raises NotOffered for a model that the lake does not hold."""
@@ -241,6 +244,8 @@ class AthenaBackend:
                 f"SalesPro's data lake {operation} got no complete answer"
                 f" ({type(problem).__name__}); check the network and the region, or try again later."
             ) from None
+        finally:
+            self._record(operation, arguments)
         self._hear(operation, arguments, answer)
         if PARTS[operation] not in answer:
             raise TransientError(
@@ -256,6 +261,26 @@ class AthenaBackend:
         if self._context.hear is not None:
             content, sent = (json.dumps(told, default=str).encode() for told in (answer, arguments))
             self._context.hear(Heard(operation, content, sent=sent))
+
+    def _keep_received(self, response_dict: Mapping[str, Any] | None, **_others: Any) -> None:
+        """The AWS library's event of an answer."""
+        self._received = response_dict or {}
+
+    def _record(self, operation: str, arguments: Mapping[str, Any]) -> None:
+        received, self._received = self._received, {}
+        if self._context.record is None or not received:
+            return
+        about = self._athena.meta
+        exchange = Exchange(
+            "POST",
+            f"{about.endpoint_url.rstrip('/')}/",
+            json.dumps(arguments).encode(),
+            received["status_code"],
+            dict(received["headers"]),
+            received["body"],
+            operation=f"AmazonAthena.{about.method_to_api_mapping[operation]}",
+        )
+        self._context.record(exchange)
 
     def _refused(self, operation: str, problem: ClientError) -> SyncError:
         refusal = _refused(operation, problem)

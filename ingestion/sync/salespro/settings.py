@@ -141,6 +141,15 @@ CRM = Crm(
             note="no filter by change",
         ),
     ),
+    steering=(
+        "meta",
+        "*/workflow/stages",
+        "QueryExecutionId",
+        "State",
+        "AthenaError",
+        "NextToken",
+        "ColumnInfo",
+    ),
     fallback="all",
     settings=(
         Setting(BACKEND, "Where the data is read: leap (REST API) or athena (data lake).", LEAP),

@@ -90,6 +90,7 @@ CRM = Crm(
             note="leads that drop out of the list are marked by a full run",
         ),
     ),
+    steering=("meta",),
     fallback="all",
     settings=(
         Setting(BASE_URL, "Where SalesRabbit answers.", default="https://api.salesrabbit.com"),

@@ -69,7 +69,8 @@ class Athena:
         first = int(body.get("NextToken", "0"))
         after = first + int(body.get("MaxResults", 1000))
         cut = [{"Data": [_cell(value) for value in row]} for row in rows[first:after]]
-        answer: dict[str, Any] = {"ResultSet": {"Rows": cut}}
+        about = {"ColumnInfo": [{"Name": name, "Type": "varchar"} for name in rows[0]]}
+        answer: dict[str, Any] = {"ResultSet": {"Rows": cut, "ResultSetMetadata": about}}
         return {**answer, "NextToken": str(after)} if after < len(rows) else answer
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:

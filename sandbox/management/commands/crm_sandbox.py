@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ingestion import conf
+from ingestion.sync.recording.bundle import BundleDamaged, read_bundle
 from sandbox.errors import (
     FaultDoesNotApply,
     PortTaken,
@@ -24,6 +25,7 @@ from sandbox.errors import (
 from sandbox.faults.kinds import ALWAYS, KINDS, Fault
 from sandbox.serving import control
 from sandbox.serving.registry import crm_names
+from sandbox.serving.replay import ReplayServer
 from sandbox.serving.server import SandboxServer
 
 EXIT_CODES: dict[type[SandboxError], int] = {
@@ -55,6 +57,14 @@ def _met(budget: dict[str, Any]) -> str:
     return f"{most}{what}, {budget['refused']} refused"
 
 
+def _stopping() -> threading.Event:
+    """Set when the process is asked to end."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
 class Command(BaseCommand):
     help = "Serve the CRMs with made-up data, change it, or show where they are."
     requires_system_checks: list[str] = []
@@ -66,6 +76,9 @@ class Command(BaseCommand):
         action.add_argument("--status", action="store_true", help="show what is running, then end")
         # Django itself has --settings, for another purpose.
         action.add_argument("--show-settings", action="store_true", help="print KEY=value lines")
+        action.add_argument(
+            "--replay", type=Path, metavar="FILE", help="play a recording of record_crm"
+        )
         action.add_argument(
             "--no-faults", action="store_true", help="end all faults of the running sandbox"
         )
@@ -100,10 +113,14 @@ class Command(BaseCommand):
             raise CommandError(
                 str(problem), returncode=EXIT_CODES.get(type(problem), 1)
             ) from problem
+        except BundleDamaged as damage:
+            raise CommandError(str(damage), returncode=2) from damage
 
     def _action(self, data_dir: Path, options: dict[str, Any]) -> Any:
         if options["list"]:
             return self._list
+        if options["replay"]:
+            return self._replay
         if options["tick"]:
             return self._tick
         if options["status"]:
@@ -162,10 +179,33 @@ class Command(BaseCommand):
         for name, value in settings.items():
             self.stdout.write(f"{name}={value}")
 
+    def _replay(self, data_dir: Path, options: dict[str, Any]) -> None:
+        bundle, stop = read_bundle(options["replay"]), _stopping()
+        faults = tuple(options["fault"] or ())
+        where = {"port": options["port"], "faults": faults, "tell": self.stderr.write}
+        with ReplayServer(bundle, data_dir, **where) as replay:
+            if options["as_json"]:
+                self.stdout.write(json.dumps(replay.to_json()))
+            else:
+                self._announce_replay(replay)
+            self.stdout.flush()
+            stop.wait()
+
+    def _announce_replay(self, replay: ReplayServer) -> None:
+        bundle = replay.bundle
+        self.stdout.write(
+            f"Recording of {bundle.crm}.{bundle.model}, {bundle.recorded_at}: {bundle.outcome},"
+            f" {len(bundle.exchanges)} answers, on {replay.server.url}"
+        )
+        self.stdout.write("\nSettings that point the sync here:")
+        self._write_settings(replay.settings)
+        self.stdout.write(
+            f"\nThe sync, with these settings and an empty warehouse:\n{replay.command}"
+        )
+        self.stdout.write("\nCtrl-C stops it. Another run needs it started again.", ending="\n")
+
     def _serve(self, data_dir: Path, options: dict[str, Any]) -> None:
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
+        stop = _stopping()
         with SandboxServer(
             data_dir,
             seed=options["seed"],
