@@ -8,7 +8,7 @@ changes nothing and gives the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,6 +22,7 @@ from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.task import TaskStatus, WorkerTask
 
 if TYPE_CHECKING:
+    from ingestion.pool.queue_place import QueuePage, QueuePlace
     from ingestion.pool.snapshot import LimitInfo, PoolSnapshot
 
 
@@ -276,6 +277,14 @@ class PoolStore(Protocol):
         """QUEUED tasks in their true order; then the delayed ones by their not-before time, and
         last the held ones by when they were held."""
 
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
+        """The next QUEUED tasks in the order of ``queued``, at most PAGE: the last page costs what
+        the first does. One that moves while the pages are read may be in none or in two."""
+
+    def ahead_of(self, task: WorkerTask) -> dict[str, int]:
+        """How many tasks of each CRM stand in its queue before the place of ``task``, which need
+        not be stored: by its ``queued_at``, ``priority`` and ``front_score``."""
+
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
         """The pool at one moment. At most ``queue_limit`` tasks of each list; the counts are of
         all."""
@@ -364,3 +373,14 @@ class PoolStore(Protocol):
 
     def ping(self) -> None:
         """Raise PoolUnavailable unless the store answers."""
+
+
+def all_waiting(store: PoolStore) -> Iterator[WorkerTask]:
+    """Every QUEUED task, read page by page: one that moves meanwhile may come twice or not at all."""
+    after = None
+    while True:
+        page = store.queue_page(after=after)
+        yield from page.tasks
+        if page.last is None:
+            return
+        after = page.last

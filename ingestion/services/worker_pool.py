@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from django.utils import timezone
@@ -20,8 +21,9 @@ from ingestion.deprecated_names import with_old_keys
 from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.errors import AlreadyFinished, PoolUnavailable, TaskNotFound
 from ingestion.pool.keys import ACTIVE_WORKERS_KEY, TASK_QUEUE_KEY, WORKER_STATS_KEY
+from ingestion.pool.queue_place import QueuePage, QueuePlace
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.pool.store import Outcome, PoolStore
+from ingestion.pool.store import PAGE, Outcome, PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.beat import entries as schedule_beat
 from ingestion.services.doctor import (
@@ -114,15 +116,23 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
         return list(self._store.active())
 
     def get_queued_tasks(self, *, offset: int = 0, limit: int | None = None) -> list[WorkerTask]:
-        """The QUEUED tasks in the order in which they will start, delayed ones last."""
+        """The QUEUED tasks in the order in which they will start, delayed ones last. Without a
+        ``limit`` all of them, read in pages: for an export. A list goes on with ``queue_page``."""
+        if limit is None:
+            return list(islice(self._waiting_tasks(), max(0, offset), None))
         return list(self._store.queued(offset=offset, limit=limit))
 
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
+        """The next QUEUED tasks behind a place, in the same order; at most 500. The last page costs
+        what the first does."""
+        return self._store.queue_page(after=after, limit=min(limit, PAGE))
+
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
-        """Everything at one moment, after overdue repairs; the queue cut to ``queue_limit``, and
-        each task of it explained."""
+        """Everything at one moment; the queue cut to ``queue_limit``, at most 500, and each task of
+        it explained."""
         losses = times_lost()
-        self._tend()
-        snapshot = self._store.snapshot(queue_limit=queue_limit)
+        self._prepare_to_look()
+        snapshot = self._store.snapshot(queue_limit=min(queue_limit, PAGE))
         if times_lost() == losses:
             snapshot = _with_ledger(snapshot)
         snapshot = self._with_warnings(self._explainer.explained(snapshot))

@@ -133,7 +133,7 @@ ACTIVE = {name: SNAPSHOT[name] for name in ("active_count", "active")}
 WAITING = {
     name: SNAPSHOT[name]
     for name in ("queued_count", "delayed_count", "held_count", "queued", "delayed", "held")
-}
+} | {"next_cursor": maybe(TEXT)}
 CONFIG = {
     name: SNAPSHOT[name]
     for name in ("schema", "max_workers", "effective_limit", "limit", "controls", "warnings")

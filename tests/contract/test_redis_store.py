@@ -189,7 +189,8 @@ class TestCost:
         a, b = store.claim(token="warm-up")
         store.confirm(a.id, attempt=1, worker="w", token="c")
         new, queued = a_task(), pool.submit()
-        due = a_task()
+        due, waiting = a_task(), pool.task(queued)
+        place = store.queue_page(limit=2).last
         verbs: dict[str, Callable[[], object]] = {
             "submit": lambda: store.submit(new),
             "heartbeat": lambda: store.heartbeat(a.id, attempt=1),
@@ -203,6 +204,8 @@ class TestCost:
             "restore": lambda: store.restore([due]),
             "snapshot": lambda: store.snapshot(queue_limit=5),
             "page": lambda: store.queued(offset=3, limit=5),
+            "queue_page": lambda: store.queue_page(after=place, limit=5),
+            "ahead_of": lambda: store.ahead_of(waiting),
             "limit": store.limit,
         }
         return {name: self.commands_of(client, verb) for name, verb in verbs.items()}

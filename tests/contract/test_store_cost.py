@@ -16,7 +16,7 @@ from ingestion.models import SyncHistory
 from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.record import TaskRecord
 from ingestion.pool.redis.rebuild import RebuildableRedisStore
-from ingestion.pool.store import PoolPolicy, PoolStore
+from ingestion.pool.store import PoolPolicy, PoolStore, all_waiting
 from ingestion.pool.task import WorkerTask, utc_now
 from ingestion.services.ledger.state import new_row
 from ingestion.services.system.embedded_redis import EmbeddedRedis
@@ -131,6 +131,10 @@ def costs(counted: Counted, count: int, stop: Stop) -> dict[str, int]:
         lambda s: s.finish(one.id, attempt=1, outcome=DONE, token=uuid.uuid4().hex)
     )
     told["snapshot"] = counted.cost(lambda s: s.snapshot(queue_limit=1))
+    *_, last = all_waiting(store)
+    told["ahead_of"] = counted.cost(lambda s: s.ahead_of(last))
+    first = store.queue_page(limit=1).last
+    told["queue_page"] = counted.cost(lambda s: s.queue_page(after=first, limit=2))
     return told
 
 

@@ -146,7 +146,7 @@ def tasks(
     sync_type: Name = "",
     requested_by: Name = "",
     older_than_seconds: Annotated[float | None, Query(ge=0, le=1e9)] = None,
-    cursor: Annotated[str, Query(max_length=100)] = "",
+    cursor: Annotated[str, Query(max_length=200)] = "",
     limit: Limit = 50,
 ) -> HttpResponse:
     """Tasks that run, then those that wait in the order in which they will start."""

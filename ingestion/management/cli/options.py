@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from ingestion.pool.order_rule import checked_aging
+from ingestion.pool.store import PAGE
 from ingestion.pool.task import utc_now
 
 AGO = re.compile(r"(?P<number>\d{1,5})(?P<unit>[smhd])")
@@ -96,6 +97,13 @@ def _ago_seconds(given: re.Match[str]) -> int:
 
 def shown_tasks(text: str) -> int:
     return _at_least(1, text)
+
+
+def tasks_of_a_page(text: str) -> int:
+    number = shown_tasks(text)
+    if number > PAGE:
+        raise ArgumentTypeError(f"{number} is out of range: allowed is {PAGE} at most")
+    return number
 
 
 def count(text: str) -> int:

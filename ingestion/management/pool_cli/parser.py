@@ -89,11 +89,14 @@ def _list_tasks(words: Subcommands) -> None:
     add_filter(word)
     word.add_argument(
         "--limit",
-        type=options.shown_tasks,
-        default=1000,
+        type=options.tasks_of_a_page,
+        default=100,
         metavar="N",
-        help="Show the first N waiting tasks (default 1000); the counts are of all of them.",
+        help="Show the first N waiting tasks (default 100, at most 500). Without a filter the counts "
+        "are of all, with one of those that match among 500.",
     )
+    word.add_argument("--cursor", default="", metavar="C", help="Go on where a list has ended.")
+    word.add_argument("--all", action="store_true", help="An export: all that wait, page by page.")
 
 
 def _explain(words: Subcommands) -> None:

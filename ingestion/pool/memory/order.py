@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import merge
 from typing import Generic, TypeVar
 
@@ -47,6 +47,15 @@ class Order(Generic[N]):
         """Number and id, the lowest first."""
         return self._sorted
 
+    def before(self, number: N, task_id: str) -> int:
+        """How many stand before this place."""
+        return bisect_left(self._sorted, (number, task_id))
+
+    def behind(self, number: N, task_id: str) -> Iterator[tuple[N, str]]:
+        """Number and id of those that stand behind this place."""
+        first = bisect_right(self._sorted, (number, task_id))
+        return (self._sorted[n] for n in range(first, len(self._sorted)))
+
     def first(self) -> str | None:
         return self._sorted[0][1] if self._sorted else None
 
@@ -87,6 +96,15 @@ class Queues:
     def counts(self) -> dict[str, int]:
         """How many stand in the queue of each CRM."""
         return {crm: len(queue) for crm, queue in sorted(self._of_crm.items())}
+
+    def before(self, place: tuple[int, int], task_id: str) -> dict[str, int]:
+        """How many of each CRM stand before this place."""
+        counts = {crm: queue.before(place, task_id) for crm, queue in self._of_crm.items()}
+        return {crm: count for crm, count in sorted(counts.items()) if count}
+
+    def behind(self, place: tuple[int, int], task_id: str) -> Iterator[tuple[tuple[int, int], str]]:
+        """Place and id of those that stand behind this place, in their true order."""
+        return merge(*(queue.behind(place, task_id) for queue in self._of_crm.values()))
 
     def ids(self) -> list[str]:
         """All in their true order."""

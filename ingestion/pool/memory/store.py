@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain, islice
 from typing import Any
 
 from ingestion.pool.change import UNSIGNED, ChangeRequest
@@ -14,10 +15,12 @@ from ingestion.pool.errors import AlreadyConfirmed, AlreadyFinished, LeaseLost, 
 from ingestion.pool.memory.operators import MemoryOperators
 from ingestion.pool.memory.verb import one_at_a_time
 from ingestion.pool.overlap import OnOverlap
+from ingestion.pool.queue_place import DELAYED, READY, QueuePage, QueuePlace, parts_from
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.store import (
     CLOCKS_DIFFER_US,
     FORGET_WORKER_SECONDS,
+    PAGE,
     Admitted,
     Finished,
     Outcome,
@@ -25,6 +28,9 @@ from ingestion.pool.store import (
     old_places,
 )
 from ingestion.pool.task import TaskStatus, WorkerTask
+
+# A place before every place of a ready task.
+LOWEST = (-(2**63), 0)
 
 
 class MemoryPoolStore(MemoryOperators):
@@ -173,6 +179,32 @@ class MemoryPoolStore(MemoryOperators):
         ids = self._waiting_ids()
         first = max(0, offset)
         return self._tasks(ids[first:] if limit is None else ids[first : first + limit])
+
+    @one_at_a_time
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
+        behind = chain.from_iterable(self._behind(part, after) for part in parts_from(after))
+        places = tuple(islice(behind, limit))
+        tasks = self._tasks(place.task_id for place in places)
+        return QueuePage(tasks, places, places[-1] if places and len(places) == limit else None)
+
+    def _behind(self, part: str, after: QueuePlace | None) -> Iterator[QueuePlace]:
+        """The places of one part behind another one."""
+        behind = after if after and after.part == part else None
+        if part == READY:
+            place = behind.order(self._priority_aging.rule) if behind else LOWEST
+            found = self._ready.behind(place, behind.task_id if behind else "")
+            return (self._place_in(part, number, task_id) for (number, _), task_id in found)
+        order = self._delayed if part == DELAYED else self._on_hold
+        rest = order.behind(behind.number if behind else 0, behind.task_id if behind else "")
+        return (self._place_in(part, number, task_id) for number, task_id in rest)
+
+    def _place_in(self, part: str, number: int, task_id: str) -> QueuePlace:
+        queued_at = self._held[task_id].task.queued_at
+        return QueuePlace(part, number, to_us(queued_at), task_id)
+
+    @one_at_a_time
+    def ahead_of(self, task: WorkerTask) -> dict[str, int]:
+        return self._ready.before(self._place_of(task), task.id)
 
     @one_at_a_time
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from ingestion.pool.change import UNSIGNED, ChangeRequest
-from ingestion.pool.clock import from_us, seconds_to_us
+from ingestion.pool.clock import from_us, seconds_to_us, to_us
 from ingestion.pool.errors import Overlaps
 from ingestion.pool.overlap import OnOverlap, parameters_digest
+from ingestion.pool.queue_place import PARTS, QueuePage, QueuePlace, parts_from
 from ingestion.pool.redis import replies as answers
 from ingestion.pool.redis.fields import to_fields
 from ingestion.pool.redis.operators import RedisOperators
@@ -107,7 +109,7 @@ class RedisPoolStore(RedisOperators):
 
     def queued(self, *, offset: int = 0, limit: int | None = None) -> tuple[WorkerTask, ...]:
         found: list[WorkerTask] = []
-        for part in ("ready", "delayed", "held"):
+        for part in PARTS:
             rest = None if limit is None else limit - len(found)
             of_part, count = self._walk(part, offset=max(0, offset), limit=rest)
             found += of_part
@@ -132,6 +134,37 @@ class RedisPoolStore(RedisOperators):
             same = sum(1 for s in scores if answers.text(s) == last)
             skip = skip + same if last == score else same
             score = last
+
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
+        found: list[tuple[WorkerTask, QueuePlace]] = []
+        last, seen = after, 0
+        for part in parts_from(after):
+            pairs, scores, last_us = self._call(
+                "queue_page", **_behind(part, after), at_most=limit - seen
+            )
+            seen += len(pairs)
+            for pair, score in zip(pairs, scores, strict=True):
+                last = _place(part, score, last_us, pair[0])
+                found += [
+                    (task, replace(last, queued_us=to_us(task.queued_at)))
+                    for task in self._readable([pair])
+                ]
+            if seen == limit:
+                break
+        tasks, places = tuple(task for task, _ in found), tuple(place for _, place in found)
+        return QueuePage(tasks, places, last if seen == limit and seen else None)
+
+    def ahead_of(self, task: WorkerTask) -> dict[str, int]:
+        front = "" if task.front_score is None else task.front_score
+        (counts,) = self._call(
+            "ahead_of",
+            task_id=task.id,
+            front_score=front,
+            queued_us=to_us(task.queued_at),
+            priority=task.priority,
+        )
+        found = answers.mapping(counts)
+        return {crm: int(count) for crm, count in sorted(found.items()) if int(count)}
 
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
         answer = self._call("snapshot", queue_limit=queue_limit)
@@ -222,3 +255,16 @@ def _new(task: WorkerTask, on_overlap: OnOverlap) -> dict[str, Any]:
         "on_overlap": on_overlap.value,
         "parameters": parameters_digest(task.parameters),
     }
+
+
+def _behind(part: str, after: QueuePlace | None) -> dict[str, object]:
+    """What the script wants to know of the place where a part goes on."""
+    if after is None or after.part != part:
+        return {"part": part, "score": "", "queued_us": 0, "task_id": ""}
+    place = {"score": after.number, "queued_us": after.queued_us, "task_id": after.task_id}
+    return {"part": part, **place}
+
+
+def _place(part: str, score: Any, queued_us: Any, task_id: Any) -> QueuePlace:
+    number = int(float(answers.text(score)))
+    return QueuePlace(part, number, answers.number(answers.text(queued_us)), answers.text(task_id))

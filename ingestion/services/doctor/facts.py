@@ -9,7 +9,7 @@ from django.utils import timezone
 from ingestion.conf import PoolConf
 from ingestion.models import SyncHistory
 from ingestion.pool.controls import PoolControls
-from ingestion.pool.store import PoolStore
+from ingestion.pool.store import PoolStore, all_waiting
 from ingestion.pool.task import WorkerTask
 from ingestion.services.doctor import direct_runs
 from ingestion.services.doctor.diagnosis import Facts, Row
@@ -28,7 +28,7 @@ def collect(store: PoolStore, conf: PoolConf, *, celery: InHand | None = None) -
     """
     rows = dict(_open_rows())
     active = {task.id: task for task in store.active()}
-    queued = {task.id: task for task in store.queued()}
+    queued = {task.id: task for task in all_waiting(store)}
     unplaced = [task_id for task_id in rows if task_id not in active and task_id not in queued]
     unknown = [task_id for task_id in (*active, *queued) if task_id not in rows]
     return Facts(

@@ -17,8 +17,9 @@ from typing import Any
 from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.errors import LedgerUnavailable, Overlaps, PoolUnavailable, TaskNotFound
 from ingestion.pool.overlap import OnOverlap
+from ingestion.pool.queue_place import QueuePage, QueuePlace
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.pool.store import Admitted, Finished, Outcome, PoolStore, Reaped
+from ingestion.pool.store import PAGE, Admitted, Finished, Outcome, PoolStore, Reaped
 from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.services.failover.operators import FailoverOperators
 from ingestion.services.failover.stores import HoldsLegacy, ReadsLease
@@ -131,6 +132,12 @@ class FailoverStore(FailoverOperators):
 
     def queued(self, *, offset: int = 0, limit: int | None = None) -> tuple[WorkerTask, ...]:
         return self._ask(lambda store: store.queued(offset=offset, limit=limit))
+
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
+        return self._ask(lambda store: store.queue_page(after=after, limit=limit))
+
+    def ahead_of(self, task: WorkerTask) -> dict[str, int]:
+        return self._ask(lambda store: store.ahead_of(task))
 
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
         """Also says whether the pool is degraded: without Redis, or without its database."""

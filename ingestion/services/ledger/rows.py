@@ -12,6 +12,7 @@ from ingestion.models import SyncHistory
 from ingestion.pool.clock import seconds_to_us, to_us
 from ingestion.pool.order_rule import OrderRule
 from ingestion.pool.overlap import ALL, OnOverlap, parameters_digest
+from ingestion.pool.queue_place import DELAYED, HELD, READY, QueuePlace
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.services.ledger.state import FINAL
@@ -35,9 +36,58 @@ def ready(rule: OrderRule) -> Rows:
 
 def ready_by_crm() -> dict[str, int]:
     """How many stand in the queue of each CRM."""
-    found = SyncHistory.objects.filter(IS_QUEUED, delayed_us=None, held_us=None)
+    return _by_crm(SyncHistory.objects.filter(IS_QUEUED, delayed_us=None, held_us=None))
+
+
+def ready_before(rule: OrderRule, task: WorkerTask) -> dict[str, int]:
+    """How many stand in the queue of each CRM before the place of a task."""
+    return _by_crm(_compared(rule, rule.place_of(task), task.id, than="lt"))
+
+
+def ready_behind(rule: OrderRule, place: QueuePlace) -> Rows:
+    """In their true order, those behind a place."""
+    return _compared(rule, place.order(rule), place.task_id, than="gt")
+
+
+def _compared(rule: OrderRule, place: tuple[int, int], task_id: str, *, than: str) -> Rows:
+    number, remainder = place
+    rows = _scored(rule).annotate(remainder=F("queued_us") % rule.unit_us)
+    same = Q(score=number)
+    return rows.filter(
+        Q(**{f"score__{than}": number})
+        | same & Q(**{f"remainder__{than}": remainder})
+        | same & Q(remainder=remainder) & Q(**{f"worker_pool_task_id__{than}": task_id})
+    )
+
+
+def _scored(rule: OrderRule) -> Rows:
+    return ready(rule).annotate(score=score(rule))
+
+
+def _by_crm(found: Rows) -> dict[str, int]:
     counted = found.order_by("crm_source").values_list("crm_source").annotate(count=Count("pk"))
     return dict(counted)
+
+
+def part(name: str, rule: OrderRule, after: QueuePlace | None) -> Rows:
+    """A part of the waiting tasks in its order, from the task behind ``after`` on."""
+    is_begun = after is not None and after.part == name
+    if name == READY:
+        return ready_behind(rule, after) if after and is_begun else _scored(rule)
+    rows, column = (delayed(), "delayed_us") if name == DELAYED else (held(), "held_us")
+    if not after or not is_begun:
+        return rows
+    is_behind = Q(**{f"{column}__gt": after.number})
+    return rows.filter(
+        is_behind | Q(**{column: after.number, "worker_pool_task_id__gt": after.task_id})
+    )
+
+
+def place_in(part: str, row: SyncHistory) -> QueuePlace:
+    """Where a row of ``part`` stands in it."""
+    column = {READY: "score", DELAYED: "delayed_us", HELD: "held_us"}[part]
+    number, task_id = getattr(row, column), row.worker_pool_task_id or ""
+    return QueuePlace(part, number, row.queued_us or 0, task_id)
 
 
 def score(rule: OrderRule) -> Coalesce:

@@ -15,9 +15,10 @@ from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.clock import from_us, seconds_to_us, to_us
 from ingestion.pool.errors import Overlaps
 from ingestion.pool.overlap import OnOverlap
+from ingestion.pool.queue_place import QueuePage, QueuePlace, parts_from
 from ingestion.pool.record import clean_text, plain_json
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.pool.store import ANSWER_SECONDS, Admitted, Finished, Outcome, Reaped
+from ingestion.pool.store import ANSWER_SECONDS, PAGE, Admitted, Finished, Outcome, Reaped
 from ingestion.pool.task import WorkerTask
 from ingestion.services.ledger import rows
 from ingestion.services.ledger.operators import LedgerOperators, clean_change
@@ -147,16 +148,29 @@ class LedgerPoolStore(LedgerOperators):
                 skip = max(0, skip - part.count())
             return tuple(found)
 
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
+        with self._look() as page:
+            found: list[tuple[SyncHistory, QueuePlace]] = []
+            for part in parts_from(after):
+                of_part = rows.part(part, page.rule, after)[: limit - len(found)]
+                found += [(row, rows.place_in(part, row)) for row in of_part]
+            read = [(record.task, at) for row, at in found for record in readable([row])]
+            last = found[-1][1] if found and len(found) == limit else None
+            return QueuePage(tuple(t for t, _ in read), tuple(at for _, at in read), last)
+
+    def ahead_of(self, task: WorkerTask) -> dict[str, int]:
+        with self._look() as page:
+            return rows.ready_before(page.rule, task)
+
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
-        with self._transaction() as tx:
-            ready, delayed, held = rows.ready(tx.page.rule), rows.delayed(), rows.held()
-            tx.load(rows.active())
-            tx.load(ready[:queue_limit])
-            tx.load(delayed[:queue_limit])
-            tx.load(held[:queue_limit])
+        with self._look() as page:
+            ready, delayed, held = rows.ready(page.rule), rows.delayed(), rows.held()
+            put_in(page, rows.active())
+            for part in (ready, delayed, held):
+                put_in(page, part[:queue_limit])
             oldest_us = ready.aggregate(oldest=Min("queued_us"))["oldest"]
             return replace(
-                tx.page.snapshot(queue_limit=queue_limit),
+                page.snapshot(queue_limit=queue_limit),
                 queued_count=ready.count(),
                 delayed_count=delayed.count(),
                 held_count=held.count(),

@@ -32,9 +32,7 @@ class Transaction:
     def __init__(self, record: ActiveStoreState, policy: PoolPolicy, now: datetime) -> None:
         self.record = record
         self.now = now
-        self.page = MemoryPage(policy, lambda: now)
-        self.page.recall(record.memory)
-        self.page.is_quiet = record.quiet_until is not None and now < record.quiet_until
+        self.page = _page(record, policy, now)
         self._policy = policy
         self._before: dict[str, TaskRecord] = {}
         self._memory_before = self.page.memory()
@@ -144,16 +142,21 @@ class LedgerTransactions:
         with as_unavailable():
             record = ActiveStoreState.objects.look()
             self._check(record)
-            now = self._clock()
-            page = MemoryPage(self._policy, lambda: now)
-            page.recall(record.memory)
-            yield page
+            yield _page(record, self._policy, self._clock())
 
     def _check(self, record: ActiveStoreState) -> None:
         if self._of_epoch is None:
             return
         if record.epoch != self._of_epoch or not record.is_degraded:
             raise ActiveStoreChanged
+
+
+def _page(record: ActiveStoreState, policy: PoolPolicy, now: datetime) -> MemoryPage:
+    """All of the state that is no task."""
+    page = MemoryPage(policy, lambda: now)
+    page.recall(record.memory)
+    page.is_quiet = record.quiet_until is not None and now < record.quiet_until
+    return page
 
 
 def put_in(page: MemoryPage, found: Iterable[SyncHistory]) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from ingestion.conf import pool_conf
 from ingestion.deprecated_names import with_old_keys
 from ingestion.models import SyncHistory
-from ingestion.pool.snapshot import PoolSnapshot
+from ingestion.pool.snapshot import Explanation, PoolSnapshot
 from ingestion.pool.task import WorkerTask
 from ingestion.services.infra.response_cache import Answer, SharedAnswers, answer, as_json
 from ingestion.services.reporting import health, history, task_summary
@@ -28,7 +28,8 @@ LARGEST_BYTES = 64_000
 KEPT_SECONDS = 1.0
 MOST_ACTIVE = 50
 MOST_ASIDE = 20
-MOST_EXPLAINED = 500
+# So far the queue is played; the starts of what stands further back follow from counts.
+MOST_PLAYED = 150
 MOST_RESULTS = 15
 MOST_WORKERS = 20
 MOST_WAIT_MINUTES = 60.0
@@ -54,8 +55,7 @@ def live(pool: WorkerPoolService, *, queue_offset: int, queue_limit: int) -> Ans
 
 
 def _made(pool: WorkerPoolService, offset: int, limit: int) -> Answer:
-    # What stands further back is listed without its reasons: they follow from all before it.
-    is_near = offset + limit <= MOST_EXPLAINED
+    is_near = offset + limit <= MOST_PLAYED
     snapshot = pool.snapshot(queue_limit=offset + limit if is_near else limit)
     content = _content(pool, snapshot, offset, limit)
     body = _fitted(content)
@@ -66,10 +66,12 @@ def _content(
     pool: WorkerPoolService, snapshot: PoolSnapshot, offset: int, limit: int
 ) -> dict[str, Any]:
     figures = snapshot.figures()
+    queued = _page(pool, snapshot, offset, limit)
+    waits = {**snapshot.waits, **pool.waits_of(snapshot, queued)}
     return with_old_keys(
         {
             **figures,
-            **_lists(snapshot, _page(pool, snapshot, offset, limit), offset),
+            **_lists(snapshot, queued, waits, offset),
             "queue_page": {"offset": offset, "limit": limit, "total": snapshot.queued_count},
             "state_reason": reason_of(snapshot),
             "read_only": is_read_only(),
@@ -95,9 +97,11 @@ def _page(
 
 
 def _lists(
-    snapshot: PoolSnapshot, queued: Sequence[WorkerTask], offset: int
+    snapshot: PoolSnapshot,
+    queued: Sequence[WorkerTask],
+    waits: Mapping[str, Explanation],
+    offset: int,
 ) -> dict[str, list[task_summary.Card]]:
-    waits = snapshot.waits
     aside = {"delayed": snapshot.delayed, "held": snapshot.held}
     return {
         "active": [

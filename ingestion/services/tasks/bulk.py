@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from ingestion.models import AuditRecord
@@ -21,6 +22,7 @@ from ingestion.pool.errors import (
     NotQueued,
     TaskNotFound,
 )
+from ingestion.pool.store import all_waiting
 from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.services.security import audit
 from ingestion.services.tasks import conflicts
@@ -183,16 +185,14 @@ class Selecting(Ordering):
     def _open_tasks(self) -> Iterator[WorkerTask]:
         """Each once: one that moves while the pages are read may come twice."""
         seen = set()
-        for task in (*self._store.active(), *self._waiting_tasks()):
+        for task in chain(self._store.active(), self._waiting_tasks()):
             if task.id not in seen:
                 seen.add(task.id)
                 yield task
 
     def _waiting_tasks(self) -> Iterator[WorkerTask]:
-        offset = 0
-        while page := self._store.queued(offset=offset, limit=BATCH):
-            yield from page
-            offset += BATCH
+        """All of them, page by page, so that nobody waits for long meanwhile."""
+        return all_waiting(self._store)
 
     def _change_each(self, wanted: Order, selection: Selection) -> BulkDone:
         waiting = list(selection.meant_by(wanted.action))

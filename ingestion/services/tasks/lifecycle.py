@@ -231,14 +231,13 @@ class TaskLife:
         if self._overdue.take():
             repairs.reap(self._store, send=self._send)
 
-    def _tend(self) -> None:
-        """What is overdue, for somebody who only wants to look: without the ledger nothing can be
-        repaired, and much can be shown."""
+    def _prepare_to_look(self) -> None:
+        """Once per process: what is looked at follows the limits in force. Repairs are left to those
+        who change something: a look never writes."""
         try:
             self._restore_limits()
-            self._repair_if_overdue()
         except (PoolUnavailable, *DATABASE_ERRORS):
-            logger.warning("overdue repairs could not be made", exc_info=True)
+            logger.warning("the limits could not be restored", exc_info=True)
 
     def _restore_limits(self) -> None:
         if self._limits_are_restored:

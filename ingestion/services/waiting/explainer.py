@@ -1,12 +1,14 @@
 """Why each waiting task waits, where it stands, and when it will start.
 
-Everything comes from one snapshot and from the run times of the past; only the tasks that a
-snapshot shows, and those before them, are looked at.
+What a snapshot shows is played with the run times of the past. Of a task that stands further back
+the store says how many tasks of each CRM stand before it, and its start is reckoned from these
+counts: nothing but the head of a queue is ever read.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +18,7 @@ from ingestion.pool.order_rule import OrderRule
 from ingestion.pool.snapshot import Explanation, PoolSnapshot
 from ingestion.pool.task import WorkerTask
 from ingestion.pool.waits import Reason, ReasonCode, StartRange
+from ingestion.services.waiting import estimate
 from ingestion.services.waiting.cache import RecentSpans, Spans
 from ingestion.services.waiting.run_times import Learned, RunTimes
 from ingestion.services.waiting.simulation import NOW, Limits, Runs, Scene, Span, Waits, spans
@@ -55,6 +58,24 @@ class Explainer:
             return None
         line = (*snapshot.queued[:place], new, *snapshot.queued[place:])
         return replace(snapshot, queued=line, queued_count=snapshot.queued_count + 1)
+
+    def far_back(
+        self, snapshot: PoolSnapshot, task: WorkerTask, ahead: Mapping[str, int]
+    ) -> Explanation:
+        """Of a QUEUED task that the snapshot does not show; ``ahead`` as the store counts them."""
+        why = Reasons(snapshot).of(task, starts_now=False)
+        has_place = not task.is_held and _seconds(task.not_before, snapshot.taken_at) >= 0
+        position = 1 + sum(ahead.values()) if has_place else None
+        if task.is_held:
+            return Explanation(task, position, why, None)
+        running = _running_seconds(snapshot)
+        learned = {crm: self._run_times.of_crm(crm) for crm in sorted({*ahead, *running})}
+        ready_in = max(0.0, -_seconds(task.not_before, snapshot.taken_at))
+        backlog = estimate.Backlog(task.crm_source, ahead, running, ready_in)
+        limits = list(_limits(snapshot, self._default_max_workers))
+        found = estimate.span(backlog, limits, learned)
+        based_on = _listed(list(dict.fromkeys(one.based_on for one in learned.values())))
+        return Explanation(task, position, why, _start(snapshot.taken_at, why, found, based_on))
 
     def _all(self, snapshot: PoolSnapshot) -> Iterator[Explanation]:
         places = {task.id: place for place, task in enumerate(snapshot.queued, start=1)}
@@ -148,6 +169,14 @@ def _scene(snapshot: PoolSnapshot, line: Sequence[WorkerTask], limits: Sequence[
         Waits(task.crm_source, task.sync_type, -_seconds(task.not_before, now)) for task in line
     ]
     return Scene(running, waiting, limits)
+
+
+def _running_seconds(snapshot: PoolSnapshot) -> Mapping[str, Sequence[float]]:
+    """For how long the tasks that run have done so, by CRM."""
+    found = defaultdict[str, list[float]](list)
+    for task in snapshot.active:
+        found[task.crm_source].append(_seconds(task.started_at, snapshot.taken_at))
+    return found
 
 
 def _seconds(since: datetime | None, now: datetime) -> float:

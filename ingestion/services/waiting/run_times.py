@@ -82,16 +82,19 @@ class RunTimes:
 
     def of(self, crm_source: str, sync_type: str) -> Learned:
         """Of the route, else of its CRM, else of all runs, whichever has enough."""
-        for crm, kind, name in (
-            (crm_source, sync_type, f"{crm_source}.{sync_type}"),
-            (crm_source, None, f"any sync of {crm_source}"),
-            (None, None, "any CRM"),
-        ):
+        return self._first_known((crm_source, sync_type), (crm_source, None), (None, None))
+
+    def of_crm(self, crm_source: str) -> Learned:
+        """Of the CRM, whatever its runs loaded, else of all runs."""
+        return self._first_known((crm_source, None), (None, None))
+
+    def _first_known(self, *wanted: tuple[str | None, str | None]) -> Learned:
+        for crm, kind in wanted:
             seconds = self._seconds(crm, kind)
             if len(seconds) >= FEWEST_RUNS:
                 return Learned(
                     seconds,
-                    f"the last {len(seconds)} runs of {name}",
+                    f"the last {len(seconds)} runs of {_name(crm, kind)}",
                     of_route=kind is not None,
                     of_crm=crm is not None,
                 )
@@ -111,6 +114,12 @@ class RunTimes:
             self._known[wanted] = tuple(self._fetch(*wanted))
         except LedgerUnavailable:
             self._is_away = True
+
+
+def _name(crm_source: str | None, sync_type: str | None) -> str:
+    if crm_source is None:
+        return "any CRM"
+    return f"any sync of {crm_source}" if sync_type is None else f"{crm_source}.{sync_type}"
 
 
 # Those of this process.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -11,7 +12,7 @@ from django.db.models import QuerySet
 from ingestion.deprecated_names import with_old_keys
 from ingestion.models import SyncHistory
 from ingestion.pool.errors import NotQueued, Overlaps
-from ingestion.pool.overlap import ALL, OnOverlap, can_coalesce, do_overlap
+from ingestion.pool.overlap import ALL, OnOverlap, can_coalesce, do_overlap, parameters_digest
 from ingestion.pool.snapshot import Explanation, PoolSnapshot
 from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.pool.waits import Reason, ReasonCode, StartRange
@@ -20,17 +21,16 @@ from ingestion.services.requests.submission import Submission, prepare
 from ingestion.services.tasks.lifecycle import TaskLife
 from ingestion.services.waiting.explainer import Explainer
 from ingestion.services.waiting.run_times import run_times
-from ingestion.services.waiting.wait_reasons import line_reason
 
-# Few tasks are read to begin with: most questions are about the head of the queue.
+# So many tasks are read and played; the start of what stands behind them follows from counts.
 FIRST_LOOK = 200
-# A preview is asked again and again; what lies beyond so many tasks nobody can foretell anyway.
-DEEPEST_PREVIEW = 1000
+# Of the requests of one kind that are open, so many are looked at; the first nearly always counts.
+MOST_OVERLAPPING = 100
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What would become of a request. Without a ``position`` it lies far down in a long queue.
+    """What would become of a request. Without a ``position`` it would wait for its time first.
     ``coalesced_into`` is the task that waits already and would
     stand for it; position, reason and start are then that task's."""
 
@@ -75,13 +75,31 @@ class Explaining(TaskLife):
 
     def explain(self, task_id: str) -> Explanation:
         """Why a task waits, its place, and when it will start. Errors: TaskNotFound, NotQueued."""
+        self._known(task_id)
+        snapshot = self._look()
+        if found := self._explainer.explained(snapshot).waits.get(task_id):
+            return found
         task = self._known(task_id)
-        for snapshot in self._deeper_and_deeper():
-            explained = self._explainer.explained(snapshot)
-            if found := explained.waits.get(task_id):
-                return found
-        status = self._known(task_id).status
-        raise NotQueued(f"Task {task_id} ({task.route}) does not wait: it is {status}.")
+        if task.status != TaskStatus.QUEUED:
+            raise NotQueued(f"Task {task_id} ({task.route}) does not wait: it is {task.status}.")
+        return self._explainer.far_back(snapshot, task, self._store.ahead_of(task))
+
+    def waits_of(
+        self, snapshot: PoolSnapshot, tasks: Iterable[WorkerTask]
+    ) -> dict[str, Explanation]:
+        """Why they wait, by id: those that the snapshot explains as it does, and those that stand
+        behind it, which follow each other in the queue, by counts."""
+        found, ahead = dict[str, Explanation](), None
+        for task in tasks:
+            if known := snapshot.waits.get(task.id):
+                found[task.id] = known
+                continue
+            is_aside = task.is_held or task.not_before is not None
+            if ahead is None or is_aside:
+                ahead = Counter({} if task.is_held else self._store.ahead_of(task))
+            found[task.id] = self._explainer.far_back(snapshot, task, ahead)
+            ahead[task.crm_source] += not is_aside
+        return found
 
     def forecast(self, asked: Submission) -> Forecast:
         """What ``submit`` would do with a request. Raises what it would raise; stores nothing."""
@@ -92,27 +110,26 @@ class Explaining(TaskLife):
         return self._placed(good.task)
 
     def _placed(self, task: WorkerTask) -> Forecast:
-        """As if it stood in the queue; far down in a long one without its place and start."""
-        for snapshot in self._deeper_and_deeper(deepest=DEEPEST_PREVIEW):
-            with_it = self._explainer.with_task(snapshot, task)
-            if with_it is not None:
-                found = self._explainer.explained(with_it).waits[task.id]
-                return Forecast(task, found.position, found.reason, found.start)
-        return Forecast(task, None, line_reason(snapshot, task.crm_source), None)
+        """As if it stood in the queue."""
+        snapshot = self._look()
+        with_it = self._explainer.with_task(snapshot, task)
+        if with_it is not None:
+            found = self._explainer.explained(with_it).waits[task.id]
+        else:
+            new = replace(task, queued_at=snapshot.taken_at)
+            found = self._explainer.far_back(snapshot, new, self._store.ahead_of(new))
+        return Forecast(task, found.position, found.reason, found.start)
 
-    def _deeper_and_deeper(self, *, deepest: int | None = None) -> Iterator[PoolSnapshot]:
-        """The head of the queue, then all of it, or so much of it."""
-        self._tend()
-        snapshot = self._store.snapshot(queue_limit=FIRST_LOOK)
-        yield snapshot
-        whole = snapshot.waiting_count + FIRST_LOOK
-        yield self._store.snapshot(queue_limit=min(whole, deepest or whole))
+    def _look(self) -> PoolSnapshot:
+        """The head of the queue."""
+        self._prepare_to_look()
+        return self._store.snapshot(queue_limit=FIRST_LOOK)
 
     def _coalesced_into(self, task: WorkerTask, on_overlap: OnOverlap) -> str | None:
         """The task that would stand for this one. Raises Overlaps where it would be refused."""
         if on_overlap == OnOverlap.ALLOW:
             return None
-        for other in self._overlapping(task):
+        for other in self._overlapping(task, on_overlap):
             if on_overlap == OnOverlap.REJECT:
                 raise Overlaps(
                     f"{task.route} would not be submitted: task {other.id} ({other.route}) is "
@@ -123,22 +140,25 @@ class Explaining(TaskLife):
                 return other.id
         return None
 
-    def _overlapping(self, task: WorkerTask) -> Iterator[WorkerTask]:
+    def _overlapping(self, task: WorkerTask, on_overlap: OnOverlap) -> Iterator[WorkerTask]:
         """The ledger has an index of them; the store says how each stands."""
         with as_unavailable():
-            rows = list(_rows_like(task))
+            rows = list(_rows_like(task, on_overlap))
         for row in rows:
             other = self._store.get(row.worker_pool_task_id or "")
             if other is not None and not other.status.is_final and do_overlap(other, task):
                 yield other
 
 
-def _rows_like(task: WorkerTask) -> QuerySet[SyncHistory]:
+def _rows_like(task: WorkerTask, on_overlap: OnOverlap) -> QuerySet[SyncHistory]:
     rows = SyncHistory.objects.filter(
         crm_source=task.crm_source,
         status__in=SyncHistory.OPEN_STATUSES,
         worker_pool_task_id__isnull=False,
     ).order_by("pk")
-    if task.sync_type == ALL:
-        return rows
-    return rows.filter(sync_type__in=(task.sync_type, ALL))
+    may_coalesce = on_overlap == OnOverlap.COALESCE
+    if may_coalesce:
+        rows = rows.filter(parameters_digest=parameters_digest(task.parameters))
+    if may_coalesce or task.sync_type != ALL:
+        rows = rows.filter(sync_type__in=(task.sync_type, ALL))
+    return rows[:MOST_OVERLAPPING]

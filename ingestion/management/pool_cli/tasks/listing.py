@@ -12,22 +12,37 @@ from ingestion.services.reporting import task_list
 
 
 def list_tasks(cli: Cli, options: Options) -> None:
-    """Without --active and --queued both are meant, as with both."""
+    """Without --active and --queued both are meant, as with both. What runs is on the first page."""
     both = options["active"] == options["queued"]
-    snapshot = _matching(cli, options)
-    show_active, show_queued = both or options["active"], both or options["queued"]
+    is_first = not options["cursor"]
+    show_active, show_queued = (both or options["active"]) and is_first, both or options["queued"]
+    found = _found(cli, options)
     if cli.out.as_json:
-        cli.out.data(_shape(snapshot, show_active=show_active, show_queued=show_queued))
+        shape = _shape(found.snapshot, show_active=show_active, show_queued=show_queued)
+        cli.out.data({**shape, **({"next_cursor": found.next_cursor} if show_queued else {})})
         return
     detail = lines.Detail.FULL if options["verbose"] else lines.Detail.BRIEF
-    _show(cli, _part(snapshot, show_active=show_active, show_queued=show_queued), detail)
+    part = _part(found.snapshot, show_active=show_active, show_queued=show_queued)
+    _show(cli, part, detail)
+    if show_queued and found.next_cursor:
+        cli.out.talk(_more(found))
 
 
-def _matching(cli: Cli, options: Options) -> PoolSnapshot:
-    wanted, limit = task_filter(options), options["limit"]
-    if wanted is None:
-        return cli.pool.snapshot(queue_limit=limit)
-    return task_list.matching(cli.pool, wanted, limit=limit)
+def _found(cli: Cli, options: Options) -> task_list.Listed:
+    return task_list.listed(
+        cli.pool,
+        task_filter(options),
+        limit=options["limit"],
+        cursor=options["cursor"],
+        is_export=options["all"],
+    )
+
+
+def _more(found: task_list.Listed) -> str:
+    return (
+        f"{found.looked_at} waiting tasks were looked at. "
+        f"Go on with --cursor {found.next_cursor}, or list all with --all."
+    )
 
 
 def _part(snapshot: PoolSnapshot, *, show_active: bool, show_queued: bool) -> PoolSnapshot:

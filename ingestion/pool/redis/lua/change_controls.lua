@@ -8,6 +8,7 @@
 -- @include controls
 -- @include change
 -- @include answer
+drop_ended()
 local is_known = redis.call('HEXISTS', key.config, 'controls_changed_at') == 1
 if arg.only_lost == '' or not is_known then
   for _, name in ipairs(cjson.decode(arg.dropped)) do
@@ -15,5 +16,5 @@ if arg.only_lost == '' or not is_known then
   end
   put_controls(cjson.decode(arg.put))
 end
-controls()
-return ok(redis.call('HGETALL', key.config))
+local _, config = controls()
+return ok(config)

@@ -5,4 +5,4 @@
 -- OK    config(flat)
 -- @include controls
 -- @include answer
-return ok(redis.call('HGETALL', key.config))
+return ok(config_in_force)

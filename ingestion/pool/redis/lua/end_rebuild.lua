@@ -10,6 +10,7 @@
 -- @include controls
 -- @include change
 if is_overtaken() then return refuse('STATE_LOST') end
+drop_ended()
 for name in pairs(in_force) do redis.call('HDEL', key.config, 'control:' .. name) end
 put_controls(cjson.decode(arg.put))
 redis.call('HDEL', key.config, 'rebuild')

@@ -1,13 +1,14 @@
 -- Queued: a page of the QUEUED tasks in their true order, by a cursor of score and skip.
 --
--- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
--- KEYS  held(zset)
--- ARGV  part(ready | delayed | held) score(score, -inf = from the start) skip(number) at_most(number)
+-- KEYS  task_family(hash*) queues(set) queue_family(zset*) delayed(zset) held(zset) config(hash)
+-- ARGV  clock_offset_us(µs) part(ready | delayed | held) score(score, -inf = from the start)
+-- ARGV  skip(number) at_most(number)
 -- OK    tasks(list of id, flat) scores(list) number of all in this part
 -- @include answer
--- @include queue_page
-local is_ready = arg.part == 'ready'
-local rest = arg.part == 'held' and key.held or key.delayed
-local queues = is_ready and ready_queues() or {rest}
-local tasks, scores = page(queues, arg.score, tonumber(arg.skip), tonumber(arg.at_most))
-return ok(tasks, scores, redis.call('ZCARD', is_ready and key.waiting or rest))
+-- @include rank
+-- @include entries
+local queues = queues_of(arg.part)
+local score, skip, at_most = arg.score, tonumber(arg.skip), tonumber(arg.at_most)
+if score == '-inf' then score, skip = begin_at(queues, skip) end
+local tasks, scores = tasks_of(entries_from(queues, score, skip + at_most), skip, at_most)
+return ok(tasks, scores, count_of(queues, '-inf', '+inf'))

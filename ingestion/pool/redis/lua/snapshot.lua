@@ -12,9 +12,11 @@
 -- @include answer
 -- @include clock
 -- @include slots
--- @include queue_page
+-- @include parts
+-- @include entries
+local limit = tonumber(arg.queue_limit)
 local function first_of(queues)
-  return (page(queues, '-inf', 0, tonumber(arg.queue_limit)))
+  return (tasks_of(entries_from(queues, '-inf', limit), 0, limit))
 end
 
 local function ready_by_crm()
@@ -29,7 +31,7 @@ end
 return ok(
   int(now),
   effective_limit(),
-  redis.call('HGETALL', key.config),
+  config_in_force,
   tasks_by_id(redis.call('ZRANGE', key.active, 0, -1)),
   first_of(ready_queues()),
   first_of({key.delayed}),
