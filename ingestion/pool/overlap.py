@@ -11,6 +11,7 @@ from typing import Any
 from ingestion.pool.task import WorkerTask
 
 ALL = "all"
+SHORT_LENGTH = 16
 
 
 class OnOverlap(StrEnum):
@@ -28,10 +29,16 @@ def parameters_digest(parameters: Mapping[str, Any]) -> str:
     return hashlib.sha1(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
+def short_digest(parameters: Mapping[str, Any]) -> str:
+    """The beginning of the digest, 64 bits of it; '' without parameters. Redis keeps it with every
+    task that waits."""
+    return parameters_digest(parameters)[:SHORT_LENGTH] if parameters else ""
+
+
 def overlap_key(task: WorkerTask) -> str:
     """What a request is for, as a text: CRM, type, parameters. A prefix of it stands for all
     requests of that CRM, or of that CRM and type."""
-    return f"{task.crm_source}|{task.sync_type}|{parameters_digest(task.parameters)}|"
+    return f"{task.crm_source}|{task.sync_type}|{short_digest(task.parameters)}|"
 
 
 def do_overlap(one: WorkerTask, other: WorkerTask) -> bool:

@@ -1,4 +1,5 @@
-"""A task as a Redis hash: strings only, times in µs since 1970, objects as JSON, None left out."""
+"""A task as a Redis hash: strings only, times in µs since 1970, objects as JSON. None is left out, and
+so is what most tasks have, as a queue is as large as its tasks."""
 
 from __future__ import annotations
 
@@ -21,13 +22,25 @@ from ingestion.pool.task import (
 )
 
 WHOLE_FIELDS = INT_FIELDS | OPTIONAL_INT_FIELDS
+# Left out where a task has what a new one has.
+USUAL = {
+    "parameters": {},
+    "priority": 0,
+    "attempt": 0,
+    "progress": {},
+    "result": {},
+    "requested_by": "",
+    "held_by": "",
+    "held_reason": "",
+}
 REQUIRED = ("id", "task_name", "crm_source", "sync_type", "status", "queued_at")
 
 
 def to_fields(task: WorkerTask) -> dict[str, str]:
     """The hash of a task."""
     named = {f.name: getattr(task, f.name) for f in fields(task)}
-    found = {name: _to_text(value) for name, value in named.items() if value is not None}
+    kept = {n: v for n, v in named.items() if v is not None and not (n in USUAL and v == USUAL[n])}
+    found = {name: _to_text(value) for name, value in kept.items()}
     return found | {"overlap": overlap_key(task)}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.clock import from_us, seconds_to_us, to_us
 from ingestion.pool.errors import Overlaps
-from ingestion.pool.overlap import OnOverlap, parameters_digest
+from ingestion.pool.overlap import OnOverlap, short_digest
 from ingestion.pool.queue_place import PARTS, QueuePage, QueuePlace, parts_from
 from ingestion.pool.redis import replies as answers
 from ingestion.pool.redis.fields import to_fields
@@ -253,7 +253,7 @@ def _new(task: WorkerTask, on_overlap: OnOverlap) -> dict[str, Any]:
     return {
         "fields": _fields(task),
         "on_overlap": on_overlap.value,
-        "parameters": parameters_digest(task.parameters),
+        "parameters": short_digest(task.parameters),
     }
 
 

@@ -6,7 +6,7 @@
 -- KEYS  config(hash) stats(hash) active(zset) leases(zset) unconfirmed(zset) finished(zset)
 -- KEYS  dead_letters(hash)
 -- ARGV  clock_offset_us(µs) task_id(id) fields(JSON: name to string)
--- ARGV  on_overlap(allow | coalesce | reject) parameters(digest)
+-- ARGV  on_overlap(allow | coalesce | reject) parameters(short digest)
 -- OK    task(flat)
 -- ERR   OVERLAPS
 -- @include submitting

@@ -28,10 +28,19 @@ local function first_overlapping(crm, sync_type)
     or first_queued(crm .. '|' .. ALL .. '|')
 end
 
+-- An older version has kept the whole digest, of which this is the beginning; and one of no
+-- parameters too.
+local DIGEST_OF_NONE = 'bf21a9e8fbc5a384'
+
+local function first_with(beginning, parameters)
+  if parameters ~= '' then return first_queued(beginning .. parameters) end
+  return first_queued(beginning .. '|') or first_queued(beginning .. DIGEST_OF_NONE)
+end
+
 -- A QUEUED task with the same parameters that does all that is asked.
 local function coalescing(crm, sync_type, parameters)
-  return first_queued(crm .. '|' .. sync_type .. '|' .. parameters .. '|')
-    or first_queued(crm .. '|' .. ALL .. '|' .. parameters .. '|')
+  return first_with(crm .. '|' .. sync_type .. '|', parameters)
+    or first_with(crm .. '|' .. ALL .. '|', parameters)
 end
 
 -- The higher priority of the two counts, and the earlier time.
