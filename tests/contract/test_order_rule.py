@@ -61,6 +61,7 @@ SCRIPT = """\
 -- OK    scores(list)
 redis.call('HSET', key.config, 'priority_aging', arg.aging)
 -- @include answer
+-- @include clock
 -- @include order
 local scores = {}
 for _, place_us in ipairs(cjson.decode(arg.places)) do

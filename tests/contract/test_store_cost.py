@@ -134,7 +134,7 @@ def costs(counted: Counted, count: int, stop: Stop) -> dict[str, int]:
     *_, last = all_waiting(store)
     told["ahead_of"] = counted.cost(lambda s: s.ahead_of(last))
     first = store.queue_page(limit=1).last
-    told["queue_page"] = counted.cost(lambda s: s.queue_page(after=first, limit=2))
+    told["queue_page"] = counted.cost(lambda s: s.queue_page(after=first, limit=1))
     return told
 
 

@@ -54,6 +54,39 @@ class TestListing:
         shape = manage("list-tasks", "--crm", "hubspot", "--limit", "1", "--json").shape
         assert (len(shape["queued"]), shape["queued_count"], shape["active_count"]) == (1, 2, 0)
 
+    def test_a_list_goes_on_where_it_has_ended(self, pool: WorkerPoolService) -> None:
+        first = manage("list-tasks", "--limit", "1", "--json").shape
+        assert (first["active_count"], len(first["queued"])) == (2, 1)
+        words = ("list-tasks", "--limit", "2", "--cursor", first["next_cursor"])
+        shape = manage(*words, "--json").shape
+        assert [t["sync_type"] for t in (*shape["queued"], *shape["delayed"])] == [
+            "deals",
+            "contacts",
+        ]
+        assert "active" not in shape
+        assert shape["queued"][0]["position"] == 2
+        assert "--cursor" in manage("list-tasks", "--limit", "1").err
+        assert manage("list-tasks", "--cursor", "<b>").code == 2
+
+    def test_an_export_holds_all(
+        self, pool: WorkerPoolService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingestion.services.reporting.task_list.BATCH", 1)
+        assert len(listed("--all", "--limit", "1")) == 5
+        assert listed("--all", "--limit", "1", "--crm", "hubspot") == [
+            "hubspot.contacts",
+            "hubspot.deals",
+        ]
+
+    def test_a_filter_looks_through_so_many_tasks_and_goes_on(
+        self, pool: WorkerPoolService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingestion.services.reporting.task_list.MOST_LOOKED_AT", 1)
+        ran = manage("list-tasks", "--type", "deals", "--json")
+        assert ran.shape["queued"] == []
+        words = ("list-tasks", "--type", "deals", "--cursor", ran.shape["next_cursor"], "--json")
+        assert len(manage(*words).shape["queued"]) == 1
+
     @pytest.mark.parametrize("words", [("--status", "done"), ("--older-than", "old")])
     def test_refuses_a_wrong_filter(self, pool: WorkerPoolService, words: tuple[str, ...]) -> None:
         assert manage("list-tasks", *words).code == 2

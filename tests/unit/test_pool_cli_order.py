@@ -200,14 +200,13 @@ class TestForecast:
         fill(pool, 5)
         assert pool.forecast(Submission("hubspot", "all")).position == 4
 
-    def test_a_place_far_down_a_long_queue_is_not_looked_for(
+    def test_a_place_far_back_is_counted(
         self, pool: WorkerPoolService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("ingestion.services.waiting.verbs.FIRST_LOOK", 1)
-        monkeypatch.setattr("ingestion.services.waiting.verbs.DEEPEST_PREVIEW", 2)
         fill(pool, 5)
         found = pool.forecast(Submission("hubspot", "all"))
-        assert (found.position, found.start, found.reason.code) == (None, None, "pool_full")
+        assert (found.position, found.reason.code) == (4, "pool_full")
         assert pool.forecast(Submission("hubspot", "all", priority=9)).position == 1
 
     def test_a_task_that_waits_would_coalesces_it(self, pool: WorkerPoolService) -> None:

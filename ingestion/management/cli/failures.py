@@ -23,6 +23,7 @@ from ingestion.pool.errors import (
 )
 from ingestion.pool.errors import Conflict as Changed
 from ingestion.services.automation.rule_errors import ActNotFound, AlreadyDecided, UnknownRule
+from ingestion.services.infra.cursor import InvalidCursor
 from ingestion.services.notices.channels import InvalidChannel, UnknownChannel
 from ingestion.services.runlog.lines import RunNotFound
 from ingestion.services.scheduling.errors import InvalidSchedule, ScheduleExists, ScheduleNotFound
@@ -114,6 +115,7 @@ EXITS: tuple[tuple[type[PoolError], Exit], ...] = (
     (UnknownChannel, Exit.NOT_FOUND),
     (RunNotFound, Exit.NOT_FOUND),
     (InvalidChannel, Exit.WRONG_USE),
+    (InvalidCursor, Exit.WRONG_USE),
     (AlreadyFinished, Exit.CONFLICT),
     (AlreadyConfirmed, Exit.CONFLICT),
     (LeaseLost, Exit.CONFLICT),

@@ -138,6 +138,34 @@ class TestTasks:
         assert sorted(seen) == sorted(ids)
         assert len(seen) == 7
 
+    def test_who_starts_meanwhile_hides_no_other(
+        self, pool: WorkerPoolService, operator: Client
+    ) -> None:
+        pool.pause()
+        ids = [pool.submit_task("hubspot", "deals") for _ in range(6)]
+        first = operator.get("/api/tasks?limit=3").json()
+        for task_id in ids[:2]:
+            pool.cancel_task(task_id)
+        query = {"limit": 3, "cursor": first["next_cursor"]}
+        second = operator.get("/api/tasks", query).json()
+        assert [task["id"] for task in second["items"]] == ids[3:]
+
+    def test_a_filtered_page_goes_on_where_it_was_cut(
+        self, pool: WorkerPoolService, operator: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingestion.services.reporting.task_list.MOST_LOOKED_AT", 2)
+        pool.pause()
+        kinds = ("deals", "deals", "deals", "contacts", "deals")
+        ids = [pool.submit_task("hubspot", kind) for kind in kinds]
+        seen: list[str] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            query = {"sync_type": "contacts", "cursor": cursor}
+            shown = operator.get("/api/tasks", query).json()
+            seen += [task["id"] for task in shown["items"]]
+            cursor = shown["next_cursor"]
+        assert seen == [ids[3]]
+
     def test_can_be_filtered(self, pool: WorkerPoolService, operator: Client) -> None:
         full(pool)
         task_id = pool.submit_task("hubspot", "deals")

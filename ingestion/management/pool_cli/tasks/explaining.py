@@ -43,5 +43,5 @@ def forecast_lines(found: Forecast, *, at: datetime) -> Iterator[str]:
     """What would become of a request."""
     yield found.sentence
     if found.coalesced_into is None:
-        yield f"Position: {found.position or 'far down a long queue'}"
+        yield f"Position: {found.position or 'in no line'}"
         yield f"Start: {lines.start(found.start, at)}"
