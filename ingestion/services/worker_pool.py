@@ -128,10 +128,10 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
         return self._store.queue_page(after=after, limit=min(limit, PAGE))
 
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
-        """Everything at one moment; the queue cut to ``queue_limit``, at most 500, and each task of
-        it explained."""
+        """Everything at one moment, after overdue repairs; the queue cut to ``queue_limit``, at most
+        500, and each task of it explained."""
         losses = times_lost()
-        self._prepare_to_look()
+        self._tend()
         snapshot = self._store.snapshot(queue_limit=min(queue_limit, PAGE))
         if times_lost() == losses:
             snapshot = _with_ledger(snapshot)

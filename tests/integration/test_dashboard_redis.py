@@ -40,7 +40,7 @@ def pool(client: Redis, db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     store = RedisPoolStore(client, PoolKeys("{dw}:1:"), PoolPolicy())
     service = WorkerPoolService(store, send=lambda task: None)
     service.worker_tick("celery@test", capacity=4)
-    monkeypatch.setattr(service, "_prepare_to_look", lambda: None)
+    monkeypatch.setattr(service, "_tend", lambda: None)
     return service
 
 

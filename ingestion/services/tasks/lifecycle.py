@@ -231,9 +231,17 @@ class TaskLife:
         if self._overdue.take():
             repairs.reap(self._store, send=self._send)
 
+    def _tend(self) -> None:
+        """What is overdue, for somebody who only wants to look: without the ledger nothing can be
+        repaired, and much can be shown. Nothing is written where nothing is overdue."""
+        self._prepare_to_look()
+        try:
+            self._repair_if_overdue()
+        except (PoolUnavailable, *DATABASE_ERRORS):
+            logger.warning("overdue repairs could not be made", exc_info=True)
+
     def _prepare_to_look(self) -> None:
-        """Once per process: what is looked at follows the limits in force. Repairs are left to those
-        who change something: a look never writes."""
+        """Once per process: what is looked at follows the limits in force."""
         try:
             self._restore_limits()
         except (PoolUnavailable, *DATABASE_ERRORS):
