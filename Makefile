@@ -7,6 +7,8 @@
 #   make slow                      the tests that wait for minutes, as CI runs them too
 #   make crms                      every sync command against its CRM's sandbox, on both warehouses,
 #                                  with a table at the end (kept in test-results/crms.txt)
+#   make clients                   clients made by others (HubSpot's SDK, gspread, PyAthena, ...) read the sandbox,
+#                                  from an environment of their own, .venv-clients; with a table
 #   make crowd                     half an hour of all schedules against slow CRMs, in six minutes
 #   make machine                   random histories of every store, for ten minutes
 #   make chaos                     real processes killed at random; SEED= TASKS= FAULTS= ARGS=
@@ -32,7 +34,7 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 # The tests start hundreds of processes; without kept bytecode each compiles the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test slow crms crowd machine chaos fuzz histories mutants bench-pool bench-sync check \
+.PHONY: up test slow crms clients crowd machine chaos fuzz histories mutants bench-pool bench-sync check \
 	requirements clean
 .DEFAULT_GOAL := up
 
@@ -51,6 +53,20 @@ slow: $(VENV)/.development
 
 crms: $(VENV)/.development
 	$(PY) -m pytest -m crms tests/crms -n $(TEST_WORKERS) $(ARGS)
+
+CLIENTS := .venv-clients
+
+clients: $(VENV)/.development $(CLIENTS)/.installed
+	@DJANGO_SETTINGS_MODULE=tests.settings $(PY) -m tests.clients --python $(CLIENTS)/bin/python $(ARGS)
+
+# One that cannot be installed is named in the table.
+$(CLIENTS)/.installed: tests/clients/requirements.txt $(VENV)/.development
+	$(PY) -m uv venv --quiet --clear --python $(PY) $(CLIENTS)
+	$(PY) -m uv pip install --quiet --python $(CLIENTS)/bin/python --requirements $< || \
+		for name in $$(cat tests/clients/requirements.in); do \
+			$(PY) -m uv pip install --quiet --python $(CLIENTS)/bin/python $$name --constraints $< || true; \
+		done
+	@touch $@
 
 crowd: $(VENV)/.development
 	$(PY) -m pytest -m crowd tests/e2e $(ARGS)
@@ -110,6 +126,7 @@ COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
 requirements: $(VENV)/.development
 	$(COMPILE) pyproject.toml --output-file requirements.txt
 	$(COMPILE) pyproject.toml --extra dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) tests/clients/requirements.in --output-file tests/clients/requirements.txt
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -130,5 +147,5 @@ $(VENV)/.development: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
 clean:
 	@if $(PY) manage.py up --status >/dev/null 2>&1; then \
 		echo "The system is running; stop it first (Ctrl-C)." >&2; exit 1; fi
-	rm -rf $(VENV) static_collected .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) static_collected .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Any
 
 from werkzeug import Request, Response
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map
 
 from sandbox.base import Budget, Sandbox, WsgiApp
@@ -126,6 +126,10 @@ class WebSandbox(Sandbox):
     def not_found(self, request: Request) -> Response:
         return json_answer({"error": {"message": f"no {request.path}"}}, 404)
 
+    def bad_request(self, request: Request) -> Response:
+        """For input of a form that it does not know."""
+        return json_answer({"error": {"message": f"bad input for {request.path}"}}, 400)
+
     def wsgi(self) -> WsgiApp:
         return self._serve
 
@@ -137,8 +141,10 @@ class WebSandbox(Sandbox):
             response = getattr(self, endpoint)(request, **values)
         except Refused as refusal:
             response = refusal.response
-        except HTTPException:
+        except (NotFound, MethodNotAllowed):
             response = self.not_found(request)
+        except (HTTPException, ValueError, LookupError, TypeError, ArithmeticError):
+            response = self.bad_request(request)
         return response(environ, start_response)  # type: ignore[no-any-return]
 
     def budgets(self) -> Iterable[Budget]:

@@ -93,6 +93,9 @@ class ArrivySandbox(WebSandbox):
         if self.over_rate():
             raise Refused(json_answer({"message": "Too many requests"}, 429))
 
+    def bad_request(self, request: Request) -> Response:
+        return json_answer({"message": "Bad request", "code": "BAD_REQUEST"}, 400)
+
     def profile(self, _request: Request) -> Response:
         return json_answer({"id": OWNER, "email": "office@example.com"})
 

@@ -107,6 +107,9 @@ class CallRailSandbox(WebSandbox):
     def not_found(self, request: Request) -> Response:
         return json_answer({"error": "Not Found"}, 404)
 
+    def bad_request(self, request: Request) -> Response:
+        return json_answer({"error": "Bad Request"}, 400)
+
     def accounts(self, _request: Request) -> Response:
         return json_answer({"accounts": [{"id": ACCOUNT, "name": "Sandbox"}]})
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,16 @@ TOKEN = "sandbox-gsheet-token"  # noqa: S105 - opens nothing but the sandbox
 LEADS_ID, SPENDS_ID = "sandbox-leads-sheet", "sandbox-spends-sheet"
 LEADS_TAB, SPENDS_TAB = "Leads", "All Marketing Spend"
 BEGIN = datetime(2026, 1, 8, 9, 12, 44, tzinfo=UTC)
-ROW_RANGE = re.compile(r"^'(?P<tab>.*)'!(?P<first>\d+):(?P<last>\d+)$")
+# A1 notation: a whole tab, its rows, its columns, or a part of it; quotes are doubled in a name.
+RANGE = re.compile(
+    r"(?:'(?P<quoted>(?:[^']|'')+)'|(?P<plain>[^'!]+))"
+    r"(?:!(?P<left>[A-Z]{0,3})(?P<first>\d*)(?::(?P<right>[A-Z]{0,3})(?P<last>\d*))?)?"
+)
+OPTIONS = {
+    "valueRenderOption": ("FORMATTED_VALUE", "UNFORMATTED_VALUE"),
+    "dateTimeRenderOption": ("FORMATTED_STRING", "SERIAL_NUMBER"),
+    "majorDimension": ("ROWS", "COLUMNS"),
+}
 
 LEAD_HEADERS = [
     "first_name",
@@ -64,6 +75,63 @@ DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - cells have no zone
 SHOWN_DATES = ("%Y-%m-%d", "%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S")
 
 
+@dataclass(frozen=True)
+class Range:
+    """Numbers begin with 1; ``None`` is open."""
+
+    tab: str
+    first_row: int = 1
+    last_row: int | None = None
+    first_column: int = 1
+    last_column: int | None = None
+
+    @classmethod
+    def of(cls, place: str) -> Range | None:
+        """None for what is no range."""
+        match = RANGE.fullmatch(place)
+        if match is None:
+            return None
+        tab = match["plain"] or match["quoted"].replace("''", "'")
+        left, right, first, last = match.group("left", "right", "first", "last")
+        if left is None:
+            return cls(tab)
+        if not left and not first:
+            return None
+        if right is None:  # one cell
+            right, last = left, first
+        columns = _column(left) or 1, _column(right)
+        return cls(tab, int(first or 1), int(last) if last else None, *columns)
+
+    def cells(self, rows: Rows) -> list[list[Any]]:
+        """Without empty rows and cells at the end, as the API answers."""
+        part = rows[self.first_row - 1 : self.last_row]
+        found = [_ragged(row[self.first_column - 1 : self.last_column]) for row in part]
+        while found and not found[-1]:
+            found.pop()
+        return [list(row) for row in found]
+
+
+def _column(letters: str | None) -> int | None:
+    """A is 1, AA is 27."""
+    if not letters:
+        return None
+    number = 0
+    for letter in letters:
+        number = 26 * number + ord(letter) - ord("A") + 1
+    return number
+
+
+def _tab_facts(number: int, title: str, rows: Rows) -> dict[str, Any]:
+    grid = {"rowCount": len(rows) + 50, "columnCount": max(map(len, rows))}
+    return {
+        "sheetId": number,
+        "title": title,
+        "index": number,
+        "sheetType": "GRID",
+        "gridProperties": grid,
+    }
+
+
 class GsheetSandbox(WebSandbox):
     """``rows`` leads and half as many spends."""
 
@@ -75,6 +143,7 @@ class GsheetSandbox(WebSandbox):
             Rule("/drive/v3/files/<file_id>", endpoint="drive_file", methods=["GET"]),
             Rule("/v4/spreadsheets/<file_id>", endpoint="spreadsheet", methods=["GET"]),
             Rule("/v4/spreadsheets/<file_id>/values/<path:place>", endpoint="values"),
+            Rule("/v4/spreadsheets/<file_id>/values:batchGet", endpoint="several_values"),
         ]
     )
 
@@ -146,6 +215,9 @@ class GsheetSandbox(WebSandbox):
     def not_found(self, request: Request) -> Response:
         return _error(404, "NOT_FOUND", "Requested entity was not found.")
 
+    def bad_request(self, request: Request) -> Response:
+        return _error(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
+
     def token(self, request: Request) -> Response:
         """Checks the signed JWT as the real token server does."""
         try:
@@ -163,29 +235,43 @@ class GsheetSandbox(WebSandbox):
         return json_answer({"id": file_id, "name": file_id, "modifiedTime": modified})
 
     def spreadsheet(self, request: Request, file_id: str) -> Response:
-        tabs = [
-            {"properties": {"title": tab, "gridProperties": {"rowCount": len(rows) + 50}}}
-            for (owner, tab), rows in self._tabs.items()
-            if owner == file_id
-        ]
-        properties = {"locale": "en_US", "timeZone": "America/Chicago"}
-        body = {"properties": properties, "sheets": tabs}
-        return json_answer(body) if tabs else self.not_found(request)
+        tabs = [(tab, rows) for (owner, tab), rows in self._tabs.items() if owner == file_id]
+        if not tabs:
+            return self.not_found(request)
+        if request.args.get("includeGridData", "false") != "false":
+            return _error(400, "INVALID_ARGUMENT", "The sandbox has no grid data; ask for values.")
+        sheets = [{"properties": _tab_facts(number, *tab)} for number, tab in enumerate(tabs)]
+        properties = {"title": file_id, "locale": "en_US", "timeZone": "America/Chicago"}
+        body = {"spreadsheetId": file_id, "properties": properties, "sheets": sheets}
+        return json_answer(body)
 
     def values(self, request: Request, file_id: str, place: str) -> Response:
-        match = ROW_RANGE.match(place)
-        rows = self._tabs.get((file_id, match["tab"])) if match else None
-        if match is None or rows is None:
-            return _error(400, "INVALID_ARGUMENT", f"Unable to parse range: {place}")
-        found = [_ragged(row) for row in rows[int(match["first"]) - 1 : int(match["last"])]]
-        while found and not found[-1]:
-            found.pop()
-        if request.args.get("valueRenderOption") == "UNFORMATTED_VALUE":
-            texts = 1 if match["first"] == "1" else 0  # the headers
-            values = [*found[:texts], *([held(cell) for cell in row] for row in found[texts:])]
-            return json_answer({"range": place, "majorDimension": "ROWS", "values": values})
-        body: dict[str, Any] = {"range": place, "majorDimension": "ROWS"}
-        return json_answer({**body, "values": found} if found else body)
+        return json_answer(self._range(request, file_id, place))
+
+    def several_values(self, request: Request, file_id: str) -> Response:
+        ranges = [self._range(request, file_id, r) for r in request.args.getlist("ranges")]
+        return json_answer({"spreadsheetId": file_id, "valueRanges": ranges})
+
+    def _range(self, request: Request, file_id: str, place: str) -> dict[str, Any]:
+        if not any(owner == file_id for owner, _ in self._tabs):
+            raise Refused(self.not_found(request))
+        found, rows = Range.of(place), None
+        if found is not None:
+            rows = self._tabs.get((file_id, found.tab))
+        if found is None or rows is None:
+            raise Refused(_error(400, "INVALID_ARGUMENT", f"Unable to parse range: {place}"))
+        options = {name: request.args.get(name) for name in OPTIONS}
+        for name, value in options.items():
+            if value not in (None, *OPTIONS[name]):
+                raise Refused(_error(400, "INVALID_ARGUMENT", f"Invalid value at '{name}'"))
+        cells = found.cells(rows)
+        if options["valueRenderOption"] == "UNFORMATTED_VALUE":
+            headers = 1 if found.first_row == 1 else 0
+            cells = [*cells[:headers], *([held(c) for c in row] for row in cells[headers:])]
+        if options["majorDimension"] == "COLUMNS":
+            cells = [list(column) for column in zip_longest(*cells, fillvalue="")]
+        body = {"range": place, "majorDimension": options["majorDimension"] or "ROWS"}
+        return {**body, "values": cells} if cells else body
 
     def _public_key(self) -> str:
         key = serialization.load_pem_private_key(self._key.encode(), password=None)

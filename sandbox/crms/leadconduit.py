@@ -62,6 +62,9 @@ class LeadConduitSandbox(WebSandbox):
         if self.over_rate():
             raise Refused(json_answer({"message": "Too many requests"}, 429))
 
+    def bad_request(self, request: Request) -> Response:
+        return json_answer({"message": "Bad Request"}, 400)
+
     def events(self, request: Request) -> Response:
         query = request.args
         found = [e for e in self._retained() if _matches(e, json.loads(query.get("rules", "[]")))]

@@ -77,6 +77,9 @@ class SalesRabbitSandbox(WebSandbox):
         if self.over_rate():
             raise Refused(json_answer({"message": "Too Many Requests"}, 429, Retry_After="1"))
 
+    def bad_request(self, request: Request) -> Response:
+        return json_answer({"message": "Bad Request"}, 400)
+
     def leads(self, request: Request) -> Response:
         since = _since(request)
         found = [x for x in self._leads.values() if since is None or _at(x) > since]

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from werkzeug import Request, Response
 from werkzeug.routing import Map, Rule
 
+from ingestion.sync.five9 import engines
 from sandbox.base import Budget, SandboxConf
 from sandbox.crms.five9.domain import FIELDS, LISTS, ZONE, Domain, StoredContact
 from sandbox.crms.five9.limits import OperationLimits
@@ -35,6 +37,8 @@ REPORT_FOLDER, REPORT_NAME = "Warehouse", "Changed Contacts"
 REPORT_FIELDS = ("contactID", "number1", "number2", "number3", "Last Modified")
 KINDS = {"runReport": "ReportRequest", "getReportResult": "RetrieveReport"}
 UNCOUNTED = ("closeSession", "getCallCountersState")
+WSDL = Path(engines.__file__).with_name("admin_web_service.wsdl")
+WSDL_ADDRESS = "https://api.five9.com:443/wsadmin/v13/AdminWebService"
 UNAUTHORIZED = "<html><head><title>Error</title></head><body>Unauthorized</body></html>"
 
 
@@ -67,7 +71,12 @@ class Five9Sandbox(WebSandbox):
     ``operations``: those that were called; ``lookups``: the criteria of each lookup."""
 
     name = "five9"
-    routes = Map([Rule(f"/wsadmin/{VERSION}/AdminWebService", endpoint="soap", methods=["POST"])])
+    routes = Map(
+        [
+            Rule(f"/wsadmin/{VERSION}/AdminWebService", endpoint="soap", methods=["POST"]),
+            Rule(f"/wsadmin/{VERSION}/AdminWebService", endpoint="wsdl", methods=["GET"]),
+        ]
+    )
 
     def __init__(self, conf: SandboxConf) -> None:
         super().__init__(conf)
@@ -105,6 +114,16 @@ class Five9Sandbox(WebSandbox):
             refusal = Response(UNAUTHORIZED, 401, content_type="text/html")
             refusal.headers["WWW-Authenticate"] = 'Basic realm="VCC"'
             raise Refused(refusal)
+
+    def bad_request(self, request: Request) -> Response:
+        return fault(SoapFault("", "Unmarshalling Error", code="soap:Client"))
+
+    def wsdl(self, request: Request) -> Response:
+        """The service's description, with its own address."""
+        if "wsdl" not in request.args:
+            return self.not_found(request)
+        text = WSDL.read_text("utf-8").replace(WSDL_ADDRESS, request.base_url)
+        return Response(text, content_type="text/xml;charset=UTF-8")
 
     def soap(self, request: Request) -> Response:
         with self._lock:

@@ -1,6 +1,6 @@
 """HubSpot's sandbox; the facts it follows are listed in the README of its sync folder.
 
-It lacks writing, properties with history, inline associations and pipelines.
+It lacks writing, properties with history and pipelines.
 Entry point: ``HubspotSandbox``.
 """
 

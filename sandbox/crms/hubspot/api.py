@@ -47,12 +47,20 @@ def _rules() -> list[Rule]:
         objects, associations = base.format("objects"), newer.format("associations")
         rules += [
             Rule(f"{objects}/<kind>", endpoint="list_objects", methods=["GET"]),
+            Rule(f"{objects}/<kind>/<int:item_id>", endpoint="get_object", methods=["GET"]),
             Rule(f"{objects}/<kind>/search", endpoint="search_objects", methods=["POST"]),
             Rule(f"{objects}/<kind>/batch/read", endpoint="read_objects", methods=["POST"]),
             Rule(
                 f"{base.format('properties')}/<kind>", endpoint="list_properties", methods=["GET"]
             ),
-            Rule(base.format("owners"), endpoint="list_owners", methods=["GET"]),
+            # The path with a slash at its end is the documented one; both answer.
+            Rule(
+                f"{base.format('owners')}/",
+                endpoint="list_owners",
+                methods=["GET"],
+                strict_slashes=False,
+            ),
+            Rule(f"{base.format('owners')}/<int:owner_id>", endpoint="get_owner", methods=["GET"]),
             Rule(
                 f"{associations}/<one>/<other>/batch/read",
                 endpoint="read_associations",
@@ -139,16 +147,31 @@ class HubspotSandbox(WebSandbox):
     def not_found(self, request: Request) -> Response:
         return wire.error(404, "OBJECT_NOT_FOUND", f"No route {request.path}").response
 
+    def bad_request(self, request: Request) -> Response:
+        return wire.error(400, "VALIDATION_ERROR", f"Invalid input for {request.path}").response
+
     def list_objects(self, request: Request, kind: str) -> Response:
         kind, archived = self._kind(kind), wire.wants_archived(request)
         limit, after = wire.limit_of(request, LIST_LIMIT, default=10), wire.after_of(request)
+        others = self._others(kind, request)
         with self._lock:
             found = self._portal.after(kind, after, limit + 1, archived=archived)
-            names = self._names(kind, request.args.get("properties", "").split(","))
-            body: Json = {"results": [item.as_json(names) for item in found[:limit]]}
+            names = self._names(kind, wire.listed(request, "properties"))
+            shown = [self._with_others(kind, item, names, others) for item in found[:limit]]
+            body: Json = {"results": shown}
         if len(found) > limit:
             body["paging"] = wire.next_page(str(found[limit - 1].id))
         return self._answer(body)
+
+    def get_object(self, request: Request, kind: str, item_id: int) -> Response:
+        kind, archived = self._kind(kind), wire.wants_archived(request)
+        others = self._others(kind, request)
+        with self._lock:
+            found = (self._portal.archived if archived else self._portal.items)[kind].get(item_id)
+            if found is None:
+                raise wire.error(404, "OBJECT_NOT_FOUND", f"Could not get {kind} {item_id}")
+            names = self._names(kind, wire.listed(request, "properties"))
+            return self._answer(self._with_others(kind, found, names, others))
 
     def search_objects(self, request: Request, kind: str) -> Response:
         kind = self._kind(kind)
@@ -197,6 +220,14 @@ class HubspotSandbox(WebSandbox):
             body["paging"] = wire.next_page(found[limit - 1]["id"])
         return self._answer(body)
 
+    def get_owner(self, request: Request, owner_id: int) -> Response:
+        self._check_scope("owners")
+        for owner in self._portal.owners:
+            is_asked = owner["archived"] is wire.wants_archived(request)
+            if is_asked and owner["id"] == str(owner_id):
+                return self._answer(wire.without_nulls(owner))
+        raise wire.error(404, "OBJECT_NOT_FOUND", f"resource not found: {owner_id}")
+
     def read_associations(self, request: Request, one: str, other: str) -> Response:
         one, other = self._pair(one, other)
         inputs = wire.inputs_of(wire.body_of(request), ASSOCIATION_INPUTS)
@@ -216,6 +247,22 @@ class HubspotSandbox(WebSandbox):
             entry = self._associations(one, other, item_id, request.args.get("after")) or {"to": []}
         entry["results"] = entry.pop("to")
         return self._answer(entry)
+
+    def _others(self, kind: str, request: Request) -> list[str]:
+        """The object types whose associations are asked for beside the objects."""
+        return [self._pair(kind, name)[1] for name in wire.listed(request, "associations")]
+
+    def _with_others(
+        self, kind: str, item: Item, names: tuple[str, ...], others: list[str]
+    ) -> Json:
+        """As the third version of the API has it: a part for each type that there are any of."""
+        found = {other: sorted(self._portal.linked((kind, item.id), other)) for other in others}
+        parts = {
+            other: {"results": [{"id": str(i), "type": wire.link_name(kind, other)} for i in ids]}
+            for other, ids in found.items()
+            if ids
+        }
+        return item.as_json(names) | ({"associations": parts} if parts else {})
 
     def _associations(self, one: str, other: str, item_id: int, after: str | None) -> Json | None:
         """The associations of a record, above the id ``after``; None where there are none."""

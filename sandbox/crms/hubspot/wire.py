@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -58,6 +59,12 @@ def _group(name: str) -> str:
     return known.get(name.partition("_")[0], "information")
 
 
+def link_name(one: str, other: str) -> str:
+    """E.g. ``contact_to_company``."""
+    singles = (re.sub("ies$", "y", kind).removesuffix("s") for kind in (one, other))
+    return "_to_".join(singles)
+
+
 def without_nulls(owner: Mapping[str, Any]) -> Json:
     return {name: value for name, value in owner.items() if value is not None}
 
@@ -82,6 +89,11 @@ def after_of(request: Request) -> int:
     if not text.isdigit():
         raise error(400, "VALIDATION_ERROR", "after is not a valid cursor")
     return int(text)
+
+
+def listed(request: Request, name: str) -> list[str]:
+    """The values of a parameter: between commas, or of several parameters of the name."""
+    return [word for text in request.args.getlist(name) for word in text.split(",") if word]
 
 
 def next_page(after: str) -> Json:

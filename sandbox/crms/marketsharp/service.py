@@ -18,6 +18,8 @@ from werkzeug import Request, Response
 from werkzeug.routing import Map, Rule
 
 from sandbox.base import SandboxConf
+from sandbox.crms.marketsharp.metadata import metadata_of, names_of
+from sandbox.crms.marketsharp.query import BadQuery, filter_of, moment_of, ordered
 from sandbox.web import Refused, RequestRate, WebSandbox, json_answer
 
 COMPANY_ID, USER_KEY = "9999", "sandbox-marketsharp-user"
@@ -57,8 +59,8 @@ STEADY = [
     "ProductInterests",
     "ProductTypes",
 ]
-KEYS = re.compile(r"(\w+) eq '((?:[^']|'')*)'")
-CONDITION = re.compile(r"lastUpdate (ge|gt|le|lt) datetime'([^']+)'")
+# Of a collection; the sandbox refuses what it would have to leave out.
+OPTIONS = frozenset({"$filter", "$orderby", "$top", "$skip", "$format", "$inlinecount"})
 
 Row = dict[str, Any]
 
@@ -69,6 +71,7 @@ class MarketSharpSandbox(WebSandbox):
     name = "marketsharp"
     routes = Map(
         [
+            Rule("/$metadata", endpoint="metadata", methods=["GET"]),
             Rule("/<entity_set>", endpoint="entities", methods=["GET"]),
             Rule("/<entity_set>/$count", endpoint="count", methods=["GET"]),
         ]
@@ -118,27 +121,47 @@ class MarketSharpSandbox(WebSandbox):
     def entities(self, request: Request, entity_set: str) -> Response:
         if entity_set not in self._rows:
             return _error(404, f"Resource not found for the segment '{entity_set}'.")
-        rows = [row for row in self._rows[entity_set] if _matches(row, request)]
-        for name in reversed(request.args.get("$orderby", "id").split(",")):
-            rows.sort(key=lambda row: str(row.get(name.split(" ")[0])))
-        skip = int(request.args.get("$skip", 0))
-        top = min(int(request.args.get("$top", MAX_TOP)), MAX_TOP)
-        return self._in_format(request, entity_set, rows[skip : skip + top])
+        rows = self._found(request, self._rows[entity_set])
+        skip, top = (_whole_number(request, name) for name in ("$skip", "$top"))
+        first = skip or 0
+        cut = rows[first : first + min(MAX_TOP if top is None else top, MAX_TOP)]
+        return self._in_format(request, entity_set, cut, count=len(rows))
+
+    def metadata(self, _request: Request) -> Response:
+        return Response(metadata_of(self._rows), content_type="application/xml")
+
+    def bad_request(self, request: Request) -> Response:
+        return _error(400, f"Bad Request - Error in query syntax: {request.path}")
+
+    def _found(self, request: Request, rows: list[Row]) -> list[Row]:
+        """Raises BadQuery for what is not understood."""
+        if unknown := [n for n in request.args if n.startswith("$") and n not in OPTIONS]:
+            raise BadQuery(", ".join(unknown))
+        names = names_of(rows)
+        if text := request.args.get("$filter"):
+            rows = list(filter(filter_of(text, names), rows))
+        return ordered(rows, request.args.get("$orderby", names[0] if names else "id"), names)
 
     def count(self, _request: Request, entity_set: str) -> Response:
         if entity_set not in self._rows:
             return _error(404, f"Resource not found for the segment '{entity_set}'.")
         return Response(str(len(self._rows[entity_set])), content_type="text/plain")
 
-    def _in_format(self, request: Request, entity_set: str, rows: list[Row]) -> Response:
-        wants_json = "json" in request.headers.get("Accept", "")
+    def _in_format(
+        self, request: Request, entity_set: str, rows: list[Row], *, count: int
+    ) -> Response:
+        asked = request.args.get("$format") or request.headers.get("Accept", "")
+        wants_json = "json" in asked
         if entity_set in AS_ATOM or not wants_json:
             return Response(_atom(rows), content_type="application/atom+xml;charset=utf-8")
         shown = [{"__metadata": {"type": f"MarketSharp.{entity_set}"}, **row} for row in rows]
         if entity_set in AS_BARE_LIST:
             return json_answer({"d": shown})
         links = {"Address": {"__deferred": {"uri": "Address"}}}
-        return json_answer({"d": {"results": [{**row, **links} for row in shown]}})
+        results: dict[str, Any] = {"results": [{**row, **links} for row in shown]}
+        if request.args.get("$inlinecount") == "allpages":
+            results = {"__count": str(count), **results}
+        return json_answer({"d": results})
 
     def _id(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
@@ -219,13 +242,10 @@ def _wcf(at: datetime) -> str:
     return f"/Date({int(naive.timestamp() * 1000)})/"
 
 
-def _naive(wcf: str) -> datetime:
-    return datetime.fromtimestamp(int(wcf[6:-2]) / 1000, UTC)
-
-
 def _is_signed(header: str) -> bool:
     from_client = header.split(":")
-    if len(from_client) != 4 or from_client[:2] != [COMPANY_ID, USER_KEY]:
+    is_whole = len(from_client) == 4 and from_client[2].isdecimal()
+    if not is_whole or from_client[:2] != [COMPANY_ID, USER_KEY]:
         return False
     is_fresh = abs(time.time() - int(from_client[2])) < SIGNATURE_SECONDS
     return is_fresh and hmac.compare_digest(from_client[3], _signature(int(from_client[2])))
@@ -237,25 +257,13 @@ def _signature(seconds: int) -> str:
     return base64.b64encode(digest).decode()
 
 
-def _matches(row: Row, request: Request) -> bool:
-    tests = {
-        "ge": datetime.__ge__,
-        "gt": datetime.__gt__,
-        "le": datetime.__le__,
-        "lt": datetime.__lt__,
-    }
-    asked = KEYS.findall(request.args.get("$filter", ""))
-    if asked:  # joined by "or"
-        return any(str(row.get(name)) == text.replace("''", "'") for name, text in asked)
-    asks = CONDITION.findall(request.args.get("$filter", ""))
-    if asks and row["lastUpdate"] is None:
-        return "lastUpdate eq null" in request.args["$filter"]
-    return all(
-        tests[operator](
-            _naive(row["lastUpdate"]), datetime.fromisoformat(bound).replace(tzinfo=UTC)
-        )
-        for operator, bound in asks
-    )
+def _whole_number(request: Request, name: str) -> int | None:
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if not text.isdecimal():
+        raise BadQuery(f"{name}={text}")
+    return int(text)
 
 
 def _atom(rows: list[Row]) -> str:
@@ -283,7 +291,7 @@ def _property(name: str, value: Any) -> str:
     if isinstance(value, int):
         return f'<d:{name} m:type="Edm.Int32">{value}</d:{name}>'
     if value.startswith("/Date("):
-        text = _naive(value).replace(tzinfo=None).isoformat()
+        text = moment_of(value).replace(tzinfo=None).isoformat()
         return f'<d:{name} m:type="Edm.DateTime">{text}</d:{name}>'
     # The real service sends characters that XML forbids, as references.
     return f"<d:{name}>{escape(value).replace(chr(31), '&#x1F;')}</d:{name}>"
@@ -292,6 +300,3 @@ def _property(name: str, value: Any) -> str:
 def _error(status: int, message: str) -> Response:
     body = {"error": {"code": "", "message": {"lang": "en-US", "value": message}}}
     return json_answer(body, status)
-
-
-SANDBOX = MarketSharpSandbox

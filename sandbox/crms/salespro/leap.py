@@ -72,6 +72,10 @@ class SalesProSandbox(WebSandbox):
         if self.over_rate():
             raise Refused(_error(429, "Too many attempts"))
 
+    def bad_request(self, request: Request) -> Response:
+        """413 where others answer 400."""
+        return _error(413, "The given data was invalid.")
+
     def athena(self, request: Request) -> Response:
         return self._athena.answer(request)
 

@@ -1,0 +1,1 @@
+"""Foreign clients read the sandbox: do they see what it holds? ``make clients``."""
