@@ -66,6 +66,22 @@ def test_the_next_page_is_asked_for_before_one_is_staged(
     assert threading.get_ident() not in begun.threads
 
 
+def test_small_pages_are_staged_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ingestion.sync.load.stager import Stager
+
+    staged, stage = list[int](), Stager.add
+
+    def noted(self: Stager, batch: Any) -> None:
+        staged.append(len(batch))
+        stage(self, batch)
+
+    monkeypatch.setattr(Stager, "add", noted)
+    world.source.records["users"] = people(4_500)
+    world.source.page_size = 100
+    assert counts(world.run(USERS)) == (4_500, 4_500, 0, 0)
+    assert staged == [2_000, 2_000, 500]
+
+
 def test_an_error_behind_a_page_is_raised_when_that_page_has_been_counted(world: World) -> None:
     error = TransientError("cut off")
 
