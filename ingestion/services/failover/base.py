@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import TypeVar
 
 from django.db import connection
-from django.utils import timezone
 
 from ingestion.pool.errors import LedgerUnavailable, PoolUnavailable, StateLost, TaskNotFound
 from ingestion.pool.store import PoolPolicy, PoolStore
@@ -18,7 +17,7 @@ from ingestion.pool.task import is_task_id
 from ingestion.services.failover import transitions
 from ingestion.services.failover.active_store import ActiveStore, InForce, in_force
 from ingestion.services.failover.stores import FallbackStore, PrimaryStore
-from ingestion.services.infra.database import as_unavailable
+from ingestion.services.infra.database import as_unavailable, ledger_now
 from ingestion.services.infra.throttle import Overdue
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.ledger.state import ActiveStoreChanged
@@ -84,7 +83,7 @@ class FailoverBase:
                     since = accepted_since(store, task_id)
                     if since is None:
                         raise
-                    age = (timezone.now() - since).total_seconds()
+                    age = (ledger_now() - since).total_seconds()
                     if age > STORED_SECONDS or self._clock() > until:
                         raise StateLost(f"task {task_id} is gone") from unknown
                 time.sleep(PAUSE_SECONDS)
@@ -165,10 +164,19 @@ class FailoverBase:
         transaction: other processes could not see the change before that is committed."""
         if not seen.is_degraded:
             return seen
-        stays = seen.stays_until is not None and timezone.now() < seen.stays_until
-        if stays or connection.in_atomic_block or self._clock() < self._probe_at:
+        if connection.in_atomic_block or self._clock() < self._probe_at or self._stays(seen):
             return seen
         return self._active.look() if self._is_back(seen) else seen
+
+    def _stays(self, seen: InForce) -> bool:
+        """Whether it is too early to go back; then the time is looked at again a little later."""
+        if seen.stays_until is None:
+            return False
+        with as_unavailable():
+            left = (seen.stays_until - ledger_now()).total_seconds()
+        if left > 0:
+            self._probe_at = self._clock() + min(left, PROBE_SECONDS)
+        return left > 0
 
     def _is_back(self, seen: InForce) -> bool:
         """Whether Redis answered and is active again. The longer the try took, the later the

@@ -13,15 +13,13 @@ import socket
 from datetime import datetime, timedelta
 
 from django.db.models import Max
-from django.utils import timezone
 
 from ingestion.models import ActiveStoreState, SyncHistory
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.controls import controls_to_json
 from ingestion.pool.store import PoolPolicy
-from ingestion.pool.task import utc_now
 from ingestion.services.failover.stores import PrimaryStore
-from ingestion.services.infra.database import bounded_transaction
+from ingestion.services.infra.database import bounded_transaction, ledger_now
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.security import audit
 
@@ -43,7 +41,7 @@ def degrade(epoch: int, *, policy: PoolPolicy, reason: str) -> None:
         record = ActiveStoreState.objects.locked()
         if record.epoch != epoch or record.is_degraded:
             return
-        now = timezone.now()
+        now = ledger_now()
         stays = timedelta(seconds=_stay_seconds(record, now))
         ledger_state.adopt_unplaced()
         ledger_state.restart_leases(now, lease_seconds=policy.lease_seconds)
@@ -51,7 +49,7 @@ def degrade(epoch: int, *, policy: PoolPolicy, reason: str) -> None:
         record.is_degraded = True
         record.since, record.stays_until = now, now + stays
         record.quiet_until = now + timedelta(seconds=QUIET_SECONDS)
-        record.memory = _first_memory(record, policy)
+        record.memory = _first_memory(record, policy, now)
         _save(record, "degrade", reason)
     logger.warning("the pool is degraded, its ledger decides: %s", reason)
 
@@ -68,13 +66,13 @@ def _stay_seconds(record: ActiveStoreState, now: datetime) -> float:
     return min(LONGEST_STAY_SECONDS, 2 * last)
 
 
-def _first_memory(record: ActiveStoreState, policy: PoolPolicy) -> dict[str, object]:
+def _first_memory(record: ActiveStoreState, policy: PoolPolicy, now: datetime) -> dict[str, object]:
     last_us = SyncHistory.objects.aggregate(last=Max("queued_us"))["last"]
     controls = ledger_state.controls_to_rebuild()
     aging = ledger_state.agreed_aging(policy.priority_aging_seconds, record=record)
     return {
         "last_order_us": last_us or 0,
-        **controls_to_json(controls, changed_at=utc_now() if controls else None),
+        **controls_to_json(controls, changed_at=now if controls else None),
         "priority_aging": aging.to_dict(),
     }
 
@@ -86,9 +84,10 @@ def recover(epoch: int, *, store: PrimaryStore, policy: PoolPolicy) -> None:
         record = ActiveStoreState.objects.locked()
         if record.epoch != epoch or not record.is_degraded:
             return
+        now = ledger_now()
         count = _build(record, store, policy)
         record.is_degraded = False
-        record.recovered_at = timezone.now()
+        record.recovered_at = now
         record.memory = {}
         _save(record, "recover", f"Redis answers again; {count} tasks were put back.")
     logger.warning("the pool is no longer degraded, Redis decides: %d tasks put back", count)

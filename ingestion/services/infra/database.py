@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from django.db import (
     DatabaseError,
@@ -14,6 +15,7 @@ from django.db import (
     transaction,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
 
 from ingestion.pool.errors import LedgerUnavailable
 from ingestion.services.infra.bounds import set_busy_timeout
@@ -36,6 +38,17 @@ _losses = 0
 def times_lost() -> int:
     """How often this process has found its database away; it only rises."""
     return _losses
+
+
+def ledger_now() -> datetime:
+    """The time of the ledger's database, one clock for all hosts: that of one host may be wrong, or
+    jump. All processes that share a file are on one host, whose time it is then."""
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        found: datetime = cursor.fetchone()[0]
+    return found
 
 
 def refresh_connections() -> None:

@@ -24,7 +24,7 @@ from ingestion.pool.overlap import parameters_digest
 from ingestion.pool.record import UNKNOWN_HOLDER, TaskRecord, plain_json
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
-from ingestion.services.infra.database import bounded_transaction
+from ingestion.services.infra.database import bounded_transaction, ledger_now
 from ingestion.services.ledger import statements
 from ingestion.services.requests.routing import task_name
 from ingestion.services.requests.submission import KEPT
@@ -156,7 +156,7 @@ def readable(rows: Iterable[SyncHistory]) -> Iterator[TaskRecord]:
 
 def tasks_to_rebuild(*, retention_seconds: float) -> Iterator[TaskRecord]:
     """Every task that has not ended, and those that ended within the retention time."""
-    young_us = to_us(utc_now()) - seconds_to_us(retention_seconds)
+    young_us = to_us(ledger_now()) - seconds_to_us(retention_seconds)
     has_not_ended = Q(status__in=SyncHistory.OPEN_STATUSES)
     is_young = ~has_not_ended & Q(pool_status__in=FINAL, ended_us__gt=young_us)
     for part in (has_not_ended, is_young):
@@ -181,7 +181,7 @@ def controls_to_rebuild() -> dict[str, Control]:
             )
         except (TypeError, ValueError):
             logger.warning("the setting %s cannot be read: %r", row.name, row.value)
-    return in_force(found, now=utc_now())
+    return in_force(found, now=ledger_now())
 
 
 def agreed_aging(

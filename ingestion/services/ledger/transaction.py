@@ -17,8 +17,8 @@ from ingestion.pool.memory.page import MemoryPage
 from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.record import TaskRecord, changed, plain_json
 from ingestion.pool.store import ANSWER_SECONDS, PoolPolicy
-from ingestion.pool.task import WorkerTask, utc_now
-from ingestion.services.infra.database import as_unavailable, bounded_transaction
+from ingestion.pool.task import WorkerTask
+from ingestion.services.infra.database import as_unavailable, bounded_transaction, ledger_now
 from ingestion.services.ledger import rows
 from ingestion.services.ledger.state import ActiveStoreChanged, columns, new_row, readable
 
@@ -111,11 +111,11 @@ class Transaction:
 
 class LedgerTransactions:
     """Opens the transactions of a store over the ledger. ``clock`` gives aware datetimes in UTC, by
-    default the time of this host."""
+    default the time of the database: leases and delays are of all hosts."""
 
     epoch: int | None = None  # nothing has to follow: the rows are the state
 
-    def __init__(self, policy: PoolPolicy, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, policy: PoolPolicy, *, clock: Callable[[], datetime] = ledger_now) -> None:
         self._policy = policy
         self._clock = clock
         self._of_epoch: int | None = None
