@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -65,6 +66,15 @@ class Server:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(timeout=10)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It takes connections and does not answer."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def start_again(self) -> None:
         self.process = _process(self.folder, self.argv)
@@ -155,11 +165,11 @@ class RedisCluster:
                 server.ask("CLUSTER", "SETSLOT", slot, "NODE", _id(to))
         wait_until("the slot has moved", lambda: self.owner(key) is to)
 
-    def move(self, key: str, to: Server) -> None:
+    def move(self, key: str, to: Server, *, pause_seconds: float = 0) -> None:
         """As a tool that rebalances does it: a few keys at a time."""
         source = self.begin_move(key, to)
         while self.move_keys(key, source, to, at_most=10):
-            pass
+            time.sleep(pause_seconds)
         self.end_move(key, source, to)
 
     @contextmanager

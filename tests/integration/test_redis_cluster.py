@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ingestion.pool.keys import PoolKeys
 from ingestion.services.runs.rate_limits import SharedRateLimiter
+from ingestion.services.system.embedded_redis import EmbeddedRedis
 from ingestion.sync.common.rate_limit import Rate
 from tests.integration.failover_testbed import FailoverTestbed, epoch, quick_failover
 from tests.integration.several_redis import TAG, cache_at, finish_all, pool_at, wait_until_whole
@@ -103,6 +105,49 @@ def test_a_replica_takes_over(cluster: RedisCluster, pool: FailoverTestbed) -> N
     ids.append(pool.submit())
     wait_until_whole(pool)
     finish_all(pool, ids)
+
+
+def test_its_node_is_frozen(cluster: RedisCluster, pool: FailoverTestbed) -> None:
+    """Silent, which is waited for once; by the time that others would replace it, it is back."""
+    ids = [pool.submit() for _ in range(3)]
+    with cluster.owner(TAG).frozen():
+        ids.append(pool.submit())
+        seen = pool.pool.snapshot()
+        assert seen.degraded
+        assert "Timeout" in (seen.degraded_reason or "")
+    wait_until_whole(pool)
+    finish_all(pool, ids)
+
+
+def test_all_nodes_are_frozen(cluster: RedisCluster, pool: FailoverTestbed) -> None:
+    ids = [pool.submit() for _ in range(3)]
+    with ExitStack() as frozen:
+        for server in cluster.servers:
+            frozen.enter_context(server.frozen())
+        another = pool.another_process()
+        ids.append(another.submit_task("genius", "leads"))
+        seen = another.snapshot()
+        assert seen.degraded
+        assert "slot was not found" in (seen.degraded_reason or "")
+    cluster.wait_until_whole()
+    wait_until_whole(pool)
+    finish_all(pool, ids)
+
+
+def test_another_redis_is_left_without_a_migration(
+    cluster: RedisCluster, redis_server: EmbeddedRedis
+) -> None:
+    """The state is built where CACHE_URL leads to, as it was."""
+    with quick_failover():
+        before = pool_at(redis_server.url(6))
+        ids = [before.submit() for _ in range(4)]
+        before.confirm(ids[0])
+        pool = pool_at(cluster.url)
+        assert [task.id for task in pool.pool.get_active_tasks()] == ids[:2]
+        assert [task.id for task in pool.pool.get_queued_tasks()] == ids[2:]
+        assert pool.task(ids[0]).confirmed_at
+        pool.finish(ids[0])
+        finish_all(pool, ids[1:])
 
 
 def test_the_cluster_is_down(cluster: RedisCluster, pool: FailoverTestbed) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,7 +44,11 @@ def test_a_cluster_is_resharded_and_fails_over(tmp_path: Path, redis_server: Emb
         system.start_worker()
         caller = Caller(system)
 
-        submit_during(caller, lambda: cluster.move(TAG, cluster.other(TAG)))
+        with ThreadPoolExecutor() as beside:
+            move = partial(cluster.move, TAG, cluster.other(TAG), pause_seconds=0.3)
+            submit_during(caller, lambda: beside.submit(move))
+        # Refused while its keys stood on two nodes.
+        assert "degrade" in system.call("audited", "redis")
 
         killed = cluster.owner(TAG)
         submit_during(caller, killed.kill)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -68,6 +69,22 @@ def test_the_primary_is_killed(watched: WatchedRedis, pool: FailoverTestbed) -> 
     ids = [pool.submit() for _ in range(5)]
     watched.kill_primary()
     ids.append(pool.submit())
+    wait_until_whole(pool)
+    finish_all(pool, ids)
+
+
+def test_the_primary_and_all_sentinels_are_frozen(
+    watched: WatchedRedis, pool: FailoverTestbed
+) -> None:
+    ids = [pool.submit() for _ in range(3)]
+    with ExitStack() as frozen:
+        for server in (*watched.servers, *watched.sentinels):
+            frozen.enter_context(server.frozen())
+        another = pool.another_process()
+        ids.append(another.submit_task("genius", "leads"))
+        seen = another.snapshot()
+        assert seen.degraded
+        assert "no Sentinel answers with a master" in (seen.degraded_reason or "")
     wait_until_whole(pool)
     finish_all(pool, ids)
 
