@@ -25,7 +25,7 @@ from ingestion.conf import (
 from ingestion.models import SyncSchedule
 from ingestion.pool.controls import MAX_WORKERS_MAX, MAX_WORKERS_MIN
 from ingestion.private_files import open_to_others
-from ingestion.services.failover.connections import pickled_legacy
+from ingestion.services.failover.connections import other_installation, pickled_legacy
 from ingestion.services.infra import redis_cache
 from ingestion.services.infra.database import DATABASE_ERRORS
 from ingestion.services.requests.routing import routes, task_name
@@ -83,6 +83,17 @@ def check_old_state(app_configs: Sequence[AppConfig] | None = None, **_: Any) ->
             id="ingestion.W007",
         )
     ]
+
+
+@register(Tags.caches)
+def check_installation(
+    app_configs: Sequence[AppConfig] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Not an error: that would keep the cure from running, too."""
+    if not (said := other_installation()):
+        return []
+    sentence, _, hint = said.partition(": ")
+    return [Warning(f"{sentence}.", hint=hint, id="ingestion.W009")]
 
 
 @register(Tags.files)

@@ -35,6 +35,10 @@ class ActiveStoreState(models.Model):
     # default of the process that was the first to use the pool.
     aging_seconds = models.FloatField(null=True)
     memory = models.JSONField(default=dict)
+    # Which installation this is, made once; the pool's state in Redis bears it. ``database`` is
+    # where it was made, so that a copy of the database is noticed.
+    installation = models.CharField(max_length=32, blank=True, default="", db_default="")
+    database = models.TextField(blank=True, default="", db_default="")
 
     objects = ActiveStoreStateManager()
 

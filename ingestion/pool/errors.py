@@ -183,6 +183,24 @@ class StateLost(PoolUnavailable):
     code = "STATE_LOST"
 
 
+class OtherInstallation(PoolUnavailable):
+    """The pool's keys in this Redis belong to another installation."""
+
+    code = "OTHER_INSTALLATION"
+
+    @classmethod
+    def told(cls, detail: str, task_id: str) -> OtherInstallation:
+        key, _, owner = detail.partition(" ")
+        if not owner:
+            return cls(f"Task {task_id}: {cls.__doc__}" if task_id else cls.__doc__ or "")
+        return cls(
+            f"The pool's keys {key.rpartition(':')[0]}:* in this Redis belong to another "
+            f"installation, that of {owner}: give this one a CACHE_KEY_PREFIX or a Redis of its own; "
+            "or, if that one is gone or this is its database moved or restored, run: "
+            "manage.py manage_worker_pool take-over"
+        )
+
+
 class NoOrderRule(PoolError):
     """This state has no order rule yet."""
 

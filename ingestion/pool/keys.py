@@ -86,7 +86,8 @@ class PoolKeys:
         ``priority_aging``, the order rule as JSON, and ``rescored_until`` while what waits is being
         put into its order: the submission up to which it was, as ZRANGEBYSCORE takes it;
         ``last_order_us``, the latest submission; ``epoch`` and ``run_id`` of the state, or the
-        token of the ``rebuild`` that goes on."""
+        token of the ``rebuild`` that goes on; ``installation``, the id of the one whose state it is,
+        and ``owner``, what others are told of it."""
         return self._key("worker_pool:config")
 
     @property

@@ -140,6 +140,13 @@ def _repairing(words: Subcommands) -> None:
         "Take over the tasks that an older version left pickled in Redis; nothing of it is run.",
     )
     add_reason(old)
+    taking = words.add(
+        "take-over",
+        repair.take_over,
+        "Put this installation's state into a Redis that holds another's; after a restore.",
+    )
+    add_yes(taking)
+    add_reason(taking)
     clear = words.add(
         "clear-queue", repair.clear_queue, "Cancel every task that waits, or those that match."
     )

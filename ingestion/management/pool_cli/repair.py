@@ -1,4 +1,4 @@
-"""``fix-stuck``, ``import-old-state``, ``clear-queue``, ``reset-state``: when something is wrong."""
+"""``fix-stuck``, ``import-old-state``, ``take-over``, ``clear-queue``, ``reset-state``: when something is wrong."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ingestion.management.cli import lines
 from ingestion.management.cli.cli import Cli, Options
 from ingestion.management.pool_cli.tasks import filters, queue_actions
 from ingestion.pool.errors import PoolUnavailable
+from ingestion.services.failover.connections import other_installation
 
 SHOWN_TASKS = 10
 LOST = ("active", "queued", "delayed", "held", "dead_letters")
@@ -20,6 +21,17 @@ def fix_stuck(cli: Cli, options: Options) -> None:
 def import_old_state(cli: Cli, options: Options) -> None:
     """What an older version pickled; nothing that it names is run."""
     _show_counts(cli, cli.pool.import_old_state(change=cli.change(options)))
+
+
+def take_over(cli: Cli, options: Options) -> None:
+    """After the question: what another installation has there is lost to it."""
+    if not options["yes"]:
+        said = (
+            other_installation() or "The pool's keys in Redis belong to this installation already."
+        )
+        cli.out.talk(said)
+        cli.out.confirm("Replace what Redis holds by the tasks of this database?", flag="--yes")
+    _show_counts(cli, cli.pool.take_over(change=cli.change(options)))
 
 
 def clear_queue(cli: Cli, options: Options) -> None:

@@ -34,6 +34,8 @@ PROBE_MS = 1000
 class RebuildableRedisStore(RedisPoolStore):
     """A store in Redis that can lose its state and get it back.
 
+    ``owner`` is what other installations are told of this one.
+
     ``enter`` is called with tasks before they are restored. It must write them where a lost state
     is rebuilt from: those of an older version are known nowhere else.
     """
@@ -45,19 +47,26 @@ class RebuildableRedisStore(RedisPoolStore):
         policy: PoolPolicy,
         *,
         enter: Callable[[Sequence[WorkerTask]], None] = lambda tasks: None,
+        owner: str = "",
     ) -> None:
         super().__init__(client, keys, policy)
         self._enter = enter
+        self.owner = owner
 
     def restore(self, tasks: Sequence[WorkerTask]) -> int:
         self._enter(tasks)
         return super().restore(tasks)
 
-    def at(self, epoch: int | None) -> RebuildableRedisStore:
-        """The same store, for the state of ``epoch`` alone."""
+    def at(self, epoch: int | None, *, installation: str = "") -> RebuildableRedisStore:
+        """The same store, for the state of ``epoch`` alone, which belongs to ``installation``."""
         store = copy.copy(self)
         store.epoch, store.is_incomplete = epoch, False
+        store.installation = installation
         return store
+
+    def ping(self) -> None:
+        super().ping()
+        self._build("owner")
 
     def probe(self) -> None:
         """Raises PoolUnavailable unless the server takes writes and answers."""
@@ -90,11 +99,12 @@ class RebuildableRedisStore(RedisPoolStore):
         epoch: int,
         controls: Named,
         priority_aging: PriorityAging | None = None,
+        takes_over: bool = False,
     ) -> int:
         """Replace all tasks and all controls by these; how many tasks there are. RUNNING ones keep
         their slot and attempt, with a lease that begins now; QUEUED ones stand by
         ``priority_aging``, or by that of the policy. Raises StateLost when a later rebuild has
-        begun, PoolUnavailable.
+        begun, OtherInstallation unless it ``takes_over`` whatever is there, PoolUnavailable.
 
         It takes many scripts, and is safe at every point between them:
 
@@ -107,8 +117,9 @@ class RebuildableRedisStore(RedisPoolStore):
         """
         token = uuid.uuid4().hex
         aging = (priority_aging or self._policy.default_aging).to_json()
-        self._build("take_legacy")
-        self._build("begin_rebuild", token=token, aging=aging)
+        anyone = "1" if takes_over else ""
+        self._build("take_legacy", takes_over=anyone)
+        self._build("begin_rebuild", token=token, aging=aging, takes_over=anyone)
         self._wipe(token)
         restored = sum(
             int(self._build("put_back", token=token, tasks=json.dumps(chunk))[0])

@@ -57,6 +57,7 @@ class RedisScripts:
     ) -> None:
         self.clock_offset_seconds = clock_offset_seconds
         self.epoch: int | None = None
+        self.installation = self.owner = ""
         self.is_incomplete = False
         self._client = client
         self._keys = keys
@@ -105,6 +106,9 @@ class RedisScripts:
         state = {
             "clock_offset_us": seconds_to_us(self.clock_offset_seconds),
             "epoch": "" if self.epoch is None else self.epoch,
+            "installation": self.installation,
+            "owner": self.owner,
+            "takes_over": "",
         }
         values = {**self._policy_args, **state, **given}
         args = [_plain(values[name]) for name in SCRIPTS[verb].args]

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ingestion.models import ActiveStoreState
 from ingestion.pool.errors import LedgerUnavailable
+from ingestion.services.failover import installation
 from ingestion.services.infra.database import as_unavailable, times_lost
 
 logger = logging.getLogger(__name__)
@@ -24,13 +25,15 @@ LOOK_AGAIN_SECONDS = 3.0
 @dataclass(frozen=True)
 class InForce:
     """Which store is active: the ledger if ``is_degraded``, ``since`` when and for which
-    ``reason``, at least until ``stays_until``; else Redis. ``epoch`` is that of its state."""
+    ``reason``, at least until ``stays_until``; else Redis. ``epoch`` is that of its state,
+    ``installation`` the one to which it belongs ('' before one was made)."""
 
     epoch: int
     is_degraded: bool
     since: datetime | None
     reason: str
     stays_until: datetime | None
+    installation: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,12 @@ def in_force() -> InForce:
     with as_unavailable():
         record = ActiveStoreState.objects.look()
     return InForce(
-        record.epoch, record.is_degraded, record.since, record.reason, record.stays_until
+        record.epoch,
+        record.is_degraded,
+        record.since,
+        record.reason,
+        record.stays_until,
+        record.installation,
     )
 
 
@@ -82,6 +90,8 @@ class ActiveStore:
     def _look_again(self) -> InForce:
         self._times_lost = times_lost()
         try:
+            if self._seen is None or not self._seen.installation:
+                installation.agree()
             seen = in_force()
         except LedgerUnavailable as problem:
             return self._without_ledger(problem)

@@ -11,7 +11,13 @@ from typing import TypeVar
 
 from django.db import connection
 
-from ingestion.pool.errors import LedgerUnavailable, PoolUnavailable, StateLost, TaskNotFound
+from ingestion.pool.errors import (
+    LedgerUnavailable,
+    OtherInstallation,
+    PoolUnavailable,
+    StateLost,
+    TaskNotFound,
+)
 from ingestion.pool.store import PoolPolicy, PoolStore
 from ingestion.pool.task import is_task_id
 from ingestion.services.failover import transitions
@@ -53,7 +59,9 @@ class FailoverBase:
         self._clock = clock
         self._active = ActiveStore(clock=clock)
         self._of_epoch = redis
+        self._of_state: tuple[int, str] | None = None
         self._probe_at = 0.0
+        self._refusal: OtherInstallation | None = None
         self._beats: dict[str, Overdue] = {}
         self._unheld: dict[str, str] = {}
         self._local = threading.local()
@@ -121,6 +129,10 @@ class FailoverBase:
                 self._rebuild(seen, lost)
             except LedgerUnavailable:
                 raise
+            except OtherInstallation:
+                self._active.forget()
+                if self._active.look().installation == seen.installation:
+                    raise  # else another process has just agreed on the id
             except PoolUnavailable as problem:
                 if seen.is_degraded:
                     raise
@@ -132,8 +144,9 @@ class FailoverBase:
         return verb(self._ledger.at(seen.epoch))
 
     def _ask_redis(self, verb: Callable[[PoolStore], T], seen: InForce) -> T:
-        if self._of_epoch.epoch != seen.epoch:
-            self._of_epoch = self._redis.at(seen.epoch)
+        if self._of_state != (seen.epoch, seen.installation):
+            self._of_state = seen.epoch, seen.installation
+            self._of_epoch = self._redis.at(seen.epoch, installation=seen.installation)
         store = self._of_epoch
         if store.is_incomplete:
             raise StateLost("a part of the queue is gone")
@@ -149,7 +162,7 @@ class FailoverBase:
         began = self._clock()
         try:
             return call()
-        except (StateLost, LedgerUnavailable):
+        except (StateLost, LedgerUnavailable, OtherInstallation):
             raise
         except PoolUnavailable:
             if self._clock() - began > AT_ONCE_SECONDS:
@@ -165,6 +178,8 @@ class FailoverBase:
         if not seen.is_degraded:
             return seen
         if connection.in_atomic_block or self._clock() < self._probe_at or self._stays(seen):
+            if self._refusal is not None:
+                raise self._refusal
             return seen
         return self._active.look() if self._is_back(seen) else seen
 
@@ -181,10 +196,13 @@ class FailoverBase:
     def _is_back(self, seen: InForce) -> bool:
         """Whether Redis answered and is active again. The longer the try took, the later the
         next."""
-        began = self._clock()
+        began, self._refusal = self._clock(), None
         try:
             self._redis.probe()
             transitions.recover(seen.epoch, store=self._redis, policy=self._policy)
+        except OtherInstallation as problem:
+            self._refusal = problem
+            raise
         except PoolUnavailable as problem:
             logger.info("still degraded: %s", problem)
             return False
@@ -208,7 +226,7 @@ class FailoverBase:
                     transitions.rebuild(
                         seen.epoch, store=self._redis, policy=self._policy, reason=str(lost)
                     )
-            except LedgerUnavailable:
+            except (LedgerUnavailable, OtherInstallation):
                 raise
             except PoolUnavailable as problem:
                 if not isinstance(problem, StateLost):

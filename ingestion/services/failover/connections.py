@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ingestion.conf import PoolConf, pool_conf
-from ingestion.pool.errors import PoolUnavailable
+from ingestion.pool.errors import OtherInstallation, PoolUnavailable
 from ingestion.pool.keys import PoolKeys
 from ingestion.pool.redis.rebuild import RebuildableRedisStore
 from ingestion.pool.store import PoolPolicy, PoolStore
+from ingestion.services.failover import installation
 from ingestion.services.failover.store import FailoverStore
+from ingestion.services.infra.database import DATABASE_ERRORS
 from ingestion.services.infra.redis_cache import key_prefix, redis_client
 from ingestion.services.ledger.state import enter_unknown
 from ingestion.services.ledger.store import LedgerPoolStore
@@ -19,6 +21,19 @@ def pickled_legacy() -> tuple[str, ...]:
         return _in_redis(_policy(pool_conf())).pickled_legacy()
     except (PoolUnavailable, NotImplementedError):
         return ()
+
+
+def other_installation() -> str:
+    """A sentence where the pool's keys in Redis belong to another installation; '' where they do
+    not, and where Redis or the database cannot be asked. Changes nothing."""
+    try:
+        known = installation.known()
+        _in_redis(_policy(pool_conf())).at(None, installation=known).ping()
+    except OtherInstallation as problem:
+        return str(problem)
+    except (PoolUnavailable, NotImplementedError, *DATABASE_ERRORS):
+        pass
+    return ""
 
 
 def pool_store(conf: PoolConf) -> PoolStore:
@@ -45,4 +60,5 @@ def _in_redis(policy: PoolPolicy) -> RebuildableRedisStore:
         PoolKeys(key_prefix()),
         policy,
         enter=enter_unknown,
+        owner=installation.description(),
     )

@@ -21,6 +21,7 @@ from ingestion.pool.queue_place import QueuePage, QueuePlace
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.store import PAGE, Admitted, Finished, Outcome, PoolStore, Reaped
 from ingestion.pool.task import TaskStatus, WorkerTask
+from ingestion.services.failover import transitions
 from ingestion.services.failover.operators import FailoverOperators
 from ingestion.services.failover.stores import HoldsLegacy, ReadsLease
 from ingestion.services.infra.database import as_unavailable
@@ -168,9 +169,19 @@ class FailoverStore(FailoverOperators):
         """Close the open rows of the ledger before: the next verb would restore their tasks."""
 
         def reset(store: PoolStore) -> int:
+            store.ping()
             return (self._redis if store.epoch is not None else store).reset()
 
         return self._ask(reset)
+
+    def take_over(self) -> int:
+        """Put this ledger's state into Redis, whatever installation's was there; how many tasks it
+        has. Raises PoolUnavailable."""
+        self._active.look(needs_ledger=True)
+        count = transitions.take_over(store=self._redis, policy=self._policy)
+        self._active.forget()
+        self._refusal = None
+        return count
 
     def restore(self, tasks: Sequence[WorkerTask]) -> int:
         return self._ask(lambda store: store.restore(tasks))

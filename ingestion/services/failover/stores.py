@@ -18,8 +18,9 @@ class PrimaryStore(PoolStore, Protocol):
     is_incomplete: bool
     """A part of the state was found missing; whole again only after a rebuild."""
 
-    def at(self, epoch: int | None) -> Self:
-        """The same store, for the state of ``epoch`` alone: on any other it raises StateLost."""
+    def at(self, epoch: int | None, *, installation: str = "") -> Self:
+        """The same store, for the state of ``epoch`` alone: on any other it raises StateLost, and on
+        that of another ``installation`` OtherInstallation."""
 
     def probe(self) -> None:
         """Raises PoolUnavailable unless the server takes writes and answers."""
@@ -37,9 +38,11 @@ class PrimaryStore(PoolStore, Protocol):
         epoch: int,
         controls: Named,
         priority_aging: PriorityAging | None = None,
+        takes_over: bool = False,
     ) -> int:
         """Replace the whole state, which is then that of ``epoch``; how many tasks there are.
-        Raises StateLost where a later rebuild was faster, PoolUnavailable."""
+        Raises StateLost where a later rebuild was faster, OtherInstallation unless it
+        ``takes_over`` what belongs to another, PoolUnavailable."""
 
 
 class FallbackStore(PoolStore, Protocol):
@@ -67,6 +70,15 @@ class HoldsLegacy(Protocol):
     def import_pickled(self) -> tuple[int, int]:
         """Import it, running nothing of it: how many tasks were put back, and how many entries
         could not be read and became dead letters."""
+
+
+@runtime_checkable
+class SharesRedis(Protocol):
+    """A store whose state in Redis may belong to another installation."""
+
+    def take_over(self) -> int:
+        """Put this installation's state in its place; how many tasks it has. Raises
+        PoolUnavailable."""
 
 
 def pickled_state(names: tuple[str, ...]) -> str:

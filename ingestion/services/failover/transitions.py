@@ -109,7 +109,23 @@ def rebuild(epoch: int, *, store: PrimaryStore, policy: PoolPolicy, reason: str)
     logger.log(level, "the pool's state in Redis was built, %d tasks put back: %s", count, reason)
 
 
-def _build(record: ActiveStoreState, store: PrimaryStore, policy: PoolPolicy) -> int:
+def take_over(*, store: PrimaryStore, policy: PoolPolicy) -> int:
+    """Let Redis hold this ledger's state in the place of whatever installation's; how many tasks it
+    has. Raises PoolUnavailable."""
+    with bounded_transaction():
+        record = ActiveStoreState.objects.locked()
+        count = _build(record, store, policy, takes_over=True)
+        if record.is_degraded:
+            record.is_degraded, record.recovered_at = False, timezone.now()
+            record.memory = {}
+        _save(record, "take_over", f"Redis was taken over; {count} tasks were put in.")
+    logger.warning("Redis was taken over, %d tasks put in", count)
+    return count
+
+
+def _build(
+    record: ActiveStoreState, store: PrimaryStore, policy: PoolPolicy, *, takes_over: bool = False
+) -> int:
     """Give Redis the ledger's tasks in the next epoch; how many they are.
 
     Redis is written first and the new epoch committed afterwards. Until then every process asks
@@ -122,11 +138,12 @@ def _build(record: ActiveStoreState, store: PrimaryStore, policy: PoolPolicy) ->
     record.epoch += 1
     ledger_state.adopt_unplaced()
     tasks = ledger_state.tasks_to_rebuild(retention_seconds=policy.retention_seconds)
-    return store.rebuild(
+    return store.at(None, installation=record.installation).rebuild(
         tasks,
         epoch=record.epoch,
         controls=ledger_state.controls_to_rebuild(),
         priority_aging=ledger_state.agreed_aging(policy.priority_aging_seconds, record=record),
+        takes_over=takes_over,
     )
 
 

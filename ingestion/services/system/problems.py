@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from ingestion import private_files
 from ingestion.conf import SystemConf
 from ingestion.pool.errors import PoolUnavailable
+from ingestion.services.failover.connections import other_installation
 from ingestion.services.infra.database import DATABASE_ERRORS
 from ingestion.services.system import embedded_redis
 from ingestion.services.system.crms import operators_crms
@@ -60,7 +61,9 @@ def _redis(conf: SystemConf) -> Iterator[str]:
             embedded_redis.server_binary()
         except embedded_redis.NoRedisServer as problem:
             yield str(problem)
-    if conf.configured("CACHE_URL") and not _cache_answers():
+    if conf.configured("CACHE_URL") and (said := other_installation()):
+        yield said
+    elif conf.configured("CACHE_URL") and not _cache_answers():
         yield "CACHE_URL: no Redis server answers there; start it, correct it, or take it out."
     if conf.configured("CELERY_BROKER_URL") and not _broker_answers(conf.broker_url):
         yield "CELERY_BROKER_URL: no broker answers there; start it, correct it, or take it out."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,9 +14,10 @@ from typing import TypeVar
 from django.core.management import call_command
 from django.db import connection
 
-from ingestion import runfile
+from ingestion import private_files, runfile
 from ingestion.conf import SystemConf
 from ingestion.runfile import ProcessMark, RunFile
+from ingestion.services.failover import installation
 from ingestion.services.system import crms, embedded_redis, plan, problems
 from ingestion.services.system.leftovers import stop_leftovers
 from ingestion.services.system.lock import take_lock
@@ -186,7 +188,20 @@ class RunningSystem:
             call_command("collectstatic", interactive=False, verbosity=0, skip_checks=True)
         elif not self.conf.configured("SECRET_KEY"):
             self._set_settings({"SECRET_KEY": ensure_secret(self.conf.var_dir / "secret-key")})
+        if problems.needs_embedded_redis(self.conf):
+            self._keep_redis()
         return ensure_login(self.conf.var_dir)
+
+    def _keep_redis(self) -> None:
+        """The embedded server is this clone's alone, whatever became of its database meanwhile."""
+        note = plan.redis_dir(self.conf) / "installation"
+        installation.agree()
+        here = installation.known()
+        if note.exists() and note.read_text() != here:
+            command = plan.manage("manage_worker_pool", "take-over", "--yes")
+            subprocess.run(command, cwd=self.conf.base_dir, check=True, capture_output=True)
+        private_files.make_file(note)
+        note.write_text(here)
 
     def _start_programs(self) -> str:
         """Worker, beat and web; gives the URL once they all answer."""

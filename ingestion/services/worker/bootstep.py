@@ -20,6 +20,7 @@ from kombu.exceptions import OperationalError
 from ingestion.conf import pool_conf
 from ingestion.pool.errors import AlreadyFinished, LeaseLost, PoolError, TaskNotFound
 from ingestion.pool.store import Outcome
+from ingestion.services.failover.connections import other_installation
 from ingestion.services.infra.database import DATABASE_ERRORS, close_connections
 from ingestion.services.infra.throttle import Overdue
 from ingestion.services.security import audit
@@ -52,6 +53,9 @@ def connect(app: Celery) -> None:
     """Hook the pool into the workers of ``app``."""
     app.steps["consumer"].add(PoolTick)
     signals.worker_init.connect(refuse_unsuited, dispatch_uid="ingestion.refuse_unsuited")
+    signals.worker_init.connect(
+        refuse_other_installation, dispatch_uid="ingestion.refuse_other_installation"
+    )
     signals.worker_init.connect(introduce, dispatch_uid="ingestion.introduce")
     signals.worker_init.connect(report_problems, dispatch_uid="ingestion.report_problems")
     signals.task_failure.connect(on_task_failure, dispatch_uid="ingestion.worker_lost")
@@ -165,6 +169,14 @@ def refuse_unsuited(sender: Any = None, **_: Any) -> None:
         raise SystemExit(
             f"A worker with --pool={pool} cannot run syncs: take --pool=prefork, the default, or solo."
         )
+
+
+def refuse_other_installation(**_: Any) -> None:
+    """Raises SystemExit where the state in Redis is not this installation's."""
+    said = other_installation()
+    close_connections()
+    if said:
+        raise SystemExit(said)
 
 
 def introduce(sender: Any = None, **_: Any) -> None:

@@ -57,6 +57,8 @@ ENTRY_POINTS = {
         "reset-state": ("POST /api/reset",),
         # Once, by hand: it reads what an older version pickled.
         "import-old-state": (),
+        # Once, by hand, where the files of both installations can be looked at.
+        "take-over": (),
     },
     "manage_schedules": {
         "list": ("GET /api/schedules",),

@@ -3,9 +3,14 @@
 --
 -- UNGUARDED a state of today cannot be whole before
 -- KEYS  active(string of old, else zset) queues(string of old, else set)
--- KEYS  stats(string of old, else hash) legacy_family(string*)
+-- KEYS  stats(string of old, else hash) legacy_family(string*) config(hash)
+-- ARGV  installation(id, '' = none yet) owner takes_over('1' = also of another installation)
 -- OK    pending(list of name, stored)
+-- ERR   OTHER_INSTALLATION
+-- @include installation
 -- @include answer
+local other = arg.takes_over ~= '1' and other_owner()
+if other then return refuse('OTHER_INSTALLATION', other) end
 local pending = {}
 for _, name in ipairs({'active', 'queues', 'stats'}) do
   local kept = key.legacy_family .. 'pending:' .. name

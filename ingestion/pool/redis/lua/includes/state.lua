@@ -6,8 +6,9 @@
 --
 -- KEYS  config(hash) active(zset) leases(zset) unconfirmed(zset)
 -- KEYS  queues(set) queue_family(zset*) waiting(zset) delayed(zset) held(zset) overlaps(zset)
--- ARGV  epoch(number, '' = any)
+-- ARGV  epoch(number, '' = any) installation(id, '' = none yet) owner
 -- @include run_id
+-- @include installation
 local function size(set) return redis.call('ZCARD', set) end
 
 local function in_queues()
@@ -34,6 +35,9 @@ local function why_lost()
 end
 
 if arg.epoch ~= '' then
+  local other = other_owner()
+  if other then return {'ERR', 'OTHER_INSTALLATION', other} end
   local why = why_lost()
   if why then return {'ERR', 'STATE_LOST', why} end
+  if not kept_id() then take_possession() end
 end
