@@ -17,4 +17,4 @@ RUN DJANGO_ENV=production \
 USER app
 EXPOSE 8000
 CMD ["gunicorn", "data_warehouse.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
-     "--workers", "2", "--threads", "8", "--no-control-socket"]
+     "--workers", "2", "--threads", "8", "--no-control-socket", "--log-level", "warning"]

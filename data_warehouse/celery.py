@@ -3,13 +3,14 @@
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from celery.schedules import crontab, schedule
 from django.conf import settings
 from django.dispatch import receiver
 from django_structlog.celery.signals import modify_context_before_task_publish
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from data_warehouse.logs import speak_on_stdout
 from ingestion.conf import pool_conf
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "data_warehouse.settings")
@@ -53,6 +54,18 @@ def beat_schedule(*, monitor_seconds: float, queue: str) -> dict[str, dict[str, 
             "options": {**options, "expire_seconds": AUTOMATION_SECONDS},
         },
     }
+
+
+@signals.setup_logging.connect
+def set_logging_up(**_: Any) -> None:
+    """Of workers and beat, in Celery's place: LOG_LEVEL and LOG_FORMAT count, not its own options."""
+    speak_on_stdout()
+
+
+@signals.celeryd_init.connect
+def leave_banner_out(instance: Any, **_: Any) -> None:
+    """A worker's banner is no line of JSON; of beat's nobody hears before it is printed."""
+    instance.quiet |= settings.LOG_FORMAT == "json"
 
 
 @app.on_after_configure.connect

@@ -1,8 +1,13 @@
-"""How logs are written: one event a line, with the ids that are bound, without secrets."""
+"""How logs are written: one event a line, with the ids that are bound, without secrets.
+
+All stands in files. A command shows people warnings on stderr, as stdout is for what it prints;
+web, worker and beat print nothing else, and say on stdout what they do.
+"""
 
 from __future__ import annotations
 
 import logging.config
+import sys
 from typing import Any
 
 import structlog
@@ -13,6 +18,7 @@ from structlog.typing import EventDict, WrappedLogger
 from ingestion.services.security.secrets import beginning, mask, mask_json
 
 LONGEST_LOGGED = 40_000
+CONSOLE = "console"
 FIRST = ("timestamp", "level", "event", "logger")
 # Of every record, whether it comes from structlog or from logging.
 EVENT = (
@@ -35,6 +41,19 @@ def configure(logging_settings: dict[str, Any]) -> None:
         cache_logger_on_first_use=True,
     )
     logging.config.dictConfig(logging_settings)
+
+
+def speak_on_stdout() -> None:
+    """From here on this process says on stdout all that it logs: it serves, and has no reader. May be
+    called again, as in the children of a worker."""
+    for handler in logging.getLogger().handlers:
+        if handler.name == CONSOLE and isinstance(handler, logging.StreamHandler):
+            handler.setLevel(logging.NOTSET)
+            handler.setStream(sys.__stdout__)
+    # What gunicorn has made for itself, as it knows no project when it starts.
+    its_own = logging.getLogger("gunicorn.error")
+    its_own.handlers.clear()
+    its_own.propagate = True
 
 
 def json_formatter() -> ProcessorFormatter:

@@ -63,6 +63,7 @@ if (_sandbox := find_spec("sandbox")) and _sandbox.origin:
 MIDDLEWARE = [
     "ingestion.services.security.addresses.ClientAddressMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "ingestion.services.infra.access_log.AccessLogMiddleware",
     "ingestion.api.http.middleware.ApiErrorsMiddleware",
     "ingestion.services.infra.bounds.BoundedMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -243,8 +244,6 @@ CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = _broker.is_redis
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_REDIRECT_STDOUTS = False  # a command's own output is no warning
 CELERY_WORKER_CONCURRENCY = config.whole("CELERY_WORKER_CONCURRENCY", 12, minimum=2)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -301,7 +300,7 @@ if IS_PRODUCTION:
     if METRICS_TOKEN and is_well_known(METRICS_TOKEN):
         config.problems.append("METRICS_TOKEN is one that everybody knows; change it.")
 
-# --- Logs: JSON into the files, for people or programs on stderr -------------------------------
+# --- Logs: JSON into the files, for people or programs on the console, see logs.py --------------
 LOG_LEVEL = config.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOG_FORMAT = config.choice("LOG_FORMAT", "console", ("console", "json"))
 
@@ -345,11 +344,13 @@ LOGGING = {
         "ingestion": _log_file("ingestion.log"),
         "celery": _log_file("celery.log"),
         "sync_engines": _log_file("sync_engines.log"),
+        "access": _log_file("access.log"),
     },
     "root": {"handlers": ["console", "general"], "level": LOG_LEVEL},
     "loggers": {
         "ingestion": _logs_to("ingestion"),
         "ingestion.sync": _logs_to("sync_engines"),
+        "ingestion.access": _logs_to("access"),
         "celery": _logs_to("celery"),
         "django.request": {"filters": ["no_health_check"]},
         # It binds the ids; what happens to a request or a task Django and Celery log themselves.

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def test_what_people_read_is_masked_too(written: Callable[[], str]) -> None:
         ("ingestion.services.tasks.dispatch", "ingestion.log"),
         ("ingestion.sync.common.pipeline", "sync_engines.log"),
         ("celery.app.trace", "celery.log"),
+        ("ingestion.access", "access.log"),
         ("axes.signals", "general.log"),
     ],
 )
@@ -107,6 +109,41 @@ def test_what_a_request_logs_has_its_id(written: Callable[[], str]) -> None:
     assert len(ids) == 3
     assert len(set(ids)) == 3
     assert ids[2] is None
+
+
+def access_lines(written: Callable[[], str]) -> list[dict[str, Any]]:
+    events = [json.loads(line) for line in written().splitlines()]
+    return [event for event in events if event["logger"] == "ingestion.access"]
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_a_request_is_a_line_without_its_query(written: Callable[[], str]) -> None:
+    Client().post("/hello?token=s3cr3t", headers={"x-forwarded-for": "203.0.113.9"})
+    Client().get("/no%0Asuch")
+    found, lost = access_lines(written)
+    assert (found["method"], found["path"], found["status"]) == ("POST", "/hello", 200)
+    assert (found["user"], found["client"]) == ("", "127.0.0.1")  # nobody trusts that proxy
+    assert found["ms"] >= 0
+    assert found["request_id"]
+    assert "s3cr3t" not in written()
+    assert (lost["path"], lost["status"]) == ("/no%0Asuch", 404)
+
+
+@override_settings(ROOT_URLCONF=__name__, TRUSTED_PROXIES=[ip_network("127.0.0.1/32")])
+def test_behind_a_trusted_proxy_the_line_has_the_client(written: Callable[[], str]) -> None:
+    Client().get("/hello", headers={"x-forwarded-for": "203.0.113.9"})
+    (line,) = access_lines(written)
+    assert line["client"] == "203.0.113.9"
+
+
+@pytest.mark.django_db
+def test_the_line_of_a_request_has_its_user(
+    written: Callable[[], str], django_user_model: Any
+) -> None:
+    client = Client()
+    client.force_login(django_user_model.objects.create_user("ada"))
+    client.get("/")
+    assert access_lines(written)[-1]["user"] == "ada"
 
 
 def passed_on() -> Any:

@@ -57,7 +57,7 @@ def web(conf: SystemConf, *, descriptor: int) -> Program:
     command = (
         *(_PYTHON, "-m", "gunicorn", "data_warehouse.wsgi", "--bind", f"fd://{descriptor}"),
         *("--worker-class", "gthread", "--threads", str(WEB_THREADS)),
-        *("--graceful-timeout", "5", "--no-control-socket"),
+        *("--graceful-timeout", "5", "--no-control-socket", "--log-level", "warning"),
     )
     return Program("web", command, cwd=conf.base_dir, pass_fds=(descriptor,))
 
@@ -96,7 +96,7 @@ def beat(conf: SystemConf) -> Program:
 
 
 def _celery(*arguments: str) -> tuple[str, ...]:
-    return (_PYTHON, "-m", "celery", "-A", "data_warehouse", *arguments)
+    return (_PYTHON, "-m", "celery", "--quiet", "-A", "data_warehouse", *arguments)
 
 
 def manage(*arguments: str) -> tuple[str, ...]:

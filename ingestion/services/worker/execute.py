@@ -97,6 +97,7 @@ def _run_and_finish(
         raise
     breaker.judge(pool, task.crm_source, outcome)
     ended = _finish(pool, task, outcome)
+    logger.info("%s is %s", task.route, ended)
     _tell_of_end(task)
     # A failure after somebody asked to stop ends as CANCELLED.
     has_failed = outcome.status == TaskStatus.FAILED and not outcome.is_interruption
@@ -175,6 +176,7 @@ def _run(task: WorkerTask, lease: Lease, signals: StopSignals) -> Outcome:
     try:
         with signals.interrupting(lease):
             bind_contextvars(run=_enter_in_ledger(task, lease))
+            logger.info("%s begins, attempt %d of %d", task.route, task.attempt, task.max_attempts)
             # The worker may have stood still, or the ledger kept it waiting.
             lease.check()
             IngestionAdapter().run_source_ingestion(
