@@ -63,8 +63,10 @@ def set_logging_up(**_: Any) -> None:
 
 
 @signals.celeryd_init.connect
-def leave_banner_out(instance: Any, **_: Any) -> None:
-    """A worker's banner is no line of JSON; of beat's nobody hears before it is printed."""
+def begin_to_speak(instance: Any, **_: Any) -> None:
+    """A worker warns before Celery sets its logging up. Its banner is no line of JSON; of beat's
+    nobody hears before it is printed."""
+    speak_on_stdout()
     instance.quiet |= settings.LOG_FORMAT == "json"
 
 

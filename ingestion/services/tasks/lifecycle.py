@@ -14,6 +14,7 @@ from ingestion.pool.errors import (
     AlreadyFinished,
     InvalidStatusChange,
     LeaseLost,
+    OtherInstallation,
     PoolUnavailable,
     TaskNotFound,
 )
@@ -237,6 +238,8 @@ class TaskLife:
         self._prepare_to_look()
         try:
             self._repair_if_overdue()
+        except OtherInstallation:
+            raise
         except (PoolUnavailable, *DATABASE_ERRORS):
             logger.warning("overdue repairs could not be made", exc_info=True)
 
