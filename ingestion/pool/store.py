@@ -124,6 +124,9 @@ class Outcome:
     ``is_interruption``: the attempt was ended on purpose, by a worker's shutdown. The task is
     QUEUED again at its old place, whatever attempts are left, and ``max_attempts`` rises by one.
 
+    ``is_earned``: the attempt has loaded something before it failed, so the next one is granted
+    whatever attempts are left, and ``max_attempts`` rises by one.
+
     After a cancel request everything but COMPLETED counts as CANCELLED; after an interruption, and
     without an ``error_message`` of its own, the task then keeps the reason of the request.
     Raises ValueError for a status that ends nothing and for another try of anything but FAILED.
@@ -134,6 +137,7 @@ class Outcome:
     result: dict[str, Any] = field(default_factory=dict)
     retry_in_seconds: float | None = None
     is_interruption: bool = False
+    is_earned: bool = False
 
     def __post_init__(self) -> None:
         if not self.status.is_final:

@@ -37,6 +37,7 @@ def crm(request: HttpRequest, name: str) -> HttpResponse:
             "runs": last.items,
             "rows": table_rows.rows_of(found.name),
             "breaker": breaker.open_breakers().get(found.name),
+            "breaker_warning": breaker.warnings().get(found.name),
         },
     )
 

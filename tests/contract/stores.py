@@ -27,6 +27,7 @@ DONE = Outcome(TaskStatus.COMPLETED)
 FAILED = Outcome(TaskStatus.FAILED, "HTTP 500 from the CRM")
 AGAIN = Outcome(TaskStatus.FAILED, "HTTP 503 from the CRM", retry_in_seconds=20)
 
+EARNED = Outcome(TaskStatus.FAILED, "HTTP 503", retry_in_seconds=0, is_earned=True)
 INTERRUPTED = Outcome(TaskStatus.FAILED, "The worker was shut down.", is_interruption=True)
 
 # One slot for all tests: a client of the cluster follows one.

@@ -40,15 +40,17 @@ POLICY = PoolPolicy(
 )
 CRMS = st.sampled_from(["hubspot", "genius", "arrivy"])
 OUTCOMES = st.builds(
-    lambda status, retry, stopped: Outcome(
+    lambda status, retry, stopped, earned: Outcome(
         TaskStatus(status),
         f"it {status}",
         {"rows": 1},
         retry_in_seconds=retry if status == "failed" else None,
         is_interruption=stopped and status == "failed",
+        is_earned=earned and status == "failed",
     ),
     st.sampled_from(["completed", "failed", "failed", "cancelled"]),
     st.sampled_from([None, 0, 23]),
+    st.booleans(),
     st.booleans(),
 )
 LESS_THAN_A_DAY = 80_000

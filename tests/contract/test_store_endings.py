@@ -15,7 +15,7 @@ from ingestion.pool.errors import (
 )
 from ingestion.pool.store import Outcome, PoolPolicy
 from ingestion.pool.task import TaskStatus
-from tests.contract.stores import AGAIN, FAILED, INTERRUPTED, OpenPool, Pool
+from tests.contract.stores import AGAIN, EARNED, FAILED, INTERRUPTED, OpenPool, Pool
 
 UNKNOWN = "no-such-task"
 
@@ -163,6 +163,24 @@ class TestInterruption:
     def test_only_a_failed_attempt_can_be_one(self, status: TaskStatus) -> None:
         with pytest.raises(ValueError, match="only a failed attempt"):
             Outcome(status, is_interruption=True)
+
+
+class TestEarned:
+    def test_an_attempt_that_loaded_something_earns_the_next_one(self, pool: Pool) -> None:
+        task_id = pool.held(max_attempts=1)
+        for attempt in (1, 2):
+            task = pool.finish(task_id, EARNED)
+            assert (task.attempt, task.max_attempts) == (attempt, attempt + 1)
+            pool.claim()
+            pool.confirm(task_id)
+        last = Outcome(TaskStatus.FAILED, "HTTP 503", retry_in_seconds=0)
+        assert pool.finish(task_id, last).status == TaskStatus.FAILED
+        assert pool.counter("requeued") == 2
+
+    def test_after_a_cancel_request_it_earns_none(self, pool: Pool) -> None:
+        task_id = pool.held(max_attempts=3)
+        pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
+        assert pool.finish(task_id, EARNED).status == TaskStatus.CANCELLED
 
 
 class TestKept:

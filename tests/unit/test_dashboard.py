@@ -287,6 +287,20 @@ class TestCharts:
         assert [lane["route"] for lane in shown["lanes"]] == ["five9.contacts"]
         assert sum(shown["series"]["cancelled"]) == 1
 
+    def test_what_is_left_out_of_the_lanes_is_counted(
+        self, viewer: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(charts, "MOST_IN_LANES", 3)
+        monkeypatch.setattr(charts, "MOST_EVENTS", 2)
+        for _ in range(5):
+            ended("five9", "contacts")
+            AuditRecord.objects.create(actor="ann", action="pause")
+        charts.shared.forget()
+        shown = viewer.get("/api/dashboard/charts?range=1h").json()
+        assert [len(lane["runs"]) for lane in shown["lanes"]] == [3]
+        assert (shown["lanes_left_out"], len(shown["events"])) == (2, 2)
+        assert shown["events_left_out"] == 3
+
     def test_tell_of_changed_limits(self, pool: WorkerPoolService, viewer: Client) -> None:
         pool.set_max_workers(5, change=ChangeRequest(by="ann", reason="night"))
         (event,) = viewer.get("/api/dashboard/charts?range=1h").json()["events"]

@@ -28,6 +28,8 @@ class Breaker(ResponseBody):
     state: Annotated[str, one_of(("closed", "open", "probing"))]
     kind: str
     sentence: str
+    warning: str
+    """A sentence where the next failed run may open it."""
     opened_at: Time | None
     probe_at: Time | None
     """When one run may try; null while somebody has to act."""

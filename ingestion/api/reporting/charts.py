@@ -68,7 +68,11 @@ class Charts(ResponseBody):
     from_read: Time
     series: Series
     lanes: list[Lane]
+    lanes_left_out: int
+    """How many earlier runs of the range are not in ``lanes``; more where not ``is_complete``."""
     events: list[ChartEvent]
+    events_left_out: int
+    """How many earlier actions of the range are not in ``events``."""
 
 
 @router.get(

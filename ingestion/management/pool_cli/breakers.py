@@ -37,5 +37,5 @@ def show(cli: Cli, options: Options) -> None:
 
 def _line(found: dict[str, Any]) -> str:
     until = f", one run tries after {found['probe_at']}" if found["probe_at"] else ""
-    why = f": {printable(found['sentence'])}{until}" if found["sentence"] else ""
+    why = f": {printable(said)}{until}" if (said := found["sentence"] or found["warning"]) else ""
     return f"{found['crm_source']}: {found['state']}{why}"

@@ -196,10 +196,13 @@ class MemoryState:
             task = self._requeue(held, message=outcome.error_message, wait_seconds=0)
             task.max_attempts += 1
             self._counters["interrupted"] += 1
-        elif outcome.retry_in_seconds is not None and task.attempt < task.max_attempts:
-            self._requeue(
+        elif outcome.retry_in_seconds is not None and (
+            outcome.is_earned or task.attempt < task.max_attempts
+        ):
+            task = self._requeue(
                 held, message=outcome.error_message, wait_seconds=outcome.retry_in_seconds
             )
+            task.max_attempts += outcome.is_earned
             self._counters["requeued"] += 1
         else:
             self._end(

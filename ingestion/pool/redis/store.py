@@ -89,6 +89,7 @@ class RedisPoolStore(RedisOperators):
             result=json.dumps(outcome.result, default=str),
             retry_us="" if retry is None else seconds_to_us(retry),
             is_interruption="1" if outcome.is_interruption else "",
+            is_earned="1" if outcome.is_earned else "",
         )
         return Finished(self._task(task_id, task), self._tasks(started))
 

@@ -37,6 +37,8 @@ FIELDS = (
     "error_class",
     "configuration",
     "performance_metrics",
+    "attempt",
+    "worker_pool_task_id",
 )
 
 
@@ -58,6 +60,8 @@ class Run:
     throttled: int = 0
     # Of the models that it loaded.
     model_seconds: Mapping[str, float] = field(default_factory=dict)
+    # False: a task that was cancelled while it waited.
+    has_run: bool = True
 
     @property
     def route(self) -> str:
@@ -65,7 +69,8 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        return (self.ended_at - self.started_at).total_seconds()
+        """Of work; to wait is none."""
+        return (self.ended_at - self.started_at).total_seconds() if self.has_run else 0.0
 
     @property
     def is_complete(self) -> bool:
@@ -154,6 +159,8 @@ def run_of(
     error_class: str,
     configuration: Mapping[str, Any],
     metrics: Mapping[str, Any],
+    attempt: int,
+    task_id: str | None,
 ) -> Run:
     """From ``FIELDS`` of a row."""
     models = reported_models(metrics)
@@ -173,6 +180,7 @@ def run_of(
         model_seconds={
             model["model"]: sum(model["seconds"].values()) for model in loaded_models(metrics)
         },
+        has_run=attempt > 0 or task_id is None,
     )
 
 

@@ -29,8 +29,8 @@ SOURCES = {
     "cancelled counts for no rate",
     "failures": "the failed ones of these rows, by error_class",
     "hours": "the same rows as totals, by the hour of end_time",
-    "routes": "the same rows by crm_source and sync_type; seconds = end_time - start_time; slowest "
-    "and most_failing are the first ten of them",
+    "routes": "the same rows by crm_source and sync_type; seconds = end_time - start_time of those that "
+    "have run, which a task that was cancelled while it waited has not; slowest and most_failing are the first ten of them",
     "freshness": "of each dataset that was ever to be loaded the latest end_time before period.end of "
     "a success or partial run of it, or of 'all' that loaded it; dry runs do not count",
     "wasted.empty_runs": "the same rows as totals: complete, records_processed = 0",
@@ -71,7 +71,7 @@ def content_of(start: datetime, end: datetime) -> dict[str, Any]:
         "slowest": _slowest(runs),
         "most_failing": _most_failing(routes),
         "freshness": freshness(end),
-        "wasted": wasted(runs),
+        "wasted": wasted([run for run in runs if run.has_run]),
         "rules": _rules(acts),
         "recommendations": [_told(act) for act in acts],
         "sources": SOURCES,
@@ -206,20 +206,27 @@ def _by_route(runs: Iterable[Run]) -> dict[str, list[Run]]:
 
 def _route(route: str, runs: Sequence[Run]) -> dict[str, Any]:
     failures = [run for run in runs if run.has_failed]
+    seconds = _seconds(runs) or [0.0]
     return {
         "route": route,
         "runs": len(runs),
         "complete": sum(run.is_complete for run in runs),
         "failed": len(failures),
         "records": sum(run.processed for run in runs),
-        "mean_seconds": round(fmean(run.seconds for run in runs), 1),
-        "longest_seconds": round(max(run.seconds for run in runs), 1),
+        "mean_seconds": round(fmean(seconds), 1),
+        "longest_seconds": round(max(seconds), 1),
         "last_error": failures[-1].error if failures else "",
     }
 
 
+def _seconds(runs: Iterable[Run]) -> list[float]:
+    """Of those that have run."""
+    return [run.seconds for run in runs if run.has_run]
+
+
 def _slowest(runs: Iterable[Run]) -> list[dict[str, Any]]:
-    means = {route: fmean(run.seconds for run in of) for route, of in _by_route(runs).items()}
+    by_route = {route: _seconds(of) for route, of in _by_route(runs).items()}
+    means = {route: fmean(seconds) for route, seconds in by_route.items() if seconds}
     ordered = sorted(means.items(), key=lambda pair: (-pair[1], pair[0]))[:SHOWN]
     return [{"route": route, "mean_seconds": round(mean, 1)} for route, mean in ordered]
 

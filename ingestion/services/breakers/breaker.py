@@ -24,7 +24,9 @@ from ingestion.pool.store import Outcome
 from ingestion.services.breakers.judgement import (
     KEPT,
     Sign,
+    failures,
     has_to_open,
+    is_near,
     next_interval,
     sign_of,
 )
@@ -97,6 +99,22 @@ def open_breakers() -> dict[str, CrmBreaker]:
     return {row.crm_source: row for row in CrmBreaker.objects.filter(is_open=True)}
 
 
+def warnings() -> dict[str, str]:
+    """What is to be said of those that the next failed run may open, by CRM. Raises
+    DatabaseError."""
+    closed = CrmBreaker.objects.filter(is_open=False)
+    return {row.crm_source: said for row in closed if (said := warning_of(row))}
+
+
+def warning_of(row: CrmBreaker) -> str:
+    """A sentence before it opens; '' where nothing is near."""
+    if row.is_open or not breaker_conf().first_minutes or not is_near(row.recent):
+        return ""
+    runs = len(row.recent)
+    which = f"{failures(row.recent)} of its last {runs} runs" if runs > 1 else "Its last run"
+    return f"{which} failed; after one more that loads nothing it is left in peace."
+
+
 def listed() -> Iterator[dict[str, Any]]:
     """The JSON form of every CRM's breaker."""
     rows = {row.crm_source: row for row in CrmBreaker.objects.all()}
@@ -105,13 +123,15 @@ def listed() -> Iterator[dict[str, Any]]:
 
 
 def to_dict(row: CrmBreaker) -> dict[str, Any]:
-    """The JSON form. ``state``: closed, open, or probing once one run may try."""
+    """The JSON form. ``state``: closed, open, or probing once one run may try. ``warning``: a
+    sentence where the next failed run may open it."""
     is_probing = row.is_open and row.probe_at is not None and row.probe_at <= timezone.now()
     return {
         "crm_source": row.crm_source,
         "state": "probing" if is_probing else "open" if row.is_open else "closed",
         "kind": row.kind if row.is_open else "",
         "sentence": row.sentence if row.is_open else "",
+        "warning": warning_of(row),
         "opened_at": row.opened_at.isoformat() if row.is_open and row.opened_at else None,
         "probe_at": row.probe_at.isoformat() if row.is_open and row.probe_at else None,
         "recent": list(row.recent),
@@ -136,6 +156,8 @@ def _judge(
     if changed and row.is_open:
         logger.warning("the breaker of %s is open: %s", crm_source, row.sentence)
         _pause(pool, row)
+    elif not row.is_open and sign != Sign.GOOD and (said := warning_of(row)):
+        logger.warning("the breaker of %s is about to open: %s", crm_source, said)
     elif changed and was_open:
         logger.info("the breaker of %s is closed", crm_source)
         _resume(pool, row)

@@ -37,6 +37,9 @@ class Sign(StrEnum):
     SILENT = "silent"
 
 
+BAD = (Sign.FAILED, Sign.DOWN)
+
+
 def sign_of(outcome: Outcome) -> Sign:
     """By the class of the error alone."""
     if outcome.status == TaskStatus.COMPLETED:
@@ -58,7 +61,17 @@ def has_to_open(recent: Sequence[str]) -> bool:
     last = list(recent[-DOWN_TO_OPEN:])
     if last == [Sign.DOWN] * DOWN_TO_OPEN:
         return True
-    return sum(sign in (Sign.FAILED, Sign.DOWN) for sign in recent[-KEPT:]) >= FAILED_TO_OPEN
+    return failures(recent[-KEPT:]) >= FAILED_TO_OPEN
+
+
+def is_near(recent: Sequence[str]) -> bool:
+    """Whether the next run that can load nothing would open it."""
+    return has_to_open([*recent, Sign.DOWN])
+
+
+def failures(recent: Sequence[str]) -> int:
+    """How many of the runs failed in a way that passes."""
+    return sum(sign in BAD for sign in recent)
 
 
 def next_interval(seconds: float, *, first_seconds: float) -> float:

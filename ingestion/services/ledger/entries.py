@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
 from django.utils import timezone
 
 from ingestion.deprecated_names import with_old_keys
@@ -200,6 +200,8 @@ def _close(task: WorkerTask, *, by: str, columns: Mapping[str, Any] | None) -> b
         counts=task.result.get("counts"),
         performance_metrics=task.result.get("metrics"),
     )
+    if task.attempt and not task.started_at:  # it waited for its next attempt, which is no work
+        ending["start_time"] = ending["end_time"]
     # Needs no epoch: the attempt's holder is the only one who can know how it ended.
     closed = statements.close(
         task.id,
@@ -260,13 +262,16 @@ def cancel_every_row(*, opened_before: datetime, change: ChangeRequest) -> int:
 
 
 def _cancel_open_rows(task_ids: Iterable[str], reason: str) -> int:
+    now = timezone.now()
+    waits_again = When(status=SyncHistory.Status.QUEUED, attempt__gt=0, then=Value(now))
     return (
         open_rows()
         .filter(worker_pool_task_id__in=list(task_ids))
         .update(
             status=SyncHistory.Status.CANCELLED,
             error_message=reason,
-            end_time=timezone.now(),
+            start_time=Case(waits_again, default=F("start_time")),
+            end_time=now,
             pool_status=TaskStatus.CANCELLED,
             ended_us=to_us(utc_now()),
         )

@@ -306,6 +306,7 @@ def _noted(outcome: Outcome, attempt: int) -> dict[str, Any]:
             "result": outcome.result,
             "retry_in_seconds": outcome.retry_in_seconds,
             "is_interruption": outcome.is_interruption,
+            "is_earned": outcome.is_earned,
         }
     )
     return noted
@@ -320,6 +321,7 @@ def noted_outcome(row: SyncHistory) -> tuple[Outcome, datetime]:
         noted["result"],
         noted["retry_in_seconds"],
         is_interruption=noted["is_interruption"],
+        is_earned=noted.get("is_earned", False),
     )
     return outcome, datetime.fromisoformat(noted["at"])
 

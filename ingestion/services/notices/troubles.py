@@ -18,7 +18,7 @@ from ingestion.conf import pool_conf, var_dir
 from ingestion.models import CrmBreaker, HeldDeletions, SyncHistory
 from ingestion.models.notices import NoticeLevel
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.services.breakers.breaker import open_breakers
+from ingestion.services.breakers.breaker import open_breakers, warnings
 from ingestion.services.breakers.judgement import PASSING
 from ingestion.services.freshness.datasets import Dataset, datasets, late_datasets
 from ingestion.services.freshness.promises import read_promises
@@ -97,6 +97,7 @@ def _of_runs(now: datetime) -> Iterator[Found]:
     by_crm: dict[str, list[SyncHistory]] = defaultdict(list)
     for row in _last_runs(now):
         by_crm[row.crm_source].append(row)
+    near = warnings()
     for crm_source, rows in sorted(by_crm.items()):
         failed = [row for row in rows if row.status == SyncHistory.Status.FAILED]
         refused = [row for row in failed if row.error_class in REFUSED]
@@ -104,7 +105,7 @@ def _of_runs(now: datetime) -> Iterator[Found]:
         if refused:
             yield _refused(crm_source, refused)
         if others:
-            yield _failed(crm_source, others)
+            yield _failed(crm_source, others, near.get(crm_source, ""))
         if rejected := [row for row in rows if row.records_failed]:
             yield _rejected(crm_source, rejected)
 
@@ -137,13 +138,13 @@ def _refused(crm_source: str, rows: Sequence[SyncHistory]) -> Found:
     )
 
 
-def _failed(crm_source: str, rows: Sequence[SyncHistory]) -> Found:
+def _failed(crm_source: str, rows: Sequence[SyncHistory], warning: str) -> Found:
     what = f"The last sync of {_named([row.sync_type for row in rows])} failed"
     return Found(
         "sync_failed",
         crm_source,
         NoticeLevel.ERROR,
-        f"{crm_source}: {what[0].lower()}{what[1:]}{_why(rows[0])}",
+        f"{crm_source}: {what[0].lower()}{what[1:]}{_why(rows[0])} {warning}".rstrip(),
         _run_path(rows[0]),
         len(rows),
         PASSES_SECONDS if all(row.error_class in PASSING for row in rows) else None,

@@ -80,6 +80,8 @@ def _made(name: str) -> Answer:
     last = int(now.timestamp()) // span.bucket_seconds * span.bucket_seconds
     first = last - span.seconds + span.bucket_seconds
     runs = _runs(since=now - timedelta(seconds=span.seconds))
+    shown = [run for run in runs if run.has_run]
+    marked, left_out = events(since=now - timedelta(seconds=span.seconds))
     content = {
         "range": name,
         "from": _iso(first),
@@ -90,8 +92,10 @@ def _made(name: str) -> Answer:
         if len(runs) == MOST_RUNS
         else _iso(first),
         "series": series(runs, first=first, last=last, step=span.bucket_seconds),
-        "lanes": lanes([run for run in runs if run.has_run][:MOST_IN_LANES]),
-        "events": events(since=now - timedelta(seconds=span.seconds)),
+        "lanes": lanes(shown[:MOST_IN_LANES]),
+        "lanes_left_out": len(shown[MOST_IN_LANES:]),
+        "events": marked,
+        "events_left_out": left_out,
     }
     whole = {"schema": 1, "taken_at": now.isoformat(), **content}
     return answer(as_json(whole), steady=content, taken_at=now)
@@ -184,19 +188,23 @@ def lanes(runs: Iterable[Run]) -> list[dict[str, Any]]:
     ]
 
 
-def events(*, since: datetime) -> list[dict[str, Any]]:
-    """The latest actions that concern the pool as a whole, the latest first."""
-    records = AuditRecord.objects.filter(at__gte=since, action__in=EVENTS)[:MOST_EVENTS]
-    return [
-        {
-            "at": record.at.isoformat(),
-            "action": record.action,
-            "actor": cut(record.actor, 80),
-            "target": cut(record.target, 80),
-            "text": cut(_said(record)),
-        }
-        for record in records
-    ]
+def events(*, since: datetime) -> tuple[list[dict[str, Any]], int]:
+    """The latest actions that concern the pool as a whole, the latest first, and how many more there
+    are."""
+    records = AuditRecord.objects.filter(at__gte=since, action__in=EVENTS)
+    latest = list(records[:MOST_EVENTS])
+    left_out = records.count() - len(latest) if len(latest) == MOST_EVENTS else 0
+    return [_event(record) for record in latest], left_out
+
+
+def _event(record: AuditRecord) -> dict[str, Any]:
+    return {
+        "at": record.at.isoformat(),
+        "action": record.action,
+        "actor": cut(record.actor, 80),
+        "target": cut(record.target, 80),
+        "text": cut(_said(record)),
+    }
 
 
 def _said(record: AuditRecord) -> str:

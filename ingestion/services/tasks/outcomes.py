@@ -21,6 +21,8 @@ from ingestion.sync.common.run import SyncResult
 
 BACKOFF = PoolPolicy()
 LONGEST_MESSAGE = 2000
+# A sync that loads a little and fails, again and again, is not worth more than this.
+MOST_EARNED = 20
 
 
 def succeeded(result: SyncResult | None) -> Outcome:
@@ -35,15 +37,25 @@ def failed(
     error: BaseException,
     *,
     attempt: int,
+    max_attempts: int = 1,
     result: SyncResult | None = None,
     now: datetime | None = None,
 ) -> Outcome:
-    """``result`` holds the counts so far, if there are any."""
+    """``result`` holds the counts so far, if there are any. Where a task may be tried again at all,
+    an attempt that has changed rows before it failed earns the next one: that begins further on, and
+    once nothing is new it earns none."""
     return Outcome(
         TaskStatus.FAILED,
         message_of(error),
         {**recorded(result), "error_class": error_class_of(error)},
         retry_in_seconds(error, attempt=attempt, now=now or utc_now()),
+        is_earned=max_attempts > 1 and attempt < MOST_EARNED and _has_changed_rows(result),
+    )
+
+
+def _has_changed_rows(result: SyncResult | None) -> bool:
+    return (
+        any(result.total(count) for count in ("created", "updated", "deleted")) if result else False
     )
 
 

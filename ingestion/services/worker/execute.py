@@ -188,7 +188,9 @@ def _run(task: WorkerTask, lease: Lease, signals: StopSignals) -> Outcome:
         return outcomes.interrupted(str(stopped))
     except Exception as error:
         logger.warning("task %s (%s) failed: %r", task.id, task.route, error, exc_info=True)
-        return outcomes.failed(error, attempt=task.attempt, result=handle.result)
+        return outcomes.failed(
+            error, attempt=task.attempt, max_attempts=task.max_attempts, result=handle.result
+        )
     return outcomes.succeeded(handle.result)
 
 

@@ -10,6 +10,12 @@ const TOP = 26;
 const MOST_LANES = 30;
 const TICKS = 6;
 
+/** How many runs of the range are not drawn. */
+export function leftOut(data) {
+  const below = data.lanes.slice(MOST_LANES).reduce((count, lane) => count + lane.runs.length, 0);
+  return data.lanes_left_out + below;
+}
+
 /** Draws into `holder`; nothing of the data becomes markup. */
 export function drawLanes(holder, data) {
   const from = new Date(data.from).getTime() / 1000;

@@ -6,7 +6,7 @@ import { Charts } from "./charts.js";
 import { controls } from "./controls.js";
 import { dialog } from "./dialog.js";
 import { health } from "./health.js";
-import { drawLanes } from "./lanes.js";
+import { drawLanes, leftOut } from "./lanes.js";
 import { picking } from "./picking.js";
 import { promises } from "./promises.js";
 import { submit } from "./submit.js";
@@ -100,6 +100,25 @@ const updates = {
 
   redrawLanes() {
     if (this.charts) drawLanes(this.$refs.lanes, Alpine.raw(this.charts));
+  },
+
+  lanesLeftOut() {
+    return this.charts ? leftOut(this.charts) : 0;
+  },
+
+  lanesLeftOutText() {
+    const count = this.lanesLeftOut();
+    const atLeast = this.charts?.is_complete === false ? "At least " : "";
+    return `${atLeast}${count} more run${count === 1 ? " is" : "s are"} not shown; `;
+  },
+
+  historySince() {
+    return this.charts ? `/history/?since=${this.charts.from.slice(0, 10)}` : "/history/";
+  },
+
+  eventsLeftOutText() {
+    const count = this.charts?.events_left_out ?? 0;
+    return `${count} earlier change${count === 1 ? " is" : "s are"} not marked; `;
   },
 
   lookNow() {

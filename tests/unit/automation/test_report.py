@@ -107,6 +107,20 @@ def test_the_routes_and_the_worst_of_them(content: dict[str, Any]) -> None:
     assert content["most_failing"] == [{"route": "hubspot.deals", "failed": 1}]
 
 
+@pytest.mark.django_db
+def test_to_wait_is_no_work() -> None:
+    ran("hubspot.deals", 90, seconds=10)
+    ran("hubspot.deals", 80, seconds=300, status="cancelled", worker_pool_task_id="t-1", attempt=0)
+    ran("genius.jobs", 70, seconds=900, status="cancelled", worker_pool_task_id="t-2", attempt=0)
+    found = report.make(now=END, hours=12).content
+    assert found["totals"]["seconds"] == 10
+    assert found["slowest"] == [{"route": "hubspot.deals", "mean_seconds": 10}]
+    routes = {route["route"]: route for route in found["routes"]}
+    assert routes["hubspot.deals"]["longest_seconds"] == 10
+    assert (routes["genius.jobs"]["runs"], routes["genius.jobs"]["mean_seconds"]) == (1, 0)
+    assert found["wasted"]["seconds"] == 0
+
+
 def test_the_hours_add_up(content: dict[str, Any]) -> None:
     assert len(content["hours"]) == 12
     kinds = ("complete", "failed", "cancelled")

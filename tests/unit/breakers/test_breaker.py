@@ -68,6 +68,20 @@ class TestOpening:
         assert judged(pool, some, some, GOOD, some, GOOD, some, GOOD, GOOD) == "closed"
         assert judged(pool, some) == "open"
 
+    def test_it_warns_before_it_opens(self, pool: WorkerPoolService) -> None:
+        assert judged(pool, failure()) == "closed"
+        assert breaker.warnings()["hubspot"].startswith("Its last run failed; after one more")
+        assert "Its last run failed" in manage("breaker", "hubspot").out
+        judged(pool, GOOD)
+        assert breaker.warnings() == {}
+        some = failure(rows=100)
+        judged(pool, some, GOOD, some, GOOD, some, GOOD)
+        assert breaker.warnings()["hubspot"].startswith("4 of its last 8 runs failed")
+        page = browser(member("Viewers")).get("/crms/hubspot/").content.decode()
+        assert "4 of its last 8 runs failed" in page
+        assert judged(pool, failure()) == "open"
+        assert breaker.warnings() == {}
+
     def test_of_the_recent_ones_ten_count(self) -> None:
         assert not has_to_open(["failed"] * 4 + ["good"] * 6 + ["failed"])
         assert has_to_open(["failed", "good"] * 5)

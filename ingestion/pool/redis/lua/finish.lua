@@ -8,7 +8,7 @@
 -- ARGV  clock_offset_us(µs) answer_seconds(s) worker_ttl_us(µs) default_max_workers(number)
 -- ARGV  dispatch_us(µs) retention_ms(ms) task_id(id) attempt(number) token status(final)
 -- ARGV  error_message('' = none) result(JSON) retry_us(µs, '' = no retry)
--- ARGV  is_interruption('1' or '': the attempt does not count)
+-- ARGV  is_interruption('1' or '': the attempt does not count) is_earned('1' or '': a retry is)
 -- OK    task(flat) started(list of flat)
 -- ERR   NOT_FOUND GONE ALREADY_FINISHED
 -- @include operation
@@ -40,8 +40,9 @@ elseif arg.is_interruption == '1' then
   requeue(id, arg.error_message, 0)
   redis.call('HINCRBY', task_key(id), 'max_attempts', 1)
   count('interrupted')
-elseif arg.retry_us ~= '' and number(attempt) < number(max_attempts) then
+elseif arg.retry_us ~= '' and (arg.is_earned == '1' or number(attempt) < number(max_attempts)) then
   requeue(id, arg.error_message, tonumber(arg.retry_us))
+  if arg.is_earned == '1' then redis.call('HINCRBY', task_key(id), 'max_attempts', 1) end
   count('requeued')
 else
   redis.call('HSET', task_key(id), 'result', arg.result)
