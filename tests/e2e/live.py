@@ -113,15 +113,17 @@ class Live(System):
 
 @contextmanager
 def live_system(
-    folder: Path, *, result_database: int | None = None, **environment: str
+    folder: Path, *, result_database: int | None = None, web_port: int = 0, **environment: str
 ) -> Iterator[Live]:
-    """``result_database``: where Celery keeps results, which it does not without one."""
+    """``result_database``: where Celery keeps results, which it does not without one. ``web_port``:
+    0 takes a free one."""
     data = folder / "redis"
     data.mkdir(parents=True)
     redis = embedded_redis.start(data, durable=False)
     if result_database is not None:
         environment["CELERY_RESULT_BACKEND"] = redis.url(result_database)
     system = Live(folder, redis, environment)
+    system.web_port = web_port
     try:
         system.prepare()
         system.call("add_operator", USER, PASSWORD)

@@ -18,8 +18,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from ingestion.models import AuditRecord, SyncHistory
+from ingestion.models.notices import NoticeRound
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.task import WorkerTask
+from ingestion.services.notices import rounds
 from ingestion.services.scheduling import schedules
 from ingestion.services.scheduling.standard import STANDARD, fields_of
 from ingestion.services.tasks import dispatch
@@ -103,6 +105,13 @@ def load_crowd(every_seconds: int) -> None:
         schedules.create({**fields, "every": every_seconds, "period": "seconds"})
 
 
+def look_for_troubles() -> int:
+    """Now, whoever looked before; how many began or ended."""
+    NoticeRound.objects.update(looked_at=None)
+    done = rounds.look(get_worker_pool())
+    return done.began + done.ended
+
+
 def all_rows() -> list[dict[str, Any]]:
     names = ("crm_source", "sync_type", "status", "start_time", "end_time")
     rows = SyncHistory.objects.values(*names)
@@ -161,6 +170,7 @@ OWN = {
         all_rows,
         schedule,
         switch_off,
+        look_for_troubles,
         delete_schedule,
         past_runs,
         raise_limit_and_start_nothing,

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 # Counting reads a whole table.
 KEPT_SECONDS: Final = 60.0
+SHOWN_REJECTED: Final = 20
 IN_TABLE: Final = frozenset({"column", "earlier", "accepted"})
 # SQLite takes 2 000 columns into one answer.
 COUNTED_AT_ONCE: Final = 500
@@ -46,13 +47,25 @@ class ColumnFacts:
 
 
 @dataclass(frozen=True)
+class RejectedFacts:
+    """Why a record could not be loaded; its fields stay in the warehouse."""
+
+    key: str
+    reason: str
+    detail: str
+    rejected_at: str
+
+
+@dataclass(frozen=True)
 class DatasetColumns:
-    """``problem``: why nothing could be read. ``rejected``: how many records by reason."""
+    """``problem``: why nothing could be read. ``rejected``: how many records by reason, and
+    ``last_rejected`` the last of them."""
 
     crm_source: str
     model: str
     columns: tuple[ColumnFacts, ...] = ()
     rejected: dict[str, int] = field(default_factory=dict)
+    last_rejected: tuple[RejectedFacts, ...] = ()
     problem: str = ""
 
     @property
@@ -93,7 +106,8 @@ def _read(crm_source: str, model: str) -> DatasetColumns:
         with closing(Warehouse(warehouse_conf().url)) as warehouse:
             dataset = warehouse.dataset(crm_source)
             columns = _columns(dataset, model)
-            return DatasetColumns(crm_source, model, columns, _rejected(dataset, model))
+            rejected, last = _rejected(dataset, model), _last_rejected(dataset, model)
+            return DatasetColumns(crm_source, model, columns, rejected, last)
     except (SyncError, sa.exc.SQLAlchemyError):
         logger.warning("the columns of %s.%s could not be read", crm_source, model, exc_info=True)
         return DatasetColumns(crm_source, model, problem="The warehouse cannot be read now.")
@@ -155,3 +169,18 @@ def _rejected(dataset: Dataset, model: str) -> dict[str, int]:
     with dataset.engine.connect() as connection:
         rows = connection.execute(question.group_by(table.c.reason)).all()
     return {str(reason): int(count) for reason, count in sorted(rows)}
+
+
+def _last_rejected(dataset: Dataset, model: str) -> tuple[RejectedFacts, ...]:
+    names = ("record_key", "reason", "detail", "rejected_at")
+    table = dataset.table(REJECTED_TABLE, "model", *names)
+    if table is None:
+        return ()
+    question = sa.select(*(table.c[name] for name in names)).where(table.c.model == model)
+    latest = question.order_by(table.c.rejected_at.desc(), table.c.record_key)
+    with dataset.engine.connect() as connection:
+        rows = connection.execute(latest.limit(SHOWN_REJECTED)).all()
+    return tuple(
+        RejectedFacts(str(key or ""), str(reason), str(detail or ""), str(at or "")[:19])
+        for key, reason, detail, at in rows
+    )
