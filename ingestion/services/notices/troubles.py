@@ -106,7 +106,7 @@ def _of_runs(now: datetime) -> Iterator[Found]:
             yield _refused(crm_source, refused)
         if others:
             yield _failed(crm_source, others, near.get(crm_source, ""))
-        if rejected := [row for row in rows if row.records_failed]:
+        if rejected := [row for row in rows if row.records_failed and row not in failed]:
             yield _rejected(crm_source, rejected)
 
 

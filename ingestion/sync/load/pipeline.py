@@ -167,6 +167,7 @@ def _read_and_load(run: Run, reading: Reading, table: Table) -> None:
         try:
             reading.batcher.rejects.check(run.model.name, of=result.processed)
         except TooManyRejected:
+            result.failed = reading.batcher.rejects.count
             rejected.keep(reading, table)
             raise
         loading.load(listed)
