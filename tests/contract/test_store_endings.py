@@ -169,9 +169,9 @@ class TestEarned:
     def test_an_attempt_that_loaded_something_earns_the_next_one(self, pool: Pool) -> None:
         task_id = pool.held(max_attempts=1)
         for attempt in (1, 2):
-            task = pool.finish(task_id, EARNED)
-            assert (task.attempt, task.max_attempts) == (attempt, attempt + 1)
-            pool.claim()
+            pool.finish(task_id, EARNED)
+            task = pool.task(task_id)  # which has got its slot again at once
+            assert (task.attempt, task.max_attempts) == (attempt + 1, attempt + 1)
             pool.confirm(task_id)
         last = Outcome(TaskStatus.FAILED, "HTTP 503", retry_in_seconds=0)
         assert pool.finish(task_id, last).status == TaskStatus.FAILED

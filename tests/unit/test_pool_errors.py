@@ -41,6 +41,7 @@ def test_the_scripts_refuse_with_what_the_contract_names_and_nothing_else() -> N
         "AlreadyFinished",
         "Conflict",
         "NotQueued",
+        "OtherInstallation",
         "Overlaps",
         "StateLost",
         "UnreadableTask",
