@@ -92,8 +92,8 @@ def check_installation(
     """Not an error: that would keep the cure from running, too."""
     if not (said := other_installation()):
         return []
-    sentence, _, hint = said.partition(": ")
-    return [Warning(f"{sentence}.", hint=hint, id="ingestion.W009")]
+    sentence, _, cure = said.partition(": ")
+    return [Warning(f"{sentence}.", hint=cure, id="ingestion.W009")]
 
 
 @register(Tags.files)

@@ -58,6 +58,8 @@ class System:
             "DJANGO_SETTINGS_MODULE": "tests.settings_worker",
             "DATABASE_URL": f"sqlite:///{self.ledger_file}",
             "CACHE_URL": self.redis.url(1),
+            # One server serves many systems, and one prefix belongs to one of them.
+            "CACHE_KEY_PREFIX": f"{{{self.folder}}}",
             "CELERY_BROKER_URL": self.redis.url(0),
             "VAR_DIR": str(self.folder / "var"),
             "LOG_DIR": str(self.folder / "logs"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import urllib.request
@@ -25,8 +24,8 @@ CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "data_warehouse")
 
 @pytest.fixture
 def system(tmp_path: Path, redis_server: EmbeddedRedis) -> Iterator[System]:
-    prefix = {"CACHE_KEY_PREFIX": "{logs}", "CELERY_TASK_DEFAULT_QUEUE": f"logs-{os.getpid()}"}
-    found = System(tmp_path / "system", redis_server, environment=prefix)
+    queue = {"CELERY_TASK_DEFAULT_QUEUE": f"logs-{tmp_path.name}"}
+    found = System(tmp_path / "system", redis_server, environment=queue)
     found.prepare()
     yield found
     found.stop()
