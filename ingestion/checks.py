@@ -92,7 +92,7 @@ def check_installation(
     """Not an error: that would keep the cure from running, too."""
     if not (said := other_installation()):
         return []
-    sentence, _, cure = said.partition(": ")
+    sentence, cure = said.split(": ", 1)
     return [Warning(f"{sentence}.", hint=cure, id="ingestion.W009")]
 
 
