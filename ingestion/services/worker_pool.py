@@ -38,7 +38,7 @@ from ingestion.services.doctor import (
 from ingestion.services.doctor.diagnosis import Diagnosis, Finding
 from ingestion.services.doctor.repairs import Tools
 from ingestion.services.failover.connections import pool_store
-from ingestion.services.failover.stores import HoldsLegacy, SharesRedis, pickled_state
+from ingestion.services.failover.stores import HoldsLegacy, pickled_state
 from ingestion.services.infra.database import DATABASE_ERRORS, as_unavailable, times_lost
 from ingestion.services.infra.sandboxed import sandboxed_crms
 from ingestion.services.infra.throttle import Overdue
@@ -167,16 +167,6 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
         done = {"restored": restored, "dead_letters": unreadable}
         audit.record("import_old_state", change=change, after=done)
         self._pickled = ()
-        self._advance()
-        return done
-
-    def take_over(self, *, change: ChangeRequest = UNSIGNED) -> dict[str, int]:
-        """Let Redis hold this installation's state, although another's is there: how many tasks it
-        has. That one is refused from here on."""
-        if not isinstance(self._store, SharesRedis):
-            return {"restored": 0}
-        done = {"restored": self._store.take_over()}
-        audit.record("take_over", change=change, after=done)
         self._advance()
         return done
 

@@ -1,4 +1,5 @@
-"""What operators set for the whole pool or one CRM: how many may run, and what starts nothing now."""
+"""What operators set for the whole pool or one CRM: how many may run, what starts nothing now, and
+whose Redis it is."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ from datetime import datetime
 from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.controls import PoolControls
 from ingestion.pool.errors import UnknownSource
+from ingestion.services.failover.stores import SharesRedis
 from ingestion.services.requests.routing import known_crms, normalize_source
+from ingestion.services.security import audit
 from ingestion.services.tasks import aging, limits
 from ingestion.services.tasks.lifecycle import TaskLife
 
@@ -86,6 +89,16 @@ class Controlling(TaskLife):
             change=change,
         )
         return self._controlled(self._store.controls())
+
+    def take_over(self, *, change: ChangeRequest = UNSIGNED) -> dict[str, int]:
+        """Let Redis hold this installation's state, although another's is there: how many tasks it
+        has. That one is refused from here on."""
+        if not isinstance(self._store, SharesRedis):
+            return {"restored": 0}
+        done = {"restored": self._store.take_over()}
+        audit.record("take_over", change=change, after=done)
+        self._advance()
+        return done
 
     def _controlled(self, made: PoolControls) -> PoolControls:
         self._advance()
