@@ -116,7 +116,7 @@ def take_over(*, store: PrimaryStore, policy: PoolPolicy) -> int:
         record = ActiveStoreState.objects.locked()
         count = _build(record, store, policy, takes_over=True)
         if record.is_degraded:
-            record.is_degraded, record.recovered_at = False, timezone.now()
+            record.is_degraded, record.recovered_at = False, ledger_now()
             record.memory = {}
         _save(record, "take_over", f"Redis was taken over; {count} tasks were put in.")
     logger.warning("Redis was taken over, %d tasks put in", count)
