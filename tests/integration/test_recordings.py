@@ -24,6 +24,7 @@ from ingestion.sync.common.registry import crms
 from ingestion.sync.common.run import SyncOptions
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.tables.stored import StoredTable
+from ingestion.sync.recording import made_up
 from ingestion.sync.recording.bundle import Bundle, read_bundle
 from ingestion.sync.recording.walking import values_of
 from sandbox.serving.replay import ReplayServer
@@ -49,6 +50,12 @@ pytestmark = pytest.mark.django_db
 def _nobody_waits_for_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "shared_rate_limiter", process_rate_limiter)
     monkeypatch.setattr(ProcessRateLimiter, "reserve", lambda self, rate: 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _made_up_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a random key a short name could become another one of the sandbox's by chance."""
+    monkeypatch.setattr(made_up.secrets, "token_bytes", lambda count: b"k" * count)
 
 
 @pytest.fixture
@@ -134,6 +141,28 @@ def test_a_replay_of_a_data_lake_does_as_well(
     sandbox: SandboxServer, model: str, tmp_path: Path, settings: Any
 ) -> None:
     assert replayed(sandbox, model, tmp_path, settings, SALESPRO_BACKEND="athena")
+
+
+@each("gsheet")
+def test_dates_and_their_numbers_still_belong_together(
+    sandbox: SandboxServer, tmp_path: Path, settings: Any
+) -> None:
+    bundle = recorded("gsheet", "leads")
+    with ReplayServer(bundle, tmp_path / "replay", port=0) as replay:
+        theirs = loaded(bundle, f"sqlite:///{tmp_path}/theirs.db", settings)
+        settings.CRM_ENVIRONMENT = replay.settings
+        ours = loaded(bundle, f"sqlite:///{tmp_path}/ours.db", settings)
+
+    def dates(rows: Rows) -> Counter[tuple[str, str]]:
+        return Counter(
+            (name, str(value))
+            for row in rows
+            for name, value in row.items()
+            if isinstance(value, date)
+        )
+
+    assert dates(ours) == dates(theirs)
+    assert len({name for name, _ in dates(ours)}) == 3
 
 
 @each("five9")

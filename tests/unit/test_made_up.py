@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.sync.recording.made_up import MadeUp
-from ingestion.sync.recording.times import is_time
+from ingestion.sync.recording.times import birthday, day_numbers, is_time
 
 
 def kinds(text: str) -> list[str]:
@@ -37,6 +37,13 @@ def test_equal_stays_equal_whatever_the_case() -> None:
     made = MadeUp()
     assert made.text("ADA") == made.text("ada").upper()
     assert made.text("Ada Lovelace").split()[0] == made.text("Ada")
+
+
+def test_hexadecimal_stays_so_in_the_same_case() -> None:
+    made = MadeUp().text("ACC8154748ae6bd4e278a7cddd38a662f4f")
+    assert made[:3].isupper()
+    assert made[3:].islower()
+    assert int(made, 16)
 
 
 def test_a_number_is_the_same_however_it_is_written() -> None:
@@ -97,10 +104,38 @@ def test_times_are_known(name: str, text: str) -> None:
     [
         ("phone", "615-555-0199"),
         ("phone", "1764000000"),
-        ("birth_date", "1990-01-02"),
+        ("birth_date", "2010-01-02"),
+        ("birthday", "1990-01-02T00:00:00Z"),
+        ("", "11/16/1956"),
         ("price", "12.50"),
         ("note", "2026-01-02 Ada called"),
     ],
 )
 def test_what_is_somebodys_is_no_time(name: str, text: str) -> None:
     assert not is_time(name, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["1956-11-16", "11/16/1956", "1/2/1990", "5 Jan 1956", "2001-03-04"]
+)
+def test_a_day_of_birth_becomes_another_day(text: str) -> None:
+    assert birthday("", text) == text
+    made = {MadeUp().day(text) for _ in range(20)}
+    assert len(made) > 1
+    for day in made:
+        assert birthday("", day) == day
+        assert kinds(day) == kinds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("2026-01-08", {46030}),
+        ("1/8/2026 9:12:44", {46030, 46235}),
+        ("13.1.2026", {46035}),
+        ("9:12", set()),
+        ("Ada", set()),
+    ],
+)
+def test_a_shown_day_has_a_number(text: str, numbers: set[int]) -> None:
+    assert day_numbers(text) == numbers

@@ -75,6 +75,7 @@ CRM = Crm(
         "majorDimension",
         "*!1:1",
     ),
+    counts_days=True,
     fallback="leads",
     settings=(
         Setting(BASE_URL, "Where Sheets answers.", default="https://sheets.googleapis.com"),

@@ -62,6 +62,18 @@ class MadeUp:
         digits = iter(self._digits(found))
         return "".join(next(digits) if c in string.digits else c for c in text)
 
+    def day(self, text: str) -> str:
+        """A day written as this one is, in the same century."""
+        draw = Random(self._seed(0, text))
+
+        def part(found: re.Match[str]) -> str:
+            digits = found[0]
+            if len(digits) == 4:
+                return f"{digits[:2]}{draw.randint(0, 4 if digits[0] == '2' else 99):02d}"
+            return f"{draw.randint(1, 12 if len(digits) == 2 else 9):0{len(digits)}d}"
+
+        return re.sub(r"\d+", part, text)
+
     def _run(self, run: str) -> str:
         if run[0] in string.digits:
             return self._digits(run)
@@ -79,7 +91,7 @@ class MadeUp:
 
     def _hexadecimal(self, text: str) -> str:
         made = self._unique(text.lower(), _hex_digits)
-        return made.upper() if text.isupper() else made
+        return "".join(_cased(new, old) for new, old in zip(made, text, strict=True))
 
     def _unique(self, text: str, make: Callable[[str, Random], str]) -> str:
         """Where only a few words have the shape, the last of them may come twice."""
@@ -87,8 +99,7 @@ class MadeUp:
             return known
         made = text
         for attempt in range(TRIES):
-            seed = blake2b(f"{attempt} {text}".encode("utf-8", "replace"), key=self._key).digest()
-            made = make(text, Random(seed))
+            made = make(text, Random(self._seed(attempt, text)))
             if made not in self._taken and (made != text or len(text) < 2):
                 break
         else:
@@ -96,6 +107,9 @@ class MadeUp:
         self._taken.add(made)
         self._made[text] = made
         return made
+
+    def _seed(self, attempt: int, text: str) -> bytes:
+        return blake2b(f"{attempt} {text}".encode("utf-8", "replace"), key=self._key).digest()
 
     def _free_number(self, digits: str) -> str:
         """The next one of as many digits, without a zero at its end; ``digits`` where all are taken."""

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from ingestion.sync.common.source import Crm, Exchange, Setting
 from ingestion.sync.recording.bundle import BASE, Answered, Asked, Recorded, plain_path
 from ingestion.sync.recording.made_up import MadeUp
-from ingestion.sync.recording.times import is_time
+from ingestion.sync.recording.times import birthday, day_numbers, is_time
 from ingestion.sync.recording.walking import Decoded, Kind, Replace, replaced, values_of
 
 KEPT_HEADERS: Final = ("content-type", "retry-after")
@@ -37,7 +37,7 @@ class Seen:
 
     def add(self, before: str, after: str) -> None:
         self.count += 1
-        if before not in self.examples and len(self.examples) < EXAMPLES and before.strip():
+        if before not in self.examples and len(self.examples) < EXAMPLES:
             self.examples[before[:SHOWN_CHARACTERS]] = after[:SHOWN_CHARACTERS]
 
 
@@ -59,6 +59,7 @@ class Replacing:
         self._kept = {name for m in crm.models for name in m.columns}
         self._replaced: dict[str, str] = {}
         self._accounts: dict[str, str] = {}
+        self._days: set[int] = set()
         self._bases = _bases(crm.settings, self.settings)
         self._secrets = {s: self.made_up.text(s) for s in _secrets(crm.settings, self.settings)}
         for name in (s.name for s in crm.settings if _names_an_account(s)):
@@ -93,6 +94,8 @@ class Replacing:
         is_whole, found = self._is_steering(exchange), set[str]()
         for names, value, _ in values_of(text):
             found.add(value)
+            if self.crm.counts_days and is_time("", value):
+                self._days |= day_numbers(value)
             if is_whole or self._stays_by_name(names, value):
                 self._kept.add(value)
         return found
@@ -116,8 +119,9 @@ class Replacing:
         def replace(names: tuple[str, ...], value: str, kind: Kind) -> str:
             stays = is_whole or self._stays_by_name(names, value)
             new = self._value(names, value, kind, stays=stays)
-            noted = self.stays if new == value else self.goes
-            noted.setdefault(names[-1] if names else "(text)", Seen()).add(value, new)
+            if value.strip():
+                noted = self.stays if new == value else self.goes
+                noted.setdefault(names[-1] if names else "(text)", Seen()).add(value, new)
             return new
 
         return replace
@@ -130,12 +134,20 @@ class Replacing:
         name = names[-1] if names else ""
         if stays or value in self._kept or is_time(name, value.strip()):
             return value
+        if kind == "number" and self._is_shown_day(value):
+            return value
         if kind == "text" and _is_json(value):
             return replaced(value, self._replacer(is_whole=False))
-        made = self.made_up.text(value)
+        day = birthday(name, value)
+        made = self.made_up.day(day) + value[len(day) :] if day else self.made_up.text(value)
         if made != value:
             self._replaced[value] = made
         return made
+
+    def _is_shown_day(self, value: str) -> bool:
+        """Whether it is the number of a day, with or without a time, that another answer shows."""
+        whole = value.partition(".")[0]
+        return whole.isdecimal() and int(whole) in self._days
 
     def _based(self, value: str) -> str | None:
         """A URL of the CRM itself, such as a link to the next page."""

@@ -195,7 +195,7 @@ class Command(BaseCommand):
         bundle = replay.bundle
         self.stdout.write(
             f"Recording of {bundle.crm}.{bundle.model}, {bundle.recorded_at}: {bundle.outcome},"
-            f" {len(bundle.exchanges)} answers, on {replay.server.url}"
+            f" answers: {len(bundle.exchanges)}, on {replay.server.url}"
         )
         self.stdout.write("\nSettings that point the sync here:")
         self._write_settings(replay.settings)
