@@ -1,11 +1,13 @@
-"""Beat's entry points."""
+"""Beat's entry points.
+
+Every command and every web process loads this module, and a worker alone runs it: what only a task
+needs is imported when it runs.
+"""
 
 from __future__ import annotations
 
 from celery import shared_task
 
-from ingestion.services.maintenance.stale_syncs import clean_up
-from ingestion.services.notices import rounds
 from ingestion.services.security.audit import acting
 from ingestion.services.worker_pool import get_worker_pool
 
@@ -13,6 +15,8 @@ from ingestion.services.worker_pool import get_worker_pool
 @shared_task(name="ingestion.tasks.worker_pool_monitor", ignore_result=True)
 def worker_pool_monitor() -> dict[str, int]:
     """One round of repairs of the pool."""
+    from ingestion.services.notices import rounds
+
     with acting("beat (worker-pool-monitor)"):
         pool = get_worker_pool()
         done = pool.run_monitor_round().to_dict()
@@ -24,6 +28,8 @@ def worker_pool_monitor() -> dict[str, int]:
 @shared_task(name="ingestion.tasks.look_for_troubles", ignore_result=True)
 def look_for_troubles() -> None:
     """What a worker asks for now and then, in case that beat has died."""
+    from ingestion.services.notices import rounds
+
     with acting("worker (look-for-troubles)"):
         rounds.look(get_worker_pool())
 
@@ -31,5 +37,7 @@ def look_for_troubles() -> None:
 @shared_task(name="ingestion.tasks.cleanup_stale_syncs", ignore_result=True)
 def cleanup_stale_syncs(minutes: float | None = None) -> dict[str, int]:
     """Close the rows of runs that nobody holds any more, thin the history, remove orphans."""
+    from ingestion.services.maintenance.stale_syncs import clean_up
+
     with acting("beat (cleanup-stale-syncs)"):
         return clean_up(get_worker_pool(), minutes=minutes).to_dict()

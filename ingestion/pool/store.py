@@ -94,6 +94,8 @@ class PoolPolicy:
 NOT_TAKEN = "No worker knows this task"
 # So many tasks a verb takes or gives at once.
 PAGE = 500
+# So many tasks are read by one script, so that nobody waits for longer than some milliseconds.
+READ_PAGE = 100
 # How long the answer to an operation token is kept.
 ANSWER_SECONDS = 120
 FORGET_WORKER_SECONDS = 86_400
@@ -281,9 +283,9 @@ class PoolStore(Protocol):
         """QUEUED tasks in their true order; then the delayed ones by their not-before time, and
         last the held ones by when they were held."""
 
-    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
-        """The next QUEUED tasks in the order of ``queued``, at most PAGE: the last page costs what
-        the first does. One that moves while the pages are read may be in none or in two."""
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = READ_PAGE) -> QueuePage:
+        """The next QUEUED tasks in the order of ``queued``, READ_PAGE of them unless fewer are
+        wanted: the last page costs what the first does. One that moves while the pages are read may be in none or in two."""
 
     def ahead_of(self, task: WorkerTask) -> dict[str, int]:
         """How many tasks of each CRM stand in its queue before the place of ``task``, which need

@@ -23,7 +23,7 @@ from ingestion.pool.errors import AlreadyFinished, PoolUnavailable, TaskNotFound
 from ingestion.pool.keys import ACTIVE_WORKERS_KEY, TASK_QUEUE_KEY, WORKER_STATS_KEY
 from ingestion.pool.queue_place import QueuePage, QueuePlace
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.pool.store import PAGE, Outcome, PoolStore
+from ingestion.pool.store import READ_PAGE, Outcome, PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.beat import entries as schedule_beat
 from ingestion.services.doctor import (
@@ -70,6 +70,8 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 CLEAR_BATCH = 1000
+# So many tasks of each list a snapshot holds at most; what stands behind them is read in pages.
+MOST_SHOWN = 200
 # How often a process looks for what an older version may have written meanwhile.
 LEGACY_SECONDS = 60.0
 
@@ -123,17 +125,17 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
             return list(islice(self._waiting_tasks(), max(0, offset), None))
         return list(self._store.queued(offset=offset, limit=limit))
 
-    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
-        """The next QUEUED tasks behind a place, in the same order; at most 500. The last page costs
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = READ_PAGE) -> QueuePage:
+        """The next QUEUED tasks behind a place, in the same order; at most 100. The last page costs
         what the first does."""
-        return self._store.queue_page(after=after, limit=min(limit, PAGE))
+        return self._store.queue_page(after=after, limit=min(limit, READ_PAGE))
 
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
         """Everything at one moment, after overdue repairs; the queue cut to ``queue_limit``, at most
-        500, and each task of it explained."""
+        200, and each task of it explained."""
         losses = times_lost()
         self._tend()
-        snapshot = self._store.snapshot(queue_limit=min(queue_limit, PAGE))
+        snapshot = self._store.snapshot(queue_limit=min(queue_limit, MOST_SHOWN))
         if times_lost() == losses:
             snapshot = _with_ledger(snapshot)
         snapshot = self._with_warnings(self._explainer.explained(snapshot))

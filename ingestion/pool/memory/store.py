@@ -20,7 +20,7 @@ from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.store import (
     CLOCKS_DIFFER_US,
     FORGET_WORKER_SECONDS,
-    PAGE,
+    READ_PAGE,
     Admitted,
     Finished,
     Outcome,
@@ -181,7 +181,7 @@ class MemoryPoolStore(MemoryOperators):
         return self._tasks(ids[first:] if limit is None else ids[first : first + limit])
 
     @one_at_a_time
-    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = READ_PAGE) -> QueuePage:
         behind = chain.from_iterable(self._behind(part, after) for part in parts_from(after))
         places = tuple(islice(behind, limit))
         tasks = self._tasks(place.task_id for place in places)

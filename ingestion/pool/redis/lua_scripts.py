@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ingestion.pool.clock import seconds_to_us
@@ -52,9 +53,15 @@ def load_scripts(folder: Path = LUA_DIR) -> dict[str, LuaScript]:
     return {path.stem: _load(path) for path in sorted(folder.glob("*.lua"))}
 
 
+@cache
+def _read(path: Path) -> str:
+    """Most scripts include the same files, and every process that starts loads them all."""
+    return path.read_text("utf-8")
+
+
 def _load(path: Path) -> LuaScript:
     text, includes = path.read_text("utf-8"), path.parent / "includes"
-    guard = "" if UNGUARDED.search(text) else (includes / "state.lua").read_text("utf-8")
+    guard = "" if UNGUARDED.search(text) else _read(includes / "state.lua")
     keys, args = _names(text, guard, "KEYS"), _names(text, guard, "ARGV")
     names = f"local key = {_table('KEYS', keys)}\nlocal arg = {_table('ARGV', args)}\n"
     source = names + _with_includes(guard + text, includes, set())
@@ -81,7 +88,7 @@ def _with_includes(text: str, folder: Path, done: set[str]) -> str:
         if found[1] in done:
             return ""
         done.add(found[1])
-        return _with_includes((folder / f"{found[1]}.lua").read_text("utf-8"), folder, done)
+        return _with_includes(_read(folder / f"{found[1]}.lua"), folder, done)
 
     return INCLUDE.sub(include, text)
 

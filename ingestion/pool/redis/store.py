@@ -18,7 +18,7 @@ from ingestion.pool.redis.fields import to_fields
 from ingestion.pool.redis.operators import RedisOperators
 from ingestion.pool.redis.scripts import in_chunks, longest_first, new_token
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.pool.store import PAGE, Admitted, Finished, Outcome, Reaped, old_places
+from ingestion.pool.store import READ_PAGE, Admitted, Finished, Outcome, Reaped, old_places
 from ingestion.pool.task import TaskStatus, WorkerTask
 
 CHUNK = 100
@@ -124,19 +124,19 @@ class RedisPoolStore(RedisOperators):
         found: list[WorkerTask] = []
         score, skip, count = "-inf", offset, 0
         while True:
-            at_most = PAGE if limit is None else min(PAGE, limit - len(found))
+            at_most = READ_PAGE if limit is None else min(READ_PAGE, limit - len(found))
             pairs, scores, count = self._call(
                 "queued", part=part, score=score, skip=skip, at_most=at_most
             )
             found += self._readable(pairs)
-            if len(pairs) < PAGE or at_most < PAGE:
+            if len(pairs) < READ_PAGE or at_most < READ_PAGE:
                 return found, int(count)
             last = answers.text(scores[-1])
             same = sum(1 for s in scores if answers.text(s) == last)
             skip = skip + same if last == score else same
             score = last
 
-    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = READ_PAGE) -> QueuePage:
         found: list[tuple[WorkerTask, QueuePlace]] = []
         last, seen = after, 0
         for part in parts_from(after):

@@ -19,7 +19,7 @@ from ingestion.pool.errors import LedgerUnavailable, Overlaps, PoolUnavailable, 
 from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.queue_place import QueuePage, QueuePlace
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.pool.store import PAGE, Admitted, Finished, Outcome, PoolStore, Reaped
+from ingestion.pool.store import READ_PAGE, Admitted, Finished, Outcome, PoolStore, Reaped
 from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.services.failover import transitions
 from ingestion.services.failover.operators import FailoverOperators
@@ -134,7 +134,7 @@ class FailoverStore(FailoverOperators):
     def queued(self, *, offset: int = 0, limit: int | None = None) -> tuple[WorkerTask, ...]:
         return self._ask(lambda store: store.queued(offset=offset, limit=limit))
 
-    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = READ_PAGE) -> QueuePage:
         return self._ask(lambda store: store.queue_page(after=after, limit=limit))
 
     def ahead_of(self, task: WorkerTask) -> dict[str, int]:

@@ -18,7 +18,7 @@ from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.queue_place import QueuePage, QueuePlace, parts_from
 from ingestion.pool.record import clean_text, plain_json
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.pool.store import ANSWER_SECONDS, PAGE, Admitted, Finished, Outcome, Reaped
+from ingestion.pool.store import ANSWER_SECONDS, READ_PAGE, Admitted, Finished, Outcome, Reaped
 from ingestion.pool.task import WorkerTask
 from ingestion.services.ledger import rows
 from ingestion.services.ledger.operators import LedgerOperators, clean_change
@@ -148,7 +148,7 @@ class LedgerPoolStore(LedgerOperators):
                 skip = max(0, skip - part.count())
             return tuple(found)
 
-    def queue_page(self, *, after: QueuePlace | None = None, limit: int = PAGE) -> QueuePage:
+    def queue_page(self, *, after: QueuePlace | None = None, limit: int = READ_PAGE) -> QueuePage:
         with self._look() as page:
             found: list[tuple[SyncHistory, QueuePlace]] = []
             for part in parts_from(after):

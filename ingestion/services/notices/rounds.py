@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import requests
 from django.db import transaction
 from django.db.models import Q
 from django.dispatch import Signal
@@ -75,6 +74,9 @@ def ping() -> bool | None:
     url = notice_conf().ping_url
     if not url:
         return None
+    # Every command would load it, and few rounds send anything.
+    import requests
+
     try:
         answer = requests.get(url, timeout=PING_TIMEOUT_SECONDS)
     except requests.RequestException as problem:

@@ -16,7 +16,6 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
-import requests
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -100,6 +99,9 @@ def _post(found: Delivery) -> str:
     if conf.webhook_secret:
         signed = signature(conf.webhook_secret, timestamp=timestamp, body=body)
         headers["X-Warehouse-Signature"] = signed
+    # Every command would load it, and few rounds send anything.
+    import requests
+
     try:
         answer = requests.post(
             conf.webhook_urls[number - 1],

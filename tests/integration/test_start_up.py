@@ -1,0 +1,62 @@
+"""What every command loads before it does anything: nothing that only some of them need."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# Each costs every command some ten or some hundred milliseconds.
+HEAVY = {
+    "apprise",
+    "dlt",
+    "ninja",
+    "prometheus_client",
+    "pyarrow",
+    "pydantic",
+    "requests",
+    "sqlalchemy",
+    "zeep",
+    "ingestion.api",
+    "ingestion.services.automation.engine",
+    "ingestion.services.crms",
+    "ingestion.services.freshness",
+    "ingestion.services.maintenance",
+    "ingestion.services.notices.rounds",
+    "ingestion.services.notices.troubles",
+    "ingestion.services.reporting.charts",
+    "ingestion.services.reporting.dashboard",
+    "ingestion.services.reporting.metrics",
+    "ingestion.views",
+}
+SETUP = "import django, sys; django.setup()"
+# Its parser imports every subcommand: what ``--help``, ``status`` and ``submit`` load.
+COMMAND = (
+    "from django.core.management import load_command_class;"
+    "load_command_class('ingestion', 'manage_worker_pool').create_parser('manage.py', 'x')"
+)
+
+
+def loaded(*statements: str) -> set[str]:
+    """The modules of a fresh process that has done this."""
+    code = "; ".join((*statements, "print(*sys.modules)"))
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(ran.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("statements", [(SETUP,), (SETUP, COMMAND)], ids=["setup", "command"])
+def test_only_what_every_command_needs_is_loaded(statements: tuple[str, ...]) -> None:
+    modules = loaded(*statements)
+    assert "ingestion.tasks" in modules
+    assert modules & HEAVY == set()
