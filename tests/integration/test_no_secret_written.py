@@ -24,10 +24,11 @@ from ingestion.services.worker.execute import TaskFailed, run_task
 from ingestion.sync.common.errors import SyncError
 from ingestion.sync.common.progress import SilentReporter
 from sandbox.base import SandboxConf
-from sandbox.crms import arrivy, callrail, gsheet, leadconduit, marketsharp, salesrabbit
+from sandbox.crms import arrivy, callrail, gsheet, leadconduit, salesrabbit
 from sandbox.crms.five9 import service as five9
 from sandbox.crms.genius import GeniusSandbox
 from sandbox.crms.hubspot import api as hubspot
+from sandbox.crms.marketsharp import service as marketsharp
 from sandbox.crms.salespro import athena, leap
 from sandbox.faults.kinds import Fault
 from sandbox.serving.registry import sandbox_classes
@@ -66,6 +67,7 @@ PLANTED: Mapping[str, tuple[tuple[Any, str, str], ...]] = {
         (leap, "ACCESS_KEY_ID", mark("salespro-key")),
         (athena, "ACCESS_KEY_ID", mark("salespro-key")),
         (leap, "SECRET_ACCESS_KEY", mark("salespro-secret")),
+        (athena, "SECRET_ACCESS_KEY", mark("salespro-secret")),
     ),
     "salesrabbit": ((salesrabbit, "TOKEN", mark("salesrabbit")),),
 }
