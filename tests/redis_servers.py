@@ -22,6 +22,7 @@ from ingestion.services.system.embedded_redis import free_port, server_binary
 HOST = "127.0.0.1"
 SLOTS = 16384
 PATIENCE_SECONDS = 45
+PORTS_TRIED = 3
 # Special characters, which a URL has to quote.
 PASSWORD, SENTINELS_PASSWORD = "of:redis/1@", "of sentinels?2"
 
@@ -63,6 +64,9 @@ class Server:
         except (RedisError, OSError):
             return False
 
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(timeout=10)
@@ -91,20 +95,30 @@ def _process(folder: Path, argv: tuple[str, ...]) -> subprocess.Popen[bytes]:
 
 
 def _start(folder: Path, *options: str, password: str = "", conf: str = "") -> Server:
+    """A port that was free may be taken until the server has it, so others are tried too."""
     folder.mkdir(parents=True)
-    port = free_port()
+    for _ in range(PORTS_TRIED):
+        server = _try(folder, *options, password=password, conf=conf)
+        wait_until(f"{folder} starts", lambda s=server: s.has_ended() or s.answers())
+        if not server.has_ended():
+            return server
+    raise AssertionError((folder / "log").read_text()[-2000:])
+
+
+def _try(folder: Path, *options: str, password: str, conf: str) -> Server:
+    port, bus_port = free_port(), free_port()
     file = folder / "server.conf"
     file.write_text(f'{conf}requirepass "{password}"\n' if password else conf)
     place = ("--port", str(port), "--bind", HOST, "--dir", str(folder))
-    argv = (server_binary(), str(file), *place, *options)
+    # By default 10 000 above the other port, which may be none.
+    bus = ("--cluster-port", str(bus_port)) if "--cluster-enabled" in options else ()
+    argv = (server_binary(), str(file), *place, *bus, *options)
     return Server(folder, port, argv, _process(folder, argv), password)
 
 
 @contextmanager
 def _stopping(servers: list[Server]) -> Iterator[None]:
     try:
-        for server in servers:
-            wait_until(f"{server.address} answers", server.answers)
         yield
     finally:
         for server in servers:
@@ -196,10 +210,10 @@ class RedisCluster:
         return [server for server in self._up() if server.ask("ROLE")[0] == b"master"]
 
     def _up(self) -> list[Server]:
-        return [server for server in self.servers if server.process.poll() is None]
+        return [server for server in self.servers if not server.has_ended()]
 
     def _owns(self, server: Server, slot: int) -> bool:
-        if server.process.poll() is not None:
+        if server.has_ended():
             return False
         return any(
             node[2].decode() == _id(server)
@@ -251,10 +265,9 @@ def redis_cluster(folder: Path, *, node_timeout_ms: int = 5000) -> Iterator[Redi
 
 def _node(folder: Path, node_timeout_ms: int, *more: str, password: str = "") -> Server:
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms))
-    # By default 10 000 above the other port, which may be none.
-    bus = ("--cluster-port", str(free_port()), "--cluster-replica-validity-factor", "0")
     quick = ("--save", "", "--repl-diskless-sync-delay", "0")
-    return _start(folder, *options, *bus, *quick, *more, password=password)
+    always = ("--cluster-replica-validity-factor", "0")
+    return _start(folder, *options, *always, *quick, *more, password=password)
 
 
 @contextmanager
