@@ -16,5 +16,4 @@ RUN DJANGO_ENV=production \
 
 USER app
 EXPOSE 8000
-CMD ["gunicorn", "data_warehouse.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
-     "--workers", "2", "--threads", "8", "--no-control-socket", "--log-level", "warning"]
+CMD ["python", "-m", "data_warehouse.web", "--listen", "0.0.0.0:8000"]

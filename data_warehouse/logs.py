@@ -50,10 +50,6 @@ def speak_on_stdout() -> None:
         if handler.name == CONSOLE and isinstance(handler, logging.StreamHandler):
             handler.setLevel(logging.NOTSET)
             handler.setStream(sys.__stdout__)
-    # What gunicorn has made for itself, as it knows no project when it starts.
-    its_own = logging.getLogger("gunicorn.error")
-    its_own.handlers.clear()
-    its_own.propagate = True
 
 
 def json_formatter() -> ProcessorFormatter:

@@ -123,7 +123,7 @@ class System:
         self.beat = self._beat("beat")
         self.other_beat = self._beat("other_beat")
         port = embedded_redis.free_port()
-        self.web_process = self._actor("web", _gunicorn(port))
+        self.web_process = self._actor("web", _web(port))
         self.web = Web(f"http://127.0.0.1:{port}", notes)
 
     @property
@@ -207,6 +207,5 @@ class System:
 CELERY = ("celery", "-A", "data_warehouse")
 
 
-def _gunicorn(port: int) -> tuple[str, ...]:
-    size = ("--workers", "2", "--threads", "2", "--timeout", "60", "--no-control-socket")
-    return ("gunicorn", "data_warehouse.wsgi", "--bind", f"127.0.0.1:{port}", *size)
+def _web(port: int) -> tuple[str, ...]:
+    return ("data_warehouse.web", "--listen", f"127.0.0.1:{port}", "--threads", "4")

@@ -28,20 +28,13 @@ class Live(System):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.web_port}"
 
-    def start_web(self) -> None:
+    def start_web(self, *options: str) -> None:
         self.web_port = self.web_port or embedded_redis.free_port()
         log = (self.folder / "web.log").open("ab")
         self.web = subprocess.Popen(
             [
-                *(sys.executable, "-m", "gunicorn", "data_warehouse.wsgi"),
-                *(
-                    "--bind",
-                    f"127.0.0.1:{self.web_port}",
-                    "--threads",
-                    "6",
-                    "--log-level",
-                    "warning",
-                ),
+                *(sys.executable, "-m", "data_warehouse.web"),
+                *("--listen", f"127.0.0.1:{self.web_port}", "--threads", "6", *options),
             ],
             cwd=ROOT,
             env=self._env,
@@ -64,7 +57,6 @@ class Live(System):
         subprocess.run(scene, cwd=ROOT, env=self._env, check=True)
 
     def kill_web(self) -> None:
-        """gunicorn's arbiter and its worker, which ends when it has no arbiter."""
         assert self.web is not None
         self.web.kill()
         self.web.wait(timeout=30)

@@ -84,7 +84,7 @@ def test_beat_says_what_it_sends(system: System) -> None:
 
 def test_web_says_who_asked_for_what(system: System) -> None:
     port = free_port()
-    web = (sys.executable, "-m", "gunicorn", "data_warehouse.wsgi", "--bind", f"127.0.0.1:{port}")
+    web = (sys.executable, "-m", "data_warehouse.web", "--listen", f"127.0.0.1:{port}")
     url = f"http://127.0.0.1:{port}/login/?next=/&token=s3cr3t"
 
     def is_answered() -> bool:

@@ -15,7 +15,6 @@ from ingestion.services.tasks import limits
 
 # Beyond what the worker itself gives its syncs to stop.
 WORKER_EXTRA_SECONDS = 5.0
-WEB_THREADS = 8
 # Beside the syncs, a worker has the monitor and the nightly tasks to run.
 SPARE_PROCESSES = 2
 SANDBOX_COMMAND = "crm_sandbox"
@@ -54,11 +53,7 @@ def sandbox(conf: SystemConf, *, crms: tuple[str, ...], port: int, rows: int | N
 
 def web(conf: SystemConf, *, descriptor: int) -> Program:
     """``descriptor``: the listening socket."""
-    command = (
-        *(_PYTHON, "-m", "gunicorn", "data_warehouse.wsgi", "--bind", f"fd://{descriptor}"),
-        *("--worker-class", "gthread", "--threads", str(WEB_THREADS)),
-        *("--graceful-timeout", "5", "--no-control-socket", "--log-level", "warning"),
-    )
+    command = (_PYTHON, "-m", "data_warehouse.web", "--fd", str(descriptor))
     return Program("web", command, cwd=conf.base_dir, pass_fds=(descriptor,))
 
 

@@ -10,7 +10,7 @@ from tests.chaos.faults.base import Done, Undo, Untouchable, one_up
 from tests.chaos.plan import ROUTES
 from tests.chaos.processes import Actor
 from tests.chaos.runs import read_runs
-from tests.chaos.system import LEASE_SECONDS, NotInTime, System, wait_for
+from tests.chaos.system import LEASE_SECONDS, START_SECONDS, NotInTime, System, wait_for
 
 
 def kill_child(system: System, draw: Random) -> Done:
@@ -80,12 +80,13 @@ def older_worker(system: System, draw: Random) -> Done:
 
 
 def kill_web(system: System, draw: Random) -> Done:
-    children = system.web_process.children() if system.web_process.is_up else []
-    if not children:
-        raise Untouchable
-    pid = draw.choice(children)
-    system.web_process.kill_child(pid)
-    return f"process {pid}", None
+    one_up([system.web_process], draw).kill()
+
+    def start_again() -> None:
+        system.web_process.start()
+        wait_for(system.web.answers, what="the web process", seconds=START_SECONDS)
+
+    return "", Undo(draw.uniform(0, 1), start_again)
 
 
 def kill_beat(system: System, draw: Random) -> Done:
