@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -39,24 +39,31 @@ def submit_during(caller: Caller, change: Callable[[], object]) -> None:
 def test_a_cluster_is_resharded_and_fails_over(tmp_path: Path, redis_server: EmbeddedRedis) -> None:
     with (
         redis_cluster(tmp_path / "cluster", node_timeout_ms=2000) as cluster,
-        running_system(tmp_path / "system", redis_server, CACHE_URL=cluster.url) as system,
+        running_system(
+            tmp_path / "system", redis_server, CACHE_URL=cluster.url, CACHE_KEY_PREFIX=TAG
+        ) as system,
     ):
         system.start_worker()
         caller = Caller(system)
 
         with ThreadPoolExecutor() as beside:
             move = partial(cluster.move, TAG, cluster.other(TAG), pause_seconds=0.3)
-            submit_during(caller, lambda: beside.submit(move))
+            moves: list[Future[None]] = []
+            submit_during(caller, lambda: moves.append(beside.submit(move)))
+            moves[0].result()
         # Refused while its keys stood on two nodes.
         assert "degrade" in system.call("audited", "redis")
 
         killed = cluster.owner(TAG)
         submit_during(caller, killed.kill)
+        assert system.call("audited", "redis").count("degrade") > 1
         wait_until("a replica has the slot", lambda: cluster.owner(TAG) is not killed)
 
         killed.start_again()
         cluster.wait_until_whole()
+        before = len(system.call("audited", "redis"))
         submit_during(caller, lambda: cluster.move(TAG, cluster.other(TAG)))
+        assert len(system.call("audited", "redis")) > before
         assert not system.call("findings")["findings"]
 
 
