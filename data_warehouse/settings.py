@@ -355,6 +355,8 @@ LOGGING = {
         "django.request": {"filters": ["no_health_check"]},
         # It binds the ids; what happens to a request or a task Django and Celery log themselves.
         "django_structlog": {"level": "CRITICAL"},
+        # It warns of every request that waits for a thread.
+        "waitress.queue": {"level": "ERROR"},
     },
 }
 # Of a request its id alone: a user or an address would be looked up for every one.

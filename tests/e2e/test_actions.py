@@ -16,8 +16,6 @@ from tests.integration.system import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
 
-expect.set_options(timeout=30_000)
-
 
 @pytest.fixture(autouse=True)
 def two_run_and_three_wait(live: Live) -> Iterator[list[str]]:

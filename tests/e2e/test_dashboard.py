@@ -14,11 +14,8 @@ from tests.integration.system import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
 
-PATIENCE_MS = 30_000
 # Steps of a tenth of a second: longer than a test looks.
 LONG = 6000
-
-expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(autouse=True)

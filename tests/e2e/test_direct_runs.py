@@ -30,8 +30,6 @@ SLOW_SECONDS = 4.0
 TOKEN = "whoever may count runs"
 RESULTS = 2  # the number of Redis's database for Celery's results
 
-expect.set_options(timeout=30_000)
-
 
 @pytest.fixture(scope="module")
 def hubspot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:

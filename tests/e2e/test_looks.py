@@ -19,7 +19,6 @@ from tests.e2e.watch import Watch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker, pytest.mark.slow]
 
-expect.set_options(timeout=30_000)
 
 Scheme = Literal["light", "dark"]
 LOOKS: tuple[tuple[Scheme, int], ...] = (("light", 1280), ("dark", 390))
