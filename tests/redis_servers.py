@@ -301,16 +301,23 @@ class WatchedRedis:
 
     def primary(self) -> Server:
         """As the Sentinels say it now."""
-        (port,) = {
-            s.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.NAME)[1] for s in self.sentinels
-        }
-        return next(server for server in self.servers if server.port == int(port))
+        (port,) = set(map(self._told_by, self.sentinels))
+        return next(server for server in self.servers if server.port == port)
+
+    def _told_by(self, sentinel: Server) -> int:
+        return int(sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.NAME)[1])
 
     def fail_over(self) -> None:
         """Because somebody asks for it. The former primary goes on as such for some seconds."""
         before = self.primary()
-        self.sentinels[0].ask("SENTINEL", "FAILOVER", self.NAME)
-        wait_until("the other one is primary", lambda: self._is_another(before))
+
+        def is_done() -> bool:
+            if self._told_by(self.sentinels[0]) == before.port:
+                with contextlib.suppress(RedisError):  # one goes on, or the replica is not ready
+                    self.sentinels[0].ask("SENTINEL", "FAILOVER", self.NAME)
+            return self._is_another(before)
+
+        wait_until("the other one is primary", is_done)
 
     def kill_primary(self) -> Server:
         """Without a word; the one that was killed."""
