@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from structlog.contextvars import clear_contextvars
 
 from tests.guard import RUN
 from tests.process_tree import children
@@ -70,6 +71,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     twice = [nodeid for nodeid, count in Counter(i.nodeid for i in items).items() if count > 1]
     if twice:
         raise pytest.UsageError(f"tests that have an id in common: {', '.join(twice)}")
+
+
+def pytest_runtest_teardown() -> None:
+    """Of a task that a worker ran before, in the same process, Celery forgets the ids that were bound
+    when it begins the next one. A test may call the same functions without Celery."""
+    clear_contextvars()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
