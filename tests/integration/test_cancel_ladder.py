@@ -129,7 +129,6 @@ def test_no_other_sync_is_hit_while_many_are_stopped_at_their_end(
         "WORKER_POOL_CANCEL_TERM_SECONDS": "0.1",
         "FAKE_STEP_SECONDS": "0.25",
         "WORKER_POOL_DISPATCH_SECONDS": "5",
-        "CACHE_KEY_PREFIX": "{race}",
         "CELERY_TASK_DEFAULT_QUEUE": "race",
     }
     with running_system(tmp_path, redis_server, **environment) as system:

@@ -22,9 +22,7 @@ OLDER, NEWER = {"NEW_CRM": ""}, {"NEW_CRM": "1"}
 @pytest.fixture
 def system(tmp_path: Path, redis_server: EmbeddedRedis) -> Iterator[System]:
     """The web process is updated first: it takes what its workers do not know yet."""
-    with running_system(
-        tmp_path / "system", redis_server, CACHE_KEY_PREFIX="{rolling}", **NEWER
-    ) as found:
+    with running_system(tmp_path / "system", redis_server, **NEWER) as found:
         yield found
 
 

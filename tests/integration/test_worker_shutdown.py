@@ -155,7 +155,6 @@ def test_a_term_that_is_remapped_is_no_failure_either(
 ) -> None:
     environment = {
         "REMAP_SIGTERM": "SIGQUIT",
-        "CACHE_KEY_PREFIX": "{remapped}",
         "CELERY_TASK_DEFAULT_QUEUE": "remapped",
         "WORKER_POOL_SHUTDOWN_SECONDS": SHUTDOWN_SECONDS,
     }
@@ -172,7 +171,7 @@ def test_a_worker_whose_broker_is_away_ends_as_well(
     tmp_path: Path, redis_server: EmbeddedRedis
 ) -> None:
     broker = embedded_redis.start(tmp_path / "broker", durable=False)
-    environment = {"CACHE_KEY_PREFIX": "{no-broker}", "CELERY_BROKER_URL": broker.url(0)}
+    environment = {"CELERY_BROKER_URL": broker.url(0)}
     try:
         with running_system(tmp_path / "system", redis_server, **environment) as system:
             system.start_worker()
@@ -193,7 +192,6 @@ class TestPaused:
     @pytest.fixture
     def system(self, tmp_path: Path, redis_server: EmbeddedRedis) -> Iterator[System]:
         environment = {
-            "CACHE_KEY_PREFIX": "{paused}",
             "CELERY_TASK_DEFAULT_QUEUE": "paused",
             "WORKER_POOL_LEASE_SECONDS": "3",
             "WORKER_POOL_CANCEL_ASK_SECONDS": "0.5",
