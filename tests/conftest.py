@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
+from ingestion.services.runs import sources
 from ingestion.services.system import embedded_redis
+from ingestion.sync.common.rate_limit import ProcessRateLimiter, process_rate_limiter
 from tests.pgbouncer import pooled
 from tests.postgres import PostgresDatabases
 
@@ -24,6 +26,14 @@ def cannot_have(what: str, reason: object) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture
+def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request waits for its CRM's rate: rates have tests of their own, elsewhere they only cost
+    time."""
+    monkeypatch.setattr(sources, "shared_rate_limiter", process_rate_limiter)
+    monkeypatch.setattr(ProcessRateLimiter, "reserve", lambda self, rate: 0.0)
 
 
 @pytest.fixture(scope="session")

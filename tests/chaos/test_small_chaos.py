@@ -25,6 +25,7 @@ KINDS = dict.fromkeys(
 
 @pytest.mark.redis
 @pytest.mark.worker
+@pytest.mark.slow
 def test_every_promise_holds_in_a_small_chaos(tmp_path: Path) -> None:
     system = System(tmp_path, SqliteLedger(tmp_path), Notes(), Shape(workers=2, concurrency=3))
     plan = plan_for(1, tasks=60, faults=11, kinds=KINDS, retries=False)

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-from ingestion.services.runs import sources
-from ingestion.sync.common.rate_limit import ProcessRateLimiter, process_rate_limiter
 from ingestion.sync.common.registry import crms
 from tests.crms.table import Cell, write_table
 from tests.crms.world import ROWS, SyncCommandName, World, sandboxes
@@ -23,10 +21,7 @@ Tell = Callable[[SyncCommandName, str], AbstractContextManager[None]]
 
 
 @pytest.fixture(autouse=True)
-def _nobody_waits_for_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rates have tests of their own; here they would only cost time."""
-    monkeypatch.setattr(sources, "shared_rate_limiter", process_rate_limiter)
-    monkeypatch.setattr(ProcessRateLimiter, "reserve", lambda self, rate: 0.0)
+def _unlimited(unlimited: None) -> None: ...
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -20,7 +20,13 @@ from tests.e2e.watch import Watch
 from tests.integration.system import wait_for
 from tests.postgres import PostgresDatabases
 
-pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker, pytest.mark.postgres]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.redis,
+    pytest.mark.worker,
+    pytest.mark.postgres,
+    pytest.mark.slow,
+]
 
 # Longer than between two looks of a page that has been without an answer for a while.
 MENDED_MS = 45_000

@@ -18,7 +18,7 @@ from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.common.run import SyncResult
 from sandbox.serving.server import SandboxServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unlimited")]
 
 NO_APPOINTMENTS = "SalesPro's data lake has no appointments; set SALESPRO_BACKEND=leap."
 

@@ -15,11 +15,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from ingestion.services.runs import sources
 from ingestion.services.runs.recording import record
 from ingestion.services.runs.runner import RunHandle, run_sync
 from ingestion.sync.common.progress import SilentReporter
-from ingestion.sync.common.rate_limit import ProcessRateLimiter, process_rate_limiter
 from ingestion.sync.common.registry import crms
 from ingestion.sync.common.run import SyncOptions
 from ingestion.sync.common.warehouse import Warehouse
@@ -43,13 +41,7 @@ OF_PEOPLE = re.compile(
 MOST_MODELS = 8  # of a CRM with forty
 
 Rows = list[dict[str, Any]]
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _nobody_waits_for_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "shared_rate_limiter", process_rate_limiter)
-    monkeypatch.setattr(ProcessRateLimiter, "reserve", lambda self, rate: 0.0)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("unlimited")]
 
 
 @pytest.fixture(autouse=True)

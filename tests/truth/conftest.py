@@ -11,6 +11,10 @@ from ingestion.sync.common.warehouse import Warehouse
 from tests.truth.world import World
 
 
+@pytest.fixture(autouse=True)
+def _unlimited(unlimited: None) -> None: ...
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     if request.param == "sqlite":
