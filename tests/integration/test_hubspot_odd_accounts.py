@@ -269,3 +269,20 @@ def test_every_odd_value_is_kept_as_what_it_is(
         row = rows[str(number)]
         assert (text, row[name], aside(row, name)) == (text, None, text)
     assert counts_of(world.sync("contacts", full=True)) == {"processed": len(rows)}
+
+
+def test_an_object_without_an_id_does_not_stop_the_others(
+    account: HubspotAccount, world: CommandWorld
+) -> None:
+    """Neither in a list of all nor at the end of a page of changes."""
+    account.properties |= {f"more_{number:03d}": "string" for number in range(400)}
+    for number in (1, 2, 3):
+        account.put(number, NEW_YEAR)
+    account.contacts[2]["id"] = None
+    report = world.sync("contacts")
+    assert (report.status, sorted(world.rows("contacts"))) == ("partial", ["1", "3"])
+    account.put(4, "2026-02-01T00:00:00.000Z")
+    account.put(5, "2026-02-01T00:00:00.000Z")
+    account.contacts[5]["id"] = None
+    report = world.sync("contacts")
+    assert (report.status, sorted(world.rows("contacts"))) == ("partial", ["1", "3", "4"])

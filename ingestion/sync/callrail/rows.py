@@ -30,7 +30,7 @@ def tags_of(record: Record) -> Iterator[Record]:
         facts: Mapping[str, Any] = tag if isinstance(tag, dict) else {"name": tag}
         tag_id = facts.get("id")
         yield {
-            "call_id": record["id"],
+            "call_id": record.get("id"),
             "tag_key": str(facts["name"] if tag_id is None else tag_id),
             CALL_DAY: day_of(record),
             "start_time": record.get("start_time"),

@@ -24,7 +24,7 @@ from ingestion.sync.http.errors import Refusal
 from ingestion.sync.http.pagination import CursorPages, RepeatGuard
 from ingestion.sync.http.retry import RetryPolicy
 from ingestion.sync.hubspot.settings import CRM, HubspotModel
-from ingestion.sync.hubspot.values import Property
+from ingestion.sync.hubspot.values import Property, id_of
 
 LIST_LIMIT = 100
 SEARCH_LIMIT = 200
@@ -136,11 +136,11 @@ class HubspotApi:
                 rates=(self._search_rate,),
             )
             page = answer.records("results")
-            guard.check(found["id"] for found in page)
+            guard.check(map(id_of, page))
             yield page
             if not page or not answer.object().get("paging"):
                 return
-            last_id = str(page[-1]["id"])
+            last_id = next(filter(None, map(id_of, reversed(page))), last_id)
 
     def owners(self, *, archived: bool) -> Iterator[list[Object]]:
         params = {"limit": LIST_LIMIT, "archived": str(archived).lower()}
@@ -168,14 +168,15 @@ class HubspotApi:
         was archived or restored meanwhile drops out; the other list has it."""
         answer = self._http.post(
             f"{self._paths.objects}/{object_type}/batch/read",
-            {"properties": list(names), "inputs": [{"id": found["id"]} for found in page]},
+            {"properties": list(names), "inputs": [{"id": i} for i in map(id_of, page) if i]},
             params={"archived": str(archived).lower()},
         )
-        rest = {str(found["id"]): found["properties"] for found in answer.records("results")}
+        rest = {id_of(found): found["properties"] for found in answer.records("results")}
+        rest[None] = {}  # such an object is rejected later on
         return [
-            {**found, "properties": {**found["properties"], **rest[str(found["id"])]}}
+            {**found, "properties": {**found["properties"], **rest[id_of(found)]}}
             for found in page
-            if str(found["id"]) in rest
+            if id_of(found) in rest
         ]
 
 

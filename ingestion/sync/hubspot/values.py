@@ -64,7 +64,7 @@ def record_of(found: Mapping[str, Any], properties: Sequence[Property]) -> Recor
     """``found``: an object of the API. One that is archived gets ``_deleted_at``."""
     values = found.get("properties") or {}
     record: Record = {
-        "id": str(found["id"]),
+        "id": id_of(found),
         "created_at": found.get("createdAt"),
         "updated_at": found.get("updatedAt"),
         "archived": bool(found.get("archived")),
@@ -82,7 +82,13 @@ def merged_into(found: Mapping[str, Any]) -> list[str]:
     values = found.get("properties") or {}
     told = ";".join(values.get(name) or "" for name in MERGED)
     ids = dict.fromkeys(part.partition(":")[0].strip() for part in told.split(";"))
-    return [i for i in ids if i and i != str(found["id"])]
+    return [i for i in ids if i and i != id_of(found)]
+
+
+def id_of(found: Mapping[str, Any]) -> str | None:
+    """None of an object that came without one: it is rejected, and the others load."""
+    known = found.get("id")
+    return None if known is None else str(known)
 
 
 def archived_at(found: Mapping[str, Any]) -> datetime:

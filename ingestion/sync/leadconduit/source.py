@@ -48,7 +48,8 @@ class Source:
             yield Page([lead_of(event) for event in events if event.get("type") == "source"])
             if len(events) < limit:
                 return
-            params = {**params, "after_id": events[-1]["id"]}
+            known = [event["id"] for event in events if event.get("id")]
+            params = {**params, "after_id": known[-1] if known else params.get("after_id")}
 
     def close(self) -> None:
         self._http.close()
