@@ -16,7 +16,7 @@ from ingestion.sync.common.progress import Reporter, SilentReporter
 from tests.crms.processes import DEADLINE_SECONDS, Work, finish, start
 from tests.crms.world import SyncCommandName, sandboxes
 
-pytestmark = pytest.mark.crms
+pytestmark = [pytest.mark.crms, pytest.mark.django_db]
 
 ROUNDS = 20
 ROWS = 40
