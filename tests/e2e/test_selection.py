@@ -146,7 +146,7 @@ def test_what_changes_while_the_dialog_is_open_is_counted_again(
 def test_marks_stay_while_pages_are_turned(board: Page, live: Live) -> None:
     for label in range(7, 7 + 30):
         live.submit(label, steps=LONG)
-    later = board.get_by_role("button", name="Later")
+    later = board.get_by_role("button", name="Next")
     expect(later).to_be_visible()
     first = waiting(board)[0]
     box(board, first).check()
@@ -154,7 +154,7 @@ def test_marks_stay_while_pages_are_turned(board: Page, live: Live) -> None:
     expect(row(board, first)).to_have_count(0)
     box(board, waiting(board)[0]).check()
     expect(said(board)).to_have_text("2 selected")
-    board.get_by_role("button", name="Earlier").click()
+    board.get_by_role("button", name="Previous").click()
     expect(box(board, first)).to_be_checked()
 
 
