@@ -40,7 +40,7 @@ class TestOpenRedirect:
 
 
 class TestForgedRequests:
-    """Doors of the API and of pages are walked in test_endpoints."""
+    """Endpoints of the API and pages are walked in test_endpoints."""
 
     @pytest.mark.parametrize("path", ["/login/", "/logout/", "/password/"])
     def test_a_form_without_its_token_is_refused(self, pool: WorkerPoolService, path: str) -> None:

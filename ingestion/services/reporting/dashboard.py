@@ -101,7 +101,7 @@ def _lists(
     queued: Sequence[WorkerTask],
     waits: Mapping[str, Explanation],
     offset: int,
-) -> dict[str, list[task_summary.Card]]:
+) -> dict[str, list[task_summary.Summary]]:
     aside = {"delayed": snapshot.delayed, "held": snapshot.held}
     return {
         "active": [

@@ -35,25 +35,25 @@ SHOWN = (
 OF_RUNNING = ("started_at", "confirmed_at", "worker", "last_heartbeat")
 OF_HELD = ("held_at", "held_by", "held_reason")
 
-Card = dict[str, Any]
+Summary = dict[str, Any]
 
 
-def waiting(task: WorkerTask, found: Explanation | None, *, position: int | None = None) -> Card:
+def waiting(task: WorkerTask, found: Explanation | None, *, position: int | None = None) -> Summary:
     """Its ``position`` and ``wait`` where they are known."""
     return {
         **_common(task),
-        **(_told(task, OF_HELD) if task.is_held else {}),
+        **(_values(task, OF_HELD) if task.is_held else {}),
         "position": position if found is None else found.position,
         "wait": _wait(found) if found else None,
     }
 
 
-def running(task: WorkerTask, usual: Usual | None) -> Card:
+def running(task: WorkerTask, usual: Usual | None) -> Summary:
     """``rows_per_second`` and ``expected_end`` are None while they cannot be known."""
     rows = task.progress.get("total_rows")
     return {
         **_common(task),
-        **_told(task, OF_RUNNING),
+        **_values(task, OF_RUNNING),
         "progress": _progress(task.progress),
         "rows": rows if isinstance(rows, int) else None,
         "rows_per_second": _rate(rows, task.started_at, task.last_heartbeat),
@@ -68,16 +68,16 @@ def cut(value: Any, longest: int = LONGEST_TEXT) -> Any:
     return value
 
 
-def _common(task: WorkerTask) -> Card:
+def _common(task: WorkerTask) -> Summary:
     parameters = task.parameters
     return {
-        **_told(task, SHOWN),
+        **_values(task, SHOWN),
         "route": task.route,
         "parameters_text": cut(_written(parameters), LONGEST_PARAMETERS) if parameters else "",
     }
 
 
-def _told(task: WorkerTask, names: Sequence[str]) -> Card:
+def _values(task: WorkerTask, names: Sequence[str]) -> Summary:
     return {name: cut(plain(getattr(task, name))) for name in names}
 
 
@@ -85,7 +85,7 @@ def _written(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _progress(progress: Mapping[str, Any]) -> Card:
+def _progress(progress: Mapping[str, Any]) -> Summary:
     few = list(progress.items())[:MOST_PROGRESS]
     return {
         str(cut(name, 40)): cut(value if _is_plain(value) else _written(value), 80)
@@ -105,14 +105,14 @@ def _rate(rows: Any, started_at: datetime | None, moved_at: datetime | None) -> 
     return round(rows / seconds, 1) if seconds > 0 else None
 
 
-def _wait(found: Explanation) -> Card:
+def _wait(found: Explanation) -> Summary:
     """The reason and the start in one."""
     start = found.start.to_dict() if found.start else None
     return {**_reason(found.reason), "start": start}
 
 
 @lru_cache(maxsize=64)
-def _reason(reason: Reason) -> Card:
+def _reason(reason: Reason) -> Summary:
     """Of the holders their ids alone, and of many the first ones."""
     told = {name: cut(value) for name, value in reason.to_dict().items()}
     return {**told, "holders": [cut(holder.id) for holder in reason.holders[:MOST_HOLDERS]]}

@@ -203,10 +203,15 @@ def _run_models(
                         failures[outcome.model] = problem
                     if _is_down(failures, result.models):
                         break
+    _raise_what_failed(found, result, failures, of=len(models))
+
+
+def _raise_what_failed(
+    found: Crm, result: SyncResult, failures: dict[str, SyncError], *, of: int
+) -> None:
     if failures:
-        raise _failure_of(failures, tried=len(result.models), of=len(models)) from next(
-            iter(failures.values())
-        )
+        first = next(iter(failures.values()))
+        raise _failure_of(failures, tried=len(result.models), of=of) from first
     if all(model.skipped for model in result.models):
         raise NotOffered(f"{found.title} offers no model; the first: {result.models[0].skipped}")
 
