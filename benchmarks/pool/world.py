@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 import redis
+from psycopg import sql
 
 STOP_SECONDS = 30
 
@@ -89,11 +90,13 @@ def _ledger(postgres: str | None, folder: Path) -> Iterator[str]:
         return
     name = f"bench_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
             yield f"{postgres.rsplit('/', 1)[0]}/{name}"
         finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
 
 
 @contextmanager

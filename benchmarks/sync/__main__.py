@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 
 from benchmarks import sync
 from benchmarks.sync import extras
@@ -120,13 +121,15 @@ class Bench:
             return
         name = f"bench_{uuid.uuid4().hex[:8]}"
         with psycopg.connect(self.postgres, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             try:
                 made = sa.make_url(self.postgres).set(database=name)
                 url = made.render_as_string(hide_password=False)
                 yield from self._run(kind, contender, source, url, place)
             finally:
-                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+                connection.execute(
+                    sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+                )
 
     def _run(
         self, kind: str, contender: str, source: str, warehouse: str, place: Path
