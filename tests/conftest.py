@@ -14,18 +14,11 @@ import pytest
 from ingestion.services.runs import sources
 from ingestion.services.system import embedded_redis
 from ingestion.sync.common.rate_limit import ProcessRateLimiter, process_rate_limiter
+from tests.missing import cannot_have
 from tests.pgbouncer import pooled
 from tests.postgres import PostgresDatabases
 
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
-
-
-def cannot_have(what: str, reason: object) -> None:
-    """Skip at a desk, fail in CI."""
-    message = f"{what} cannot be had here: {reason}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from data_warehouse.environment import BASE_DIR
-from tests.conftest import cannot_have
+from tests.missing import cannot_have
 
 
 def copy_project(folder: Path, *, without: str | None = None) -> None:

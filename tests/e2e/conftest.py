@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from ingestion.services.system.embedded_redis import NoRedisServer
-from tests.conftest import cannot_have
 from tests.e2e.browser import FLAGS, program
 from tests.e2e.live import PASSWORD, USER, Live, live_system
 from tests.e2e.watch import Watch
+from tests.missing import cannot_have
 
 # It counts for a whole process: no file of tests may depend on another one that sets it.
 expect.set_options(timeout=30_000)

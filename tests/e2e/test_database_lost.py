@@ -11,13 +11,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ingestion.services.system.embedded_redis import NoRedisServer
-from tests.conftest import cannot_have
 from tests.e2e.conftest import logged_in
 from tests.e2e.cut import Wire
 from tests.e2e.live import Live, live_system
 from tests.e2e.operating import LONG, row
 from tests.e2e.watch import Watch
 from tests.integration.system import wait_for
+from tests.missing import cannot_have
 from tests.postgres import PostgresDatabases
 
 pytestmark = [

@@ -15,11 +15,11 @@ from redis import Redis
 from ingestion.services.system.embedded_redis import NoRedisServer
 from sandbox.faults.kinds import Fault
 from sandbox.serving.server import SandboxServer
-from tests.conftest import cannot_have
 from tests.e2e.conftest import logged_in, page_of
 from tests.e2e.live import Live, live_system
 from tests.e2e.watch import Watch
 from tests.integration.system import wait_for
+from tests.missing import cannot_have
 
 pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
 

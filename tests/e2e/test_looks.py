@@ -11,11 +11,11 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from ingestion.services.system.embedded_redis import NoRedisServer
-from tests.conftest import cannot_have
 from tests.e2e.dialogs import DIALOGS, at_page
 from tests.e2e.live import NOBODY, OPERATOR, PASSWORD, VIEWER, Live, live_system
 from tests.e2e.looks import PAGES, findings, is_too_wide, settle
 from tests.e2e.watch import Watch
+from tests.missing import cannot_have
 
 pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker, pytest.mark.slow]
 

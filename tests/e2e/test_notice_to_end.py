@@ -13,12 +13,12 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_httpserver import HTTPServer
 
 from ingestion.services.system.embedded_redis import NoRedisServer, free_port
-from tests.conftest import cannot_have
 from tests.e2e.conftest import logged_in, page_of
 from tests.e2e.live import Live, live_system
 from tests.e2e.watch import Watch
 from tests.fake_hubspot import HubspotAccount
 from tests.integration.system import wait_for
+from tests.missing import cannot_have
 
 pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
 

@@ -24,9 +24,9 @@ from ingestion.services.system import embedded_redis
 from sandbox.faults.kinds import Fault
 from sandbox.serving.server import SandboxServer
 from sandbox.web import RequestRate
-from tests.conftest import cannot_have
 from tests.e2e.live import Live
 from tests.integration.system import ROOT, wait_for
+from tests.missing import cannot_have
 
 pytestmark = [pytest.mark.crowd, pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
 

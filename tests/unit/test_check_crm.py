@@ -19,8 +19,9 @@ from ingestion.sync.common.registry import crms
 from ingestion.sync.common.source import Model, Page, SourceContext
 from sandbox.crms.hubspot import HubspotSandbox
 from sandbox.serving.server import SandboxServer
-from tests.conftest import POSTGRES_URL, cannot_have
+from tests.conftest import POSTGRES_URL
 from tests.fake_crm import FAKE, FakeSource, people
+from tests.missing import cannot_have
 
 pytestmark = pytest.mark.django_db
 

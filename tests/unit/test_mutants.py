@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,10 @@ def test_scopes_are_named_one_by_one_or_together() -> None:
     assert len(chosen(["load"])) > 1
     with pytest.raises(KeyError):
         chosen(["nothing"])
+
+
+def test_the_command_runs_outside_django() -> None:
+    command = [sys.executable, "-m", "tests.mutants", "load.hash", "--list", "--seed", "1"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert listed.returncode == 0, listed.stderr
+    assert len(listed.stdout.splitlines()) == 1 + 10
