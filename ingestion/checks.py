@@ -32,6 +32,7 @@ from ingestion.services.requests.routing import routes, task_name
 from ingestion.services.scheduling import load as schedule_load
 from ingestion.sync.common.errors import CredentialsError
 from ingestion.sync.common.registry import crm_settings, crms
+from ingestion.warehouse_urls import problem_of
 
 TAG = "worker_pool"
 RECOMMENDED_WORKERS = 10
@@ -171,6 +172,8 @@ def _misled(url: str) -> str:
 
 
 def warehouse_problems(conf: WarehouseConf) -> Iterator[CheckMessage]:
+    if problem := problem_of(conf.url):
+        yield Error(problem, id="ingestion.E008")
     if conf.rejected_records < 1:
         yield Error(
             f"SYNC_REJECTED_RECORDS is {conf.rejected_records}.",

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from dlt.common.exceptions import DltException
 
+from ingestion import warehouse_urls
 from ingestion.sync.common.errors import (
     CredentialsError,
     PermanentError,
@@ -17,21 +18,46 @@ from ingestion.sync.common.errors import (
 )
 from ingestion.sync.common.failures import cause_of
 from ingestion.sync.common.warehouse import Warehouse
+from ingestion.warehouse_urls import KINDS, SUPPORTED, Kind, problem_of
 
 
 @pytest.mark.parametrize(
     ("url", "told"),
     [
         ("nonsense", "is not a database URL"),
-        ("nodb://host/name", "names 'nodb', for which no SQLAlchemy dialect is installed"),
-        ("oracle://host/name", r"driver of WAREHOUSE_URL is not installed: (cx_Oracle|oracledb)"),
+        ("nodb://host/name", "names 'nodb', into which nothing is loaded"),
+        ("oracle://host/name", "names 'oracle', into which nothing is loaded"),
+        ("bigquery://project/name", "names 'bigquery', into which nothing is loaded"),
+        ("snowflake://account/name", "names 'snowflake', into which nothing is loaded"),
+        ("redshift+psycopg2://host/name", "names 'redshift', into which nothing is loaded"),
+        ("s3://bucket/folder", "names 's3', into which nothing is loaded"),
+        ("file:///folder", "names 'file', into which nothing is loaded"),
+        ("postgresql+asyncpg://host/name", "driver 'asyncpg', which PostgreSQL is not loaded by"),
+        ("postgresql://user@host:port/name", "is not a database URL"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_in_a_sentence(url: str, told: str) -> None:
-    with pytest.raises(PermanentError, match=told):
+    with pytest.raises(PermanentError, match=told) as refused:
         Warehouse(url)
+    assert (
+        "in memory" in told
+        or SUPPORTED in str(refused.value)
+        or "after the plus" in str(refused.value)
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: str(kind.title))
+def test_what_is_said_to_be_supported_is_not_refused(kind: Kind) -> None:
+    assert problem_of(kind.form) is None
+    assert kind.form in SUPPORTED
+
+
+def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warehouse_urls, "find_spec", lambda name: None)
+    said = "The driver of WAREHOUSE_URL is not installed: MySQLdb; write mysql+pymysql://"
+    assert str(problem_of("mysql://host/name")).startswith(said)
 
 
 @pytest.mark.parametrize(

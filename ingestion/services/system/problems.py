@@ -21,6 +21,7 @@ from ingestion.services.system import embedded_redis
 from ingestion.services.system.crms import operators_crms
 from ingestion.services.worker_pool import get_worker_pool
 from ingestion.sync.common.registry import crms
+from ingestion.warehouse_urls import KINDS, SUPPORTED, problem_of
 
 CONNECT_SECONDS = 3
 OF_COMPOSE = frozenset({"POSTGRES_PASSWORD"})  # docker-compose.yml reads them from .env
@@ -94,12 +95,15 @@ def _database() -> Iterator[str]:
 
 
 def _warehouse(conf: SystemConf) -> Iterator[str]:
+    if problem := problem_of(conf.warehouse_url):
+        yield problem
+        return
     try:
         url = sqlalchemy.make_url(conf.warehouse_url)
-    except ArgumentError:
-        yield "WAREHOUSE_URL is not a database URL; write postgresql://user:password@host/name."
+    except (ArgumentError, ValueError):
+        yield f"WAREHOUSE_URL is not a database URL; supported are {SUPPORTED}."
         return
-    if url.get_backend_name() == "sqlite":
+    if KINDS[url.get_backend_name()].is_file:
         yield from _folder(Path(url.database or "").parent)
     elif url.get_backend_name() == "postgresql":
         yield from _postgres(url)

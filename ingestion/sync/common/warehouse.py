@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, make_url
 
 from ingestion import private_files
 from ingestion.sync.common.errors import PermanentError
+from ingestion.warehouse_urls import SUPPORTED, problem_of
 
 # How long a writer waits for another one: SQLite has one writer per dataset.
 SQLITE_BUSY_SECONDS = 120
@@ -133,38 +134,19 @@ class Warehouse:
 
 
 def _parsed(url: str) -> URL:
+    if problem := problem_of(url):
+        raise PermanentError(problem)
     try:
         parsed = make_url(url.replace("postgres://", "postgresql://", 1))
-        if parsed.get_backend_name() == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        parsed.get_dialect().import_dbapi()
-    except sa.exc.NoSuchModuleError:
-        backend = url.split(":", 1)[0].split("+", 1)[0]
-        raise PermanentError(
-            f"WAREHOUSE_URL names {backend!r}, for which no SQLAlchemy dialect is installed: "
-            "install its package, or use sqlite:///path or postgresql://user:password@host/name."
-        ) from None
-    except ImportError as missing:
-        raise PermanentError(
-            f"The driver of WAREHOUSE_URL is not installed: {missing.name}."
-        ) from missing
     except (sa.exc.ArgumentError, ValueError):
         raise PermanentError(
-            "WAREHOUSE_URL is not a database URL: use sqlite:///path or "
-            "postgresql://user:password@host/name."
+            f"WAREHOUSE_URL is not a database URL; supported are {SUPPORTED}."
         ) from None
-    return _with_a_place(parsed)
-
-
-def _with_a_place(url: URL) -> URL:
-    if url.get_backend_name() != "sqlite":
-        return url
-    if url.database in (None, "", ":memory:"):
-        raise PermanentError(
-            "WAREHOUSE_URL names a SQLite database in memory, which ends with the process: "
-            "name a file, e.g. sqlite:////var/lib/warehouse/warehouse.sqlite3."
-        )
-    return url.set(database=str(Path(str(url.database)).absolute()))
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() == "sqlite":
+        return parsed.set(database=str(Path(str(parsed.database)).absolute()))
+    return parsed
 
 
 def _engine(url: URL) -> sa.Engine:

@@ -1,0 +1,81 @@
+"""What WAREHOUSE_URL may be; without a database library, so that every start can look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Final
+
+IN_MEMORY: Final = ("", ":memory:")
+OF_MOTHERDUCK: Final = ("md:", "motherduck:")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``drivers``: the module of each, by the name that a URL has after a plus; "" is that of a URL
+    without one. ``extra``: of this project, which installs it."""
+
+    title: str
+    form: str
+    drivers: Mapping[str, str] = field(default_factory=dict)
+    extra: str | None = None
+    is_file: bool = False
+
+
+_MYSQL: Final = {"pymysql": "pymysql", "mysqldb": "MySQLdb", "": "MySQLdb"}
+KINDS: Final[Mapping[str, Kind]] = {
+    "sqlite": Kind(
+        "SQLite", "sqlite:///path", {"pysqlite": "sqlite3", "": "sqlite3"}, is_file=True
+    ),
+    "postgresql": Kind(
+        "PostgreSQL",
+        "postgresql://user:password@host/name",
+        {"psycopg": "psycopg", "psycopg2": "psycopg", "": "psycopg"},
+    ),
+    "mysql": Kind("MySQL", "mysql+pymysql://user:password@host/name", _MYSQL),
+    "mariadb": Kind("MariaDB", "mariadb+pymysql://user:password@host/name", _MYSQL),
+}
+ALIASES: Final = {"postgres": "postgresql"}
+SUPPORTED: Final = ", ".join(f"{kind.title} ({kind.form})" for kind in KINDS.values())
+
+
+def problem_of(url: str) -> str | None:
+    """Why rows cannot be loaded there, in one sentence with what is supported; None where nothing
+    speaks against it."""
+    scheme, mark, place = url.partition("://")
+    if not mark:
+        return f"WAREHOUSE_URL is not a database URL; supported are {SUPPORTED}."
+    backend, _, driver = scheme.partition("+")
+    kind = KINDS.get(ALIASES.get(backend, backend))
+    if kind is None:
+        return (
+            f"WAREHOUSE_URL names {backend!r}, into which nothing is loaded; "
+            f"supported are {SUPPORTED}."
+        )
+    if driver not in kind.drivers:
+        known = ", ".join(filter(None, kind.drivers))
+        return (
+            f"WAREHOUSE_URL names the driver {driver!r}, which {kind.title} is not loaded by; "
+            f"write {kind.form}, or one of {known} after the plus."
+        )
+    return _missing(kind, kind.drivers[driver]) or (_place_problem(kind, place))
+
+
+def _missing(kind: Kind, module: str) -> str | None:
+    if find_spec(module) is not None:
+        return None
+    cure = f"install the extra {kind.extra!r}" if kind.extra else f"write {kind.form}"
+    return f"The driver of WAREHOUSE_URL is not installed: {module}; {cure}."
+
+
+def _place_problem(kind: Kind, place: str) -> str | None:
+    path = place.partition("/")[2].partition("?")[0]
+    if kind.is_file and path in IN_MEMORY:
+        return (
+            f"WAREHOUSE_URL names a {kind.title} database in memory, which ends with the process: "
+            f"name a file, e.g. {kind.form.removesuffix('path')}/var/lib/warehouse/warehouse.db."
+        )
+    if kind.is_file and path.startswith(OF_MOTHERDUCK):
+        return f"WAREHOUSE_URL names MotherDuck, which is not supported; supported are {SUPPORTED}."
+    return None
