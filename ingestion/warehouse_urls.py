@@ -43,11 +43,10 @@ SUPPORTED: Final = ", ".join(f"{kind.title} ({kind.form})" for kind in KINDS.val
 def problem_of(url: str) -> str | None:
     """Why rows cannot be loaded there, in one sentence with what is supported; None where nothing
     speaks against it."""
-    scheme, mark, place = url.partition("://")
-    if not mark:
+    backend, driver, place = _parts(url)
+    if not place:
         return f"WAREHOUSE_URL is not a database URL; supported are {SUPPORTED}."
-    backend, _, driver = scheme.partition("+")
-    kind = KINDS.get(ALIASES.get(backend, backend))
+    kind = KINDS.get(backend)
     if kind is None:
         return (
             f"WAREHOUSE_URL names {backend!r}, into which nothing is loaded; "
@@ -59,7 +58,20 @@ def problem_of(url: str) -> str | None:
             f"WAREHOUSE_URL names the driver {driver!r}, which {kind.title} is not loaded by; "
             f"write {kind.form}, or one of {known} after the plus."
         )
-    return _missing(kind, kind.drivers[driver]) or (_place_problem(kind, place))
+    return _missing(kind, kind.drivers[driver]) or _place_problem(kind, place)
+
+
+def is_file(url: str) -> bool:
+    """Of a URL without a problem: whether it names a file and no server."""
+    return KINDS[_parts(url)[0]].is_file
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Backend, driver and what stands behind them, two slashes first; that is empty where it is no
+    URL."""
+    scheme, _, place = url.partition(":")
+    backend, _, driver = scheme.partition("+")
+    return ALIASES.get(backend, backend), driver, place if place.startswith("//") else ""
 
 
 def _missing(kind: Kind, module: str) -> str | None:
@@ -70,7 +82,7 @@ def _missing(kind: Kind, module: str) -> str | None:
 
 
 def _place_problem(kind: Kind, place: str) -> str | None:
-    path = place.partition("/")[2].partition("?")[0]
+    path = place.removeprefix("//").partition("/")[2].partition("?")[0]
     if kind.is_file and path in IN_MEMORY:
         return (
             f"WAREHOUSE_URL names a {kind.title} database in memory, which ends with the process: "

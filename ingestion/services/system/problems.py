@@ -21,7 +21,7 @@ from ingestion.services.system import embedded_redis
 from ingestion.services.system.crms import operators_crms
 from ingestion.services.worker_pool import get_worker_pool
 from ingestion.sync.common.registry import crms
-from ingestion.warehouse_urls import KINDS, SUPPORTED, problem_of
+from ingestion.warehouse_urls import SUPPORTED, is_file, problem_of
 
 CONNECT_SECONDS = 3
 OF_COMPOSE = frozenset({"POSTGRES_PASSWORD"})  # docker-compose.yml reads them from .env
@@ -103,9 +103,9 @@ def _warehouse(conf: SystemConf) -> Iterator[str]:
     except (ArgumentError, ValueError):
         yield f"WAREHOUSE_URL is not a database URL; supported are {SUPPORTED}."
         return
-    if KINDS[url.get_backend_name()].is_file:
+    if is_file(conf.warehouse_url):
         yield from _folder(Path(url.database or "").parent)
-    elif url.get_backend_name() == "postgresql":
+    elif url.get_backend_name().startswith("postgres"):
         yield from _postgres(url)
 
 
