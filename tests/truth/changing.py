@@ -264,6 +264,7 @@ class SoapSource(Changing):
         assert isinstance(sandbox, Five9Sandbox)
         self.sandbox, self.contacts = sandbox, sandbox.domain.contacts
         self.contacts.clear()
+        self.prefixes = draw.choice((("615555",), "23456", "23456"))
         sandbox.behavior.record_limit = self.LIMIT
         for _ in range(draw.choice((10, 35, 50))):
             self._add(odd=draw.random() < 0.1)
@@ -271,7 +272,8 @@ class SoapSource(Changing):
 
         def with_changes(lookup: Any) -> Any:
             found = records(lookup)
-            if draw.random() < 0.1:  # there are many lookups in a run
+            # Where one lookup does not give all there are many in a run.
+            if draw.random() < 0.1 or len(self.contacts) < self.LIMIT:
                 meanwhile()
             return found
 
@@ -314,7 +316,9 @@ class SoapSource(Changing):
 
     def _number(self, *, odd: bool) -> str:
         drawn = self.draw.randrange(10_000)
-        return self.draw.choice(ODD_NUMBERS).format(drawn) if odd else f"615555{drawn:04d}"
+        if odd:
+            return self.draw.choice(ODD_NUMBERS).format(drawn)
+        return f"{self.draw.choice(self.prefixes)}{drawn:04d}"
 
 
 def changing_source(

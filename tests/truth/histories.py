@@ -1,7 +1,8 @@
 """Histories: sources that change while they are read, made by a seed.
 
-``python -m tests.truth.histories --seconds 60 --seed 1`` runs as many as fit, and prints how many
-there were of each kind of source and how often each kind of change occurred. A history is two runs
+``python -m tests.truth.histories --seconds 60 --seed 1`` runs as many as fit, prints how many there
+were of each kind of source and how often each kind of change occurred in it, and ends with 1 where a
+rule was broken. A history is two runs
 with changes between their requests, each followed by a complete one without. Nothing that lives is
 ever marked as deleted; what a run lacks it calls partial; nothing is missing after the complete run.
 """
@@ -9,13 +10,14 @@ ever marked as deleted; what a run lacks it calls partial; nothing is missing af
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -132,23 +134,42 @@ def main() -> int:
     asked = parser.parse_args()
     first = asked.seed if asked.seed is not None else random.SystemRandom().randrange(10**6)
     sys.stdout.write(f"histories from seed {first} on\n")
-    counts: Counter[str] = Counter()
-    ran: Counter[str] = Counter()
-    end, seed = time.monotonic() + asked.seconds, first
-    kinds = asked.kind or KINDS
+    ran, broken = _run_for(asked.seconds, first, asked.kind or KINDS)
+    sys.stdout.writelines(_summary(ran))
+    sys.stdout.writelines(f"broken: {why}\n" for why in broken)
+    return 1 if broken else 0
+
+
+def _run_for(
+    seconds: float, first: int, kinds: Sequence[str]
+) -> tuple[dict[str, Counter[str]], list[str]]:
+    """What occurred by kind of source, how many histories among it, and what was broken."""
+    ran: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
+    broken: list[str] = []
+    end = time.monotonic() + seconds
     with served() as server:
-        while time.monotonic() < end:
+        for seed in itertools.count(first):
+            if time.monotonic() >= end:
+                return ran, broken
             kind = kinds[seed % len(kinds)]
-            counts += run(seed, kind, server)
-            ran[kind] += 1
-            seed += 1
-    changes = sum(counts[change] for change in CHANGES) or 1
-    for kind in kinds:
-        sys.stdout.write(f"  {kind:30} {ran[kind]:6} histories\n")
-    for name in (*CHANGES, "a run is partial", "a run fails"):
-        share = f" {counts[name] / changes:6.1%}" if name in CHANGES else ""
-        sys.stdout.write(f"  {name:30} {counts[name]:6}{share}\n")
-    return 0
+            ran[kind]["histories"] += 1
+            try:
+                ran[kind] += run(seed, kind, server)
+            except Broken as problem:
+                broken.append(str(problem))
+    raise AssertionError("seeds do not end")
+
+
+def _summary(ran: Mapping[str, Counter[str]]) -> Iterator[str]:
+    """A column for each kind of source; shares are of all changes of that kind."""
+    yield f"{'':30}" + "".join(f"{kind:>16}" for kind in ran) + "\n"
+    for name in ("histories", *CHANGES, "a run is partial", "a run fails"):
+        cells = []
+        for counts in ran.values():
+            changes = sum(counts[change] for change in CHANGES) or 1
+            share = f"{counts[name] / changes:8.1%}" if name in CHANGES else f"{'':8}"
+            cells.append(f"{counts[name]:8}{share}")
+        yield f"{name:30}{''.join(cells)}".rstrip() + "\n"
 
 
 if __name__ == "__main__":
