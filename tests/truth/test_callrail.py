@@ -30,8 +30,9 @@ def begin(world: World, server: HTTPServer, handler: Any) -> None:
     )
 
 
-def test_a_company_without_rights_costs_that_company_and_is_named(
-    world: World, httpserver: HTTPServer
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_company_that_cannot_be_read_costs_that_company_and_is_named(
+    world: World, httpserver: HTTPServer, status: int
 ) -> None:
     closed: set[str] = set()
     gone: set[str] = set()
@@ -42,7 +43,7 @@ def test_a_company_without_rights_costs_that_company_and_is_named(
             return {"companies": found, "total_pages": 1}
         company = request.args["company_id"]
         if company in closed:
-            return Response(json.dumps({"error": "no access"}), 403)
+            return Response(json.dumps({"error": "no access"}), status)
         found = [] if company in gone else [{"id": int(company[3:]) * 10, "type": "Webhooks"}]
         return {"integrations": found, "total_pages": 1}
 
@@ -53,7 +54,7 @@ def test_a_company_without_rights_costs_that_company_and_is_named(
     result = world.sync("integrations")
     assert result.warning is not None
     assert "Company 2" in result.warning
-    assert "403" in result.warning
+    assert str(status) in result.warning
     assert world.rows("integrations", "id") == [10, 20]
     assert world.rows("integrations", "id", deleted=True) == [30]
 

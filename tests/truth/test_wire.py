@@ -12,7 +12,12 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from ingestion.sync.common.errors import PermanentError, SyncError, TransientError
+from ingestion.sync.common.errors import (
+    PermanentError,
+    SyncError,
+    Throttled,
+    TransientError,
+)
 from tests.truth.world import World, serve
 
 COMPANY = {"id": "COM1", "name": "José", "status": "active"}
@@ -119,6 +124,28 @@ def test_too_many_requests_are_tried_again_whatever_the_header_says(
     world.sync("companies")
     assert world.rows("companies", "id") == ["COM1"]
     assert world.meter.throttled == 1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["86400", "inf", "1e308", "Fri, 31 Dec 2100 23:59:59 +9999", "Fri, 31 Dec 99999 23:59:59 GMT"],
+)
+def test_a_wait_beyond_every_run_ends_it_and_marks_nothing(
+    world: World, httpserver: HTTPServer, asked: str
+) -> None:
+    current = answer(TEXT.encode())
+    begin(world, httpserver, lambda request: current)
+    world.sync("companies")
+    current = answer(b'{"error": "too many"}', status=429, Retry_After=asked)
+    with pytest.raises(Throttled):
+        world.sync("companies")
+    assert world.rows("companies", "id") == ["COM1"]
+
+
+def test_not_a_number_is_no_value(world: World, httpserver: HTTPServer) -> None:
+    begin(world, httpserver, lambda request: answer(TEXT.replace('"active"', "NaN").encode()))
+    world.sync("companies")
+    assert world.rows("companies", "id", "status") == [("COM1", None)]
 
 
 def test_a_lone_surrogate_costs_no_record(world: World, httpserver: HTTPServer) -> None:

@@ -31,12 +31,17 @@ from ingestion.sync.http.pagination import LinkedPages
 
 MAX_PER_PAGE = 250
 PROBED = 5
+NOT_FOUND = 404
 # 25 months, and a day less: a range that begins before them is an error, not an empty page.
 RETENTION = timedelta(days=759)
 
 
 class OtherOffsets(Exception):
     """The links to next pages do not count rows."""
+
+
+class NotThere(Exception):
+    """CallRail knows no such list, as of a company that has gone."""
 
 
 class Source:
@@ -144,8 +149,8 @@ class Source:
         return max(first, oldest), last
 
     def _integrations(self, model: CallRailModel, per_page: int) -> Iterator[Page]:
-        """Company by company: what is not seen of one has gone. One that may not be read costs
-        itself alone."""
+        """Company by company: what is not seen of one has gone. One that may not be read, or is not
+        there any more, costs itself alone."""
         with closing(self._http.several(self._calls_of_companies(model, per_page))) as found:
             for pages in found:
                 yield from pages
@@ -161,27 +166,35 @@ class Source:
 
     def _of_company(self, model: CallRailModel, company: Record, per_page: int) -> list[Page]:
         owner, read = company["id"], list[Page]()
+        name = company.get("name") or owner
         try:
-            for page in self._list("integrations", per_page, {"company_id": owner}):
+            of_owner = {"company_id": owner}
+            for page in self._list("integrations", per_page, of_owner, accept=(NOT_FOUND,)):
                 found = [rows.of_company(x, owner) for x in page.records]
                 read.append(replace(page, records=_parts(found, model)))
-        except NotAllowed as problem:
-            name = company.get("name") or owner
+        except (NotAllowed, NotThere) as problem:
             return [*read, Page((), unread=f"the integrations of company {name}: {problem}")]
         if any(page.unread for page in read):
             return read
         return [*read, Page((), Scope(("company_id",), frozenset({(owner,)})))]
 
     def _list(
-        self, array: str, per_page: int, params: Mapping[str, Any] | None = None
+        self,
+        array: str,
+        per_page: int,
+        params: Mapping[str, Any] | None = None,
+        *,
+        accept: tuple[int, ...] = (),
     ) -> Iterator[Page]:
         """By page number. Some lists do not tell how many pages there are: those end at a page
-        that is not full."""
+        that is not full. Raises NotThere for an accepted 404."""
         path = f"{self._account}/{array}.json"
 
         def ask(place: Place) -> Rows:
             query = {**(params or {}), "page": place.page, "per_page": place.size}
-            answer = self._http.get(path, query)
+            answer = self._http.get(path, query, accept=accept)
+            if answer.status == NOT_FOUND:
+                raise NotThere(f"CallRail GET {path} does not exist (404)")
             found, total = answer.records(array), answer.object().get("total_pages")
             is_last = len(found) < place.size if total is None else place.page >= int(total)
             return Rows(found, has_more=not is_last)

@@ -137,9 +137,10 @@ def _blank_is_none(fitter: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _fit_bigint(value: Any) -> int:
     if isinstance(value, str):
-        if not WHOLE_NUMBER.fullmatch(value):
+        whole, _, zeros = value.partition(".")
+        if not WHOLE_NUMBER.fullmatch(whole) or zeros.strip("0"):
             raise ValueError
-        number = int(value)
+        number = int(whole)
     elif isinstance(value, int | float | Decimal):
         number = int(value)
         if number != value:

@@ -19,14 +19,15 @@ _LONG_NUMBER: Final = re.compile(rb"[:\[,]\s*-?[0-9][0-9.]{15}")
 
 def parse_json(content: bytes, charset: str | None = None) -> Any:
     """``charset``: what the answer's Content-Type names, for a text that is no UTF-8, as JSON should
-    be. Long numbers come as int or Decimal. Half a surrogate pair stays in its text and NaN is a
-    number, as JavaScript programs write them. Raises ValueError."""
+    be. Long numbers come as int or Decimal. Half a surrogate pair stays in its text; NaN and Infinity,
+    which JSON does not have, are no value. Raises ValueError."""
     if not _LONG_NUMBER.search(content):
         try:
             return orjson.loads(content)
         except orjson.JSONDecodeError:
             pass
-    return json.loads(_text(content, charset), parse_float=_number)
+    text = _text(content, charset)
+    return json.loads(text, parse_float=_number, parse_constant=lambda name: None)
 
 
 def _text(content: bytes, charset: str | None) -> str:

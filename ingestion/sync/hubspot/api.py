@@ -19,7 +19,7 @@ from ingestion.sync.common.errors import (
 from ingestion.sync.common.rate_limit import Rate
 from ingestion.sync.common.setting_values import positive_int, time_zone
 from ingestion.sync.common.source import SourceContext
-from ingestion.sync.http.client import BearerAuth, HttpApi, HttpClient
+from ingestion.sync.http.client import Answer, BearerAuth, HttpApi, HttpClient
 from ingestion.sync.http.errors import Refusal
 from ingestion.sync.http.pagination import CursorPages, RepeatGuard
 from ingestion.sync.http.retry import RetryPolicy
@@ -138,7 +138,9 @@ class HubspotApi:
             page = answer.records("results")
             guard.check(map(id_of, page))
             yield page
-            if not page or not answer.object().get("paging"):
+            # ``total``: how many there are above ``last_id``.
+            has_more = bool(answer.object().get("paging")) or _total(answer) > len(page)
+            if not page or not has_more:
                 return
             last_id = next(filter(None, map(id_of, reversed(page))), last_id)
 
@@ -178,6 +180,11 @@ class HubspotApi:
             for found in page
             if id_of(found) in rest
         ]
+
+
+def _total(answer: Answer) -> int:
+    found = answer.object().get("total")
+    return found if isinstance(found, int) else 0
 
 
 def search_rate(settings: Mapping[str, str]) -> Rate:

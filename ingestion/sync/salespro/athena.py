@@ -38,7 +38,16 @@ from ingestion.sync.salespro import settings as names
 MAX_RESULTS = 1000
 PROBED = 5
 POLL_SECONDS = 0.5
-REFUSALS = ("AccessDenied", "UnrecognizedClient", "InvalidSignature", "ExpiredToken")
+REFUSALS = (
+    "AccessDenied",
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "InvalidSignature",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "ExpiredToken",
+)
 THROTTLES = ("TooManyRequests", "Throttling")
 RETRY = RetryPolicy()
 # What an answer has to hold; boto3 makes an empty one of what it cannot read.

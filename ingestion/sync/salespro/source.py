@@ -15,7 +15,8 @@ from ingestion.sync.salespro.leap import LeapBackend
 from ingestion.sync.salespro.settings import LeapModel
 from ingestion.sync.salespro.times import with_zone
 
-OVERLAP_SECONDS = 300.0
+# Rows reach a lake in batches, hours after they were changed.
+OVERLAP_SECONDS = 86_400.0
 
 
 def Source(context: SourceContext) -> LeapSource | AthenaSource:  # noqa: N802 - the registry's name

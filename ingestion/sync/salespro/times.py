@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ingestion.sync.common.source import Columns, Record
+
+# As Athena writes a timestamp with time zone: 2026-01-12 15:20:11.000 America/New_York.
+NAMED_ZONE: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ([A-Z+-][\w:/+-]*)")
 
 
 def with_zone(records: Iterable[Record], columns: Columns, zone: ZoneInfo) -> list[Record]:
@@ -22,11 +26,25 @@ def _zoned(record: Record, names: set[str], zone: ZoneInfo) -> Iterator[tuple[st
 
 
 def moment(value: Any, zone: ZoneInfo) -> Any:
-    """``2026-01-12 15:20:11`` in ``zone`` as a moment in UTC; anything else as it is."""
+    """``2026-01-12 15:20:11`` in ``zone``, or in the one that it names, as a moment in UTC; anything
+    else as it is."""
     if not isinstance(value, str) or not value:
         return value
     try:
-        found = datetime.fromisoformat(value)
+        found = _read(value)
         return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):  # 9999-12-31 west of Greenwich has no moment in UTC
         return value
+
+
+def _read(text: str) -> datetime:
+    """Raises ValueError."""
+    named = NAMED_ZONE.fullmatch(text)
+    if named is None:
+        return datetime.fromisoformat(text)
+    if named[2][0] in "+-":
+        return datetime.fromisoformat(named[1] + named[2])
+    try:
+        return datetime.fromisoformat(named[1]).replace(tzinfo=ZoneInfo(named[2]))
+    except ZoneInfoNotFoundError:
+        raise ValueError from None

@@ -14,6 +14,7 @@ from ingestion.sync.salesrabbit.settings import SalesRabbitModel
 from ingestion.sync.salesrabbit.source import OBJECT_FIELDS, _api
 
 SAMPLED_PAGE = 10
+EMPTY = frozenset({"", "[]", "{}", "null", '""', "0", "false"})
 
 
 class RawReader(reader.RawReader):
@@ -55,5 +56,11 @@ class RawReader(reader.RawReader):
 
 def _record(row: Mapping[str, Any]) -> RawRecord:
     # Objects that are empty come in any shape, and are landed as empty objects.
-    empty: dict[str, Any] = {name: {} for name in OBJECT_FIELDS if name in row and not row[name]}
+    empty: dict[str, Any] = {
+        name: {} for name in OBJECT_FIELDS if name in row and _is_empty(row[name])
+    }
     return RawRecord((str(row.get("id") or ""),), {**row, **empty}, bool(row.get("deletedAt")))
+
+
+def _is_empty(value: Any) -> bool:
+    return not value or (isinstance(value, str) and value.strip() in EMPTY)
