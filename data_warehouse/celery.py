@@ -16,6 +16,7 @@ from ingestion.conf import pool_conf
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "data_warehouse.settings")
 
 AUTOMATION_SECONDS = 300
+DESCRIBE_SECONDS = 120
 
 app = Celery("data_warehouse")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -52,6 +53,11 @@ def beat_schedule(*, monitor_seconds: float, queue: str) -> dict[str, dict[str, 
             "task": "ingestion.tasks.run_automation_rules",
             "schedule": schedule(AUTOMATION_SECONDS),
             "options": {**options, "expire_seconds": AUTOMATION_SECONDS},
+        },
+        "describe-datasets": {
+            "task": "ingestion.tasks.describe_datasets",
+            "schedule": schedule(DESCRIBE_SECONDS),
+            "options": {**options, "expire_seconds": DESCRIBE_SECONDS},
         },
     }
 

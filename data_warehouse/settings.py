@@ -284,6 +284,13 @@ SYNC_HTTP_ATTEMPTS = config.whole("SYNC_HTTP_ATTEMPTS", 6, minimum=1, maximum=20
 SYNC_BREAKER_MINUTES = config.number("SYNC_BREAKER_MINUTES", 15, minimum=0, maximum=360)
 SYNC_HTTP_FIRST_DELAY_SECONDS = config.number("SYNC_HTTP_FIRST_DELAY_SECONDS", 1, minimum=0)
 
+# --- The data as people see it ----------------------------------------------------------------
+DATA_MASKED_COLUMNS = config.words("DATA_MASKED_COLUMNS")
+DATA_OPEN_COLUMNS = config.words("DATA_OPEN_COLUMNS")
+DATA_READ_SECONDS = config.number("DATA_READ_SECONDS", 4, minimum=0.1, maximum=60)
+DATA_SQL_SECONDS = config.number("DATA_SQL_SECONDS", 15, minimum=0.1, maximum=300)
+DATA_SQL_ROWS = config.whole("DATA_SQL_ROWS", 1000, minimum=1, maximum=10_000)
+
 # Base URLs and credentials of the CRMs, read by name; each CRM's folder lists its own.
 CRM_ENVIRONMENT = environment
 

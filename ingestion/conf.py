@@ -66,6 +66,29 @@ class WarehouseConf:
 
 
 @dataclass(frozen=True)
+class DataConf:
+    """``masked_columns``, ``open_columns``: patterns of ``crm.table.column`` that are personal data,
+    or are not, whatever their names say. ``read_seconds``: no question about rows takes longer.
+    ``sql_seconds``, ``sql_rows``: bounds of a query in the SQL box."""
+
+    masked_columns: tuple[str, ...]
+    open_columns: tuple[str, ...]
+    read_seconds: float
+    sql_seconds: float
+    sql_rows: int
+
+
+def data_conf() -> DataConf:
+    return DataConf(
+        masked_columns=tuple(settings.DATA_MASKED_COLUMNS),
+        open_columns=tuple(settings.DATA_OPEN_COLUMNS),
+        read_seconds=settings.DATA_READ_SECONDS,
+        sql_seconds=settings.DATA_SQL_SECONDS,
+        sql_rows=settings.DATA_SQL_ROWS,
+    )
+
+
+@dataclass(frozen=True)
 class SiteConf:
     """``read_only``: pages and API show everything and change nothing. ``api_requests_per_minute``
     of one caller, 0: without end. ``login_failures_per_address`` lock an address for

@@ -11,6 +11,9 @@ from celery import shared_task
 from ingestion.services.security.audit import acting
 from ingestion.services.worker_pool import get_worker_pool
 
+# Less than between two of beat's; the rest waits for the next one.
+DESCRIBE_SECONDS = 60.0
+
 
 @shared_task(name="ingestion.tasks.worker_pool_monitor", ignore_result=True)
 def worker_pool_monitor() -> dict[str, int]:
@@ -41,3 +44,12 @@ def cleanup_stale_syncs(minutes: float | None = None) -> dict[str, int]:
 
     with acting("beat (cleanup-stale-syncs)"):
         return clean_up(get_worker_pool(), minutes=minutes).to_dict()
+
+
+@shared_task(name="ingestion.tasks.describe_datasets", ignore_result=True)
+def describe_datasets() -> int:
+    """Count what was loaded since it was counted; how many tables that were."""
+    from ingestion.services.data import profiles
+
+    with acting("beat (describe-datasets)"):
+        return len(profiles.refresh(seconds=DESCRIBE_SECONDS))

@@ -9,6 +9,7 @@ from ingestion.models.api import ApiAnswer, ApiToken
 from ingestion.models.audit import AuditRecord
 from ingestion.models.automation import AutomationReport, RuleAct, RuleSetting
 from ingestion.models.breaker import CrmBreaker
+from ingestion.models.dataset_profile import DatasetProfile
 from ingestion.models.freshness import FreshnessBound
 from ingestion.models.held_deletions import HeldDeletions
 from ingestion.models.notices import Delivery, NoticeChannel, NoticeRound, Trouble
@@ -24,6 +25,7 @@ __all__ = [
     "AuditRecord",
     "AutomationReport",
     "CrmBreaker",
+    "DatasetProfile",
     "Delivery",
     "FreshnessBound",
     "HeldDeletions",

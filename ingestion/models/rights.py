@@ -16,6 +16,8 @@ class WorkerPoolRights(models.Model):
             ("operate_worker_pool", "Can submit, cancel, order and hold syncs"),
             ("configure_worker_pool", "Can change limits, pause the pool and reset it"),
             ("manage_schedules", "Can make, change and delete schedules"),
+            ("view_personal_data", "Can see personal data in the warehouse's rows"),
+            ("query_data", "Can ask the warehouse questions in SQL"),
         )
 
     def __str__(self) -> str:

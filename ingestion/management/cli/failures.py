@@ -23,6 +23,7 @@ from ingestion.pool.errors import (
 )
 from ingestion.pool.errors import Conflict as Changed
 from ingestion.services.automation.rule_errors import ActNotFound, AlreadyDecided, UnknownRule
+from ingestion.services.data.errors import InvalidQuestion, UnknownDataset
 from ingestion.services.infra.cursor import InvalidCursor
 from ingestion.services.notices.channels import InvalidChannel, UnknownChannel
 from ingestion.services.runlog.lines import RunNotFound
@@ -115,6 +116,8 @@ EXITS: tuple[tuple[type[PoolError], Exit], ...] = (
     (UnknownChannel, Exit.NOT_FOUND),
     (RunNotFound, Exit.NOT_FOUND),
     (InvalidChannel, Exit.WRONG_USE),
+    (UnknownDataset, Exit.NOT_FOUND),
+    (InvalidQuestion, Exit.WRONG_USE),
     (InvalidCursor, Exit.WRONG_USE),
     (AlreadyFinished, Exit.CONFLICT),
     (AlreadyConfirmed, Exit.CONFLICT),

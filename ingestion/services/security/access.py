@@ -21,6 +21,8 @@ class Right(StrEnum):
     OPERATE = "operate_worker_pool"
     CONFIGURE = "configure_worker_pool"
     SCHEDULE = "manage_schedules"
+    PERSONAL = "view_personal_data"
+    QUERY = "query_data"
 
 
 GROUPS: Mapping[str, tuple[Right, ...]] = {

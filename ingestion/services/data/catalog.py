@@ -1,0 +1,94 @@
+"""Every dataset at a glance, and one with its columns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from ingestion.conf import warehouse_conf
+from ingestion.services.data.masking import Mask
+from ingestion.services.data.profiles import figures, profiles
+from ingestion.services.data.tables import DatasetTable, known_model, opened
+from ingestion.services.freshness.datasets import freshness
+from ingestion.sync.common.names import (
+    DELETED_AT,
+    DELETED_PROOF,
+    MISFITS,
+    OVERFLOW,
+    ROW_HASH,
+    RUN_ID,
+    SYNCED_AT,
+)
+from ingestion.sync.common.registry import crm
+
+OWN_COLUMNS: Final = {
+    SYNCED_AT: "When the row was last written",
+    RUN_ID: "The run that last wrote the row",
+    DELETED_AT: "When the record was found to be gone; empty while it is there",
+    DELETED_PROOF: "How it is known to be gone",
+    ROW_HASH: "Hash of the record, by which a change is seen",
+    MISFITS: "Values that did not fit their columns, with the reasons",
+    OVERFLOW: "Fields that have no column of their own",
+}
+_SHOWN: Final = (
+    *("crm_source", "crm_title", "model", "freshness", "last_success_at", "last_run_at"),
+    *("due_at", "late_since"),
+)
+
+
+def catalog(crm_source: str | None = None) -> list[dict[str, Any]]:
+    """Every dataset, or those of a CRM; the warehouse itself is not asked. Raises DatabaseError."""
+    counted, place = profiles(), _place()
+    return [
+        {
+            **{name: one[name] for name in _SHOWN},
+            "table": place.format(crm=one["crm_source"], table=one["model"]),
+            **figures(counted.get((one["crm_source"], one["model"]))),
+        }
+        for one in json.loads(freshness().body)["datasets"]
+        if crm_source in (None, one["crm_source"])
+    ]
+
+
+def dataset(crm_source: str, model: str) -> dict[str, Any]:
+    """One of them with its columns. Raises UnknownDataset, WarehouseAway and DatabaseError."""
+    known_model(crm_source, model)
+    (entry,) = (one for one in catalog(crm_source) if one["model"] == model)
+    profile = profiles().get((crm_source, model))
+    with opened(crm_source, model) as found:
+        counted = profile.columns if profile else {}
+        columns = [_column(name, found, counted.get(name, {})) for name in found.types]
+        key = found.key
+    sampled = profile.sampled_rows if profile else None
+    return {**entry, "key": key, "sampled_rows": sampled, "columns": columns}
+
+
+def comment(crm_source: str, column: str, field: str | None) -> str:
+    """What a column is, in a few words."""
+    if column in OWN_COLUMNS:
+        return OWN_COLUMNS[column]
+    return f"Field {field} of {crm(crm_source).title}" if field else ""
+
+
+def _column(name: str, found: DatasetTable, counted: dict[str, Any]) -> dict[str, Any]:
+    field = found.fields.get(name)
+    return {
+        "name": name,
+        "type": found.types[name],
+        "field": field,
+        "comment": comment(found.crm_source, name, field),
+        "is_key": name in found.key,
+        "mask": str(found.masks.get(name, Mask.NONE)),
+        "filled": counted.get("filled"),
+        "distinct": counted.get("distinct"),
+    }
+
+
+def _place() -> str:
+    """A pattern of where a table stands: its schema, or with SQLite its file."""
+    url = warehouse_conf().url
+    if not url.startswith("sqlite"):
+        return "{crm}.{table}"
+    main = Path(url.partition(":///")[2])
+    return f"{main.stem}__{{crm}}{main.suffix}: {{table}}"
