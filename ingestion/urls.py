@@ -22,6 +22,7 @@ from ingestion.views import (
     status,
 )
 from ingestion.views.access import page
+from ingestion.views.data import pages as data
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -29,7 +30,8 @@ urlpatterns = [
     path("history/<int:history_id>/", history.run, name="run"),
     path("crms/", crms.crms, name="crms"),
     path("crms/<slug:name>/", crms.crm, name="crm"),
-    path("crms/<slug:name>/<slug:model>/", crms.dataset, name="dataset"),
+    path("crms/<slug:name>/<slug:model>/", data.dataset, name="dataset"),
+    path("data/", data.datasets, name="data"),
     path("schedules/", schedules.all_schedules, name="schedules"),
     path("schedules/new/", schedules.new, name="schedule-new"),
     path("schedules/<int:schedule_id>/", schedules.one, name="schedule"),

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
+UNITS = ("B", "kB", "MB", "GB", "TB")
 TREND_WIDTH, TREND_HEIGHT = 90, 18
 FRESHNESS_WORDS = {
     "aging": "due",
@@ -91,6 +92,24 @@ def span(seconds: float | None) -> str:
 def number(value: float | str | None) -> str:
     """With commas between the thousands; a dash for what is not known."""
     return f"{value:,}" if isinstance(value, int | float) else "–"
+
+
+@register.filter
+def size(size_bytes: float | None) -> str:
+    """``812 B``, ``4.1 kB``, ``3.2 GB``; a dash for what is not known."""
+    if not isinstance(size_bytes, int | float):
+        return "–"
+    for unit in UNITS[:-1]:
+        if size_bytes < 1000:
+            return f"{size_bytes:.3g} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.3g} {UNITS[-1]}"
+
+
+@register.filter
+def share(value: float | None) -> str:
+    """A share of one in percent; a dash for what is not known."""
+    return f"{value:.1%}" if isinstance(value, int | float) else "–"
 
 
 @register.filter

@@ -8,9 +8,7 @@ from django.shortcuts import render
 from ingestion.services.breakers import breaker
 from ingestion.services.crms import table_rows
 from ingestion.services.crms.crm_overview import overview, overviews
-from ingestion.services.crms.dataset_columns import dataset_columns
 from ingestion.services.reporting import history as runs
-from ingestion.services.runs import held
 from ingestion.services.security.access import Right
 from ingestion.views.access import page
 
@@ -40,19 +38,3 @@ def crm(request: HttpRequest, name: str) -> HttpResponse:
             "breaker_warning": breaker.warnings().get(found.name),
         },
     )
-
-
-@page(Right.VIEW)
-def dataset(request: HttpRequest, name: str, model: str) -> HttpResponse:
-    """One model's table: its columns, the fields that feed them, what was rejected, and deletions that
-    were held back."""
-    try:
-        found = dataset_columns(name, model)
-    except LookupError as problem:
-        raise Http404("There is no such model.") from problem
-    context = {
-        "dataset": found,
-        "title": overview(name).title,
-        "held": held.of_dataset(name, model),
-    }
-    return render(request, "ingestion/dataset.html", context)

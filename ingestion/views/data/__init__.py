@@ -1,0 +1,5 @@
+"""The pages of the warehouse's data: every dataset, one with its rows, questions in SQL.
+
+May use: views, services, sync.common.
+Entry points: pages.
+"""
