@@ -10,6 +10,7 @@ import pytest
 from ingestion.services.data import profiles, rows
 from ingestion.services.data.catalog import catalog, dataset
 from ingestion.services.data.errors import InvalidQuestion, MaskedColumn, UnknownDataset
+from ingestion.services.data.figures import stored_figures
 from ingestion.services.data.rows import Filter, Question
 from ingestion.services.infra.cursor import InvalidCursor
 from tests.data_world import CUSTOMERS, SECRETS, load, load_customers
@@ -168,13 +169,13 @@ class TestFigures:
         load_customers()
         forget_answers()
         assert len(profiles.refresh(seconds=60)) == 1
-        assert profiles.profiles()["arrivy", "customers"].rows == 3
+        assert stored_figures()["arrivy", "customers"].rows == 3
 
     def test_many_rows_are_sampled(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(profiles, "SAMPLE_ROWS", 100)
         load("arrivy", "customers", [{"id": n, "city": f"c{n % 2}"} for n in range(5_000)])
         profiles.refresh(seconds=60)
-        found = profiles.profiles()["arrivy", "customers"]
+        found = stored_figures()["arrivy", "customers"]
         assert found.rows == 5_000
         assert 0 < found.sampled_rows <= 100
         assert found.columns["city"] == {"filled": 1.0, "distinct": 2}

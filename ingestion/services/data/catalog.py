@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ingestion.conf import warehouse_conf
+from ingestion.services.data.figures import shown, stored_figures
 from ingestion.services.data.masking import Mask
-from ingestion.services.data.profiles import figures, profiles
 from ingestion.services.data.tables import DatasetTable, known_model, opened
 from ingestion.services.freshness.datasets import freshness
 from ingestion.sync.common.names import (
@@ -39,12 +39,12 @@ _SHOWN: Final = (
 
 def catalog(crm_source: str | None = None) -> list[dict[str, Any]]:
     """Every dataset, or those of a CRM; the warehouse itself is not asked. Raises DatabaseError."""
-    counted, place = profiles(), _place()
+    counted, place = stored_figures(), _place()
     return [
         {
             **{name: one[name] for name in _SHOWN},
             "table": place.format(crm=one["crm_source"], table=one["model"]),
-            **figures(counted.get((one["crm_source"], one["model"]))),
+            **shown(counted.get((one["crm_source"], one["model"]))),
         }
         for one in json.loads(freshness().body)["datasets"]
         if crm_source in (None, one["crm_source"])
@@ -55,7 +55,7 @@ def dataset(crm_source: str, model: str) -> dict[str, Any]:
     """One of them with its columns. Raises UnknownDataset, WarehouseAway and DatabaseError."""
     known_model(crm_source, model)
     (entry,) = (one for one in catalog(crm_source) if one["model"] == model)
-    profile = profiles().get((crm_source, model))
+    profile = stored_figures().get((crm_source, model))
     with opened(crm_source, model) as found:
         counted = profile.columns if profile else {}
         columns = [_column(name, found, counted.get(name, {})) for name in found.types]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from ingestion.models import DatasetProfile
 from ingestion.services.data.errors import TookTooLong, UnknownDataset, WarehouseAway
+from ingestion.services.data.figures import stored_figures
 from ingestion.services.data.tables import DatasetTable, opened, reading
 from ingestion.services.freshness.datasets import datasets
 from ingestion.sync.common.names import DELETED_AT
@@ -42,11 +43,6 @@ class Due:
     loaded_at: datetime
 
 
-def profiles() -> dict[tuple[str, str], DatasetProfile]:
-    """What is kept of every dataset, in one query."""
-    return {(row.crm_source, row.model): row for row in DatasetProfile.objects.all()}
-
-
 def refresh(*, seconds: float, crm_source: str | None = None) -> list[Due]:
     """Count what was loaded since it was counted, as far as the time goes; what was counted. What
     cannot be read is logged, and tried again next time."""
@@ -66,7 +62,7 @@ def refresh(*, seconds: float, crm_source: str | None = None) -> list[Due]:
 
 def due_datasets(crm_source: str | None = None) -> Iterator[Due]:
     """Those that were counted longest ago come first."""
-    known, now = profiles(), timezone.now()
+    known, now = stored_figures(), timezone.now()
     found = []
     for one in datasets(crm_source):
         load, profile = one.last_success, known.get((one.crm_source, one.model))
@@ -170,15 +166,3 @@ def _sqlite_size(connection: sa.Connection, table: str) -> int | None:
             raise
         return None  # this SQLite was built without dbstat
     return None if found is None else int(found)
-
-
-def figures(profile: DatasetProfile | None) -> Mapping[str, Any]:
-    """What a list shows of a profile; None where nothing was counted yet."""
-    if profile is None:
-        return dict.fromkeys(("rows", "deleted_rows", "size_bytes", "counted_at"))
-    return {
-        "rows": profile.rows,
-        "deleted_rows": profile.deleted_rows,
-        "size_bytes": profile.size_bytes,
-        "counted_at": profile.counted_at.isoformat(),
-    }
