@@ -11,6 +11,9 @@ from django.utils import timezone
 
 from ingestion.models.active_store import ActiveStoreState
 
+# Nobody has moved it since its submission.
+FIRST_PLACE = models.Q(pool_status=None) | models.Q(pool_status="queued", revision=1)
+
 
 class SyncHistoryManager(models.Manager["SyncHistory"]):
     """Every change of state is a conditional UPDATE: False means somebody got there first.
@@ -39,9 +42,9 @@ class SyncHistoryManager(models.Manager["SyncHistory"]):
         """The store has given these tasks their places, µs by task id; how many rows took theirs."""
         rows = self.filter(
             models.Exists(ActiveStoreState.objects.filter(epoch=epoch, is_degraded=False)),
+            FIRST_PLACE,
             worker_pool_task_id__in=places,
             status__in=SyncHistory.OPEN_STATUSES,
-            pool_status=None,
         )
         place = models.Case(
             *(models.When(worker_pool_task_id=id, then=us) for id, us in places.items()),

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from ingestion.pool.task import WorkerTask
 
 # The token of no worker: an attempt that an unknown one has confirmed can be confirmed by no other.
 UNKNOWN_HOLDER = "unknown"
+# What is written as its text, not in another form: times, and classes derived from those of JSON.
+STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+STRICT |= orjson.OPT_PASSTHROUGH_DATACLASS
+NUL = b"\\u0000"
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,26 @@ def clean_text(text: str) -> str:
 
 def plain_json(value: Any) -> Any:
     """A copy that every database takes as JSON: no NaN, no NUL, no lone surrogates."""
+    try:
+        text = orjson.dumps(value, option=STRICT)
+    except orjson.JSONEncodeError:  # it holds what is no JSON, or half a character
+        return _made_plain(value)
+    return _made_plain(value) if NUL in text else orjson.loads(text)
+
+
+def json_text(value: Any) -> str:
+    """As JSON. Raises TypeError, ValueError."""
+    try:
+        return orjson.dumps(value, option=STRICT).decode()
+    except orjson.JSONEncodeError:  # such as a whole number of more than 64 bits
+        return json.dumps(value, allow_nan=False)
+
+
+def _made_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(plain_json(str(name))): plain_json(item) for name, item in value.items()}
+        return {str(_made_plain(str(name))): _made_plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_json(item) for item in value]
+        return [_made_plain(item) for item in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     if value is None or isinstance(value, bool | int | float):

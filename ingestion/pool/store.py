@@ -201,10 +201,11 @@ class PoolStore(Protocol):
         whatever its parameters."""
 
     def submit_many(
-        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]]
+        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]], *, are_placed: bool = False
     ) -> tuple[WorkerTask | Overlaps, ...]:
         """``submit`` each in turn, all at once: what it would return, or the Overlaps that it would
-        raise. At most PAGE tasks, so that nobody else waits for long."""
+        raise. At most PAGE tasks, so that nobody else waits for long. ``are_placed``: their
+        ``queued_at`` counts as for ``admit``."""
 
     def admit(self, task: WorkerTask, *, token: str) -> Admitted:
         """``submit``, with whatever overlap, and then ``claim``, all at once.

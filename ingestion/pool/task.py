@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Self
 
 from ingestion.pool.errors import UnreadableTask
@@ -132,7 +133,7 @@ class WorkerTask:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-compatible: times as ISO 8601 with zone, the status as its string."""
-        return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
+        return {name: plain(value) for name, value in vars(self).items()}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
@@ -145,7 +146,9 @@ class WorkerTask:
         if not named.get("queued_at"):
             named.pop("queued_at", None)
         try:
-            return cls(**{k: _typed(k, v) for k, v in named.items() if k in known})
+            return cls(
+                **{k: READ[k](v) if k in READ else v for k, v in named.items() if k in known}
+            )
         except (TypeError, ValueError, OverflowError, AttributeError) as problem:
             raise UnreadableTask(f"task {stored.get('id', '?')}: {problem}") from problem
 
@@ -176,26 +179,18 @@ def plain(value: Any) -> Any:
     return value.value if isinstance(value, TaskStatus) else value
 
 
-def _typed(name: str, value: Any) -> Any:
-    if name == "status":
-        return TaskStatus(getattr(value, "value", value))
-    if name in NAME_FIELDS:
-        return _name(name, value)
-    if name in TIME_FIELDS:
-        return _time(value)
-    if name in INT_FIELDS:
-        return int(value)
-    if name in OPTIONAL_INT_FIELDS:
-        return None if value is None else int(value)
-    if name in DICT_FIELDS:
-        return _mapping(value)
-    return value
+def _status(value: Any) -> TaskStatus:
+    return TaskStatus(getattr(value, "value", value))
 
 
-def _name(name: str, value: Any) -> str:
+def _name(field_name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} must be a text, found {value!r}")
+        raise ValueError(f"{field_name} must be a text, found {value!r}")
     return value
+
+
+def _optional_int(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -212,3 +207,14 @@ def _time(value: Any) -> datetime | None:
         return None
     when = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+# Fields that may have been stored in another form.
+READ: Mapping[str, Callable[[Any], Any]] = {
+    "status": _status,
+    **{name: partial(_name, name) for name in NAME_FIELDS},
+    **dict.fromkeys(TIME_FIELDS, _time),
+    **dict.fromkeys(INT_FIELDS, int),
+    **dict.fromkeys(OPTIONAL_INT_FIELDS, _optional_int),
+    **dict.fromkeys(DICT_FIELDS, _mapping),
+}

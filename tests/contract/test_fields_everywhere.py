@@ -213,7 +213,7 @@ class TestSubmission:
         asked = Submission("hubspot", "deals", **{name: getattr(FULL, name)})
         good = prepare(asked, usual_attempts=1)
         row = new_row(TaskRecord(good.task, confirm_token=""))
-        row.configuration, row.end_time = good.configuration(), NOON
+        row.configuration, row.end_time = good.configuration(good.taken_over), NOON
         row.status = SyncHistory.Status.FAILED
         row.save()
         with pool_in_memory() as pool:

@@ -44,7 +44,7 @@ def counted() -> Iterator[Cost]:
 
     def count(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         if LOOKED_AT_ONCE_A_SECOND not in sql or not sql.startswith("SELECT"):
-            cost.statements.append(sql.split()[0])
+            cost.statements.append(sql.removeprefix("BEGIN; ").split()[0])
         return execute(sql, *rest)
 
     def count_script(scripts: RedisScripts, verb: str, given: Mapping[str, object]) -> Any:

@@ -89,11 +89,11 @@ def test_a_pool_that_is_lost_between_two_pages_keeps_the_first(
 ) -> None:
     submit_many = bench.store.submit_many
 
-    def once(tasks: object) -> object:
+    def once(tasks: object, **options: object) -> object:
         if bench.store.is_lost:
             raise PoolUnavailable("connection refused")
         bench.store.is_lost = True
-        return submit_many(tasks)
+        return submit_many(tasks, **options)
 
     monkeypatch.setattr(bench.store, "submit_many", once, raising=False)
     monkeypatch.setattr("ingestion.services.tasks.submissions.PAGE", 2)

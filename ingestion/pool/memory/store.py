@@ -44,13 +44,18 @@ class MemoryPoolStore(MemoryOperators):
 
     @one_at_a_time
     def submit_many(
-        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]]
+        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]], *, are_placed: bool = False
     ) -> tuple[WorkerTask | Overlaps, ...]:
-        return tuple(self._submitted(task, on_overlap) for task, on_overlap in tasks)
+        return tuple(
+            self._submitted(task, on_overlap, to_us(task.queued_at) if are_placed else None)
+            for task, on_overlap in tasks
+        )
 
-    def _submitted(self, task: WorkerTask, on_overlap: OnOverlap) -> WorkerTask | Overlaps:
+    def _submitted(
+        self, task: WorkerTask, on_overlap: OnOverlap, given_us: int | None
+    ) -> WorkerTask | Overlaps:
         try:
-            return self._submit(task, on_overlap)
+            return self._submit(task, on_overlap, given_us)
         except Overlaps as refusal:
             return refusal
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -38,10 +37,13 @@ REQUIRED = ("id", "task_name", "crm_source", "sync_type", "status", "queued_at")
 
 def to_fields(task: WorkerTask) -> dict[str, str]:
     """The hash of a task."""
-    named = {f.name: getattr(task, f.name) for f in fields(task)}
-    kept = {n: v for n, v in named.items() if v is not None and not (n in USUAL and v == USUAL[n])}
-    found = {name: _to_text(value) for name, value in kept.items()}
-    return found | {"overlap": overlap_key(task)}
+    found = {
+        name: _to_text(value)
+        for name, value in vars(task).items()
+        if value is not None and not (name in USUAL and value == USUAL[name])
+    }
+    found["overlap"] = overlap_key(task)
+    return found
 
 
 def record_fields(record: TaskRecord) -> dict[str, str]:
@@ -55,6 +57,8 @@ def record_fields(record: TaskRecord) -> dict[str, str]:
 
 
 def _to_text(value: Any) -> str:
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, datetime):
         return str(to_us(value))
     if isinstance(value, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from ingestion.pool.clock import from_us, seconds_to_us, to_us
 from ingestion.pool.errors import Overlaps
 from ingestion.pool.overlap import OnOverlap, short_digest
 from ingestion.pool.queue_place import PARTS, QueuePage, QueuePlace, parts_from
+from ingestion.pool.record import json_text
 from ingestion.pool.redis import replies as answers
 from ingestion.pool.redis.fields import to_fields
 from ingestion.pool.redis.operators import RedisOperators
@@ -45,19 +47,24 @@ class RedisPoolStore(RedisOperators):
         return self._task(task.id, stored)
 
     def submit_many(
-        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]]
+        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]], *, are_placed: bool = False
     ) -> tuple[WorkerTask | Overlaps, ...]:
         new = [{"id": task.id, **_new(task, on_overlap)} for task, on_overlap in tasks]
-        (found,) = self._call("submit_many", tasks=json.dumps(new))
-        return tuple(
-            Overlaps.told(answers.text(flat[0]), task.id)
-            if len(flat) == 1
-            else self._task(task.id, flat)
-            for (task, _), flat in zip(tasks, found, strict=True)
+        (found,) = self._call(
+            "submit_many", tasks=json_text(new), are_placed="1" if are_placed else ""
         )
+        return tuple(self._became(task, flat) for (task, _), flat in zip(tasks, found, strict=True))
+
+    def _became(self, task: WorkerTask, answer: Sequence[Any]) -> WorkerTask | Overlaps:
+        """What submit_many.lua answers of one: an id, a place, or all of a task."""
+        if len(answer) == 1:
+            return Overlaps.told(answers.text(answer[0]), task.id)
+        if len(answer) == 2:
+            return _placed(task, from_us(int(answer[1])))
+        return self._task(task.id, answer)
 
     def admit(self, task: WorkerTask, *, token: str) -> Admitted:
-        fields = json.dumps(_fields(task))
+        fields = json_text(_fields(task))
         stored, started = self._call("admit", task_id=task.id, fields=fields, token=token)
         return Admitted(self._task(task.id, stored), self._tasks(started))
 
@@ -243,6 +250,13 @@ class RedisPoolStore(RedisOperators):
 
     def ping(self) -> None:
         self._reach(self._client.ping)
+
+
+def _placed(task: WorkerTask, at: datetime) -> WorkerTask:
+    """The task as it was just stored: to read it again would tell no more."""
+    stored = copy(task)
+    stored.status, stored.queued_at, stored.revision = TaskStatus.QUEUED, at, 1
+    return stored
 
 
 def _fields(task: WorkerTask) -> dict[str, str]:

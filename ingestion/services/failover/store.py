@@ -54,11 +54,15 @@ class FailoverStore(FailoverOperators):
         return self._ask(submit)
 
     def submit_many(
-        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]]
+        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]], *, are_placed: bool = False
     ) -> tuple[WorkerTask | Overlaps, ...]:
+        """``are_placed``: the ledger has the rows as accepted already, see ``entries.enter``."""
+        places = {task.id: task.queued_at for task, _ in tasks} if are_placed else {}
+
         def submit(store: PoolStore) -> tuple[WorkerTask | Overlaps, ...]:
-            stored = store.submit_many(tasks)
-            _accept(stored, epoch=store.epoch)
+            stored = store.submit_many(tasks, are_placed=are_placed)
+            new = [task for task in stored if isinstance(task, WorkerTask)]
+            _accept([t for t in new if t.queued_at != places.get(t.id)], epoch=store.epoch)
             return stored
 
         return self._ask(submit)
@@ -267,11 +271,11 @@ class FailoverStore(FailoverOperators):
         return self._beats[task_id].take()
 
 
-def _accept(stored: Iterable[WorkerTask | Overlaps], *, epoch: int | None) -> None:
+def _accept(stored: Iterable[WorkerTask], *, epoch: int | None) -> None:
     """Write the places of new tasks to the ledger, if Redis has given them. A failure is only
     logged: the rows are there since the submission, and a rebuild takes the place from the time of
     submission then."""
-    new = [t for t in stored if isinstance(t, WorkerTask) and t.status == TaskStatus.QUEUED]
+    new = [task for task in stored if task.status == TaskStatus.QUEUED]
     if epoch is None or not new:
         return
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -15,11 +15,12 @@ from django.utils import timezone
 from ingestion.deprecated_names import with_old_keys
 from ingestion.models import AuditRecord, SyncHistory
 from ingestion.pool.change import ChangeRequest
-from ingestion.pool.clock import from_us, to_us
+from ingestion.pool.clock import to_us
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.infra.database import DATABASE_ERRORS
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.ledger import statements
+from ingestion.services.ledger.statements import Entered
 from ingestion.services.requests.submission import Prepared
 from ingestion.services.security import audit
 from ingestion.sync.common.errors import LOST
@@ -34,92 +35,82 @@ ACTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What a submission has written."""
+def enter(good: Sequence[Prepared], *, are_accepted: bool = False) -> list[Entered]:
+    """Write the rows and the audit records of tasks that are about to be submitted, in one
+    transaction; what each has written, in their order.
 
-    row: SyncHistory
-    audit: AuditRecord
-
-    @property
-    def placed_at(self) -> datetime:
-        return from_us(self.row.queued_us or 0)
-
-
-def enter(good: Prepared, *, is_accepted: bool = False) -> Entry:
-    """Write the row and the audit record of a task that is about to be submitted.
-
-    The store gives the task its place, which is written down then, see ``ledger_state.accept``.
-    With ``is_accepted`` the row has one already, for ``PoolStore.admit``. Where the store cannot
-    take that, as another submission was quicker, the two differ by the time between them.
+    The store gives a task its place, which is written down then, see ``ledger_state.accept``.
+    With ``are_accepted`` the rows get theirs here, in their order, for stores that take it, see
+    ``PoolStore.admit``. Where the store cannot take it, as another submission was quicker, the two
+    differ by the time between them.
     """
-    entry = Entry(_new_row(good, is_accepted=is_accepted), _submission(good))
-    statements.enter(entry.row, entry.audit, is_placed=is_accepted)
-    return entry
+    now = timezone.now()
+    given = [(one, one.taken_over) for one in good]
+    found: dict[str, Entered] = {}
+    with transaction.atomic() if len(given) > BATCH else nullcontext():
+        for start in range(0, len(given), BATCH):
+            chunk = given[start : start + BATCH]
+            found |= statements.enter(
+                [_new_row(*each, now=now, is_accepted=are_accepted) for each in chunk],
+                [_submission(*each) for each in chunk],
+            )
+    return [found[one.task.id] for one in good]
 
 
-def enter_many(good: Sequence[Prepared]) -> list[Entry]:
-    """As ``enter`` for each, in one transaction."""
-    rows = [_new_row(one) for one in good]
-    records = [_submission(one) for one in good]
-    with transaction.atomic():
-        SyncHistory.objects.bulk_create(rows, batch_size=BATCH)
-        AuditRecord.objects.bulk_create(records, batch_size=BATCH)
-    return [Entry(row, record) for row, record in zip(rows, records, strict=True)]
-
-
-def entered(good: Sequence[Prepared]) -> list[Entry]:
-    """What ``enter_many`` has written for these; nothing where it has not."""
+def entered(good: Sequence[Prepared]) -> list[Entered]:
+    """What ``enter`` has written for these; nothing where it has not."""
     ids = [one.task.id for one in good]
     rows = {
         row.worker_pool_task_id: row
         for row in SyncHistory.objects.filter(worker_pool_task_id__in=ids)
     }
-    records = {
-        record.target: record
-        for record in AuditRecord.objects.filter(action="submit", target__in=ids)
-    }
-    found = [task_id for task_id in ids if task_id in rows and task_id in records]
-    return [Entry(rows[task_id], records[task_id]) for task_id in found]
+    records = dict(
+        AuditRecord.objects.filter(action="submit", target__in=ids).values_list("target", "pk")
+    )
+    return [
+        Entered(task_id, rows[task_id].pk, rows[task_id].queued_us, records[task_id])
+        for task_id in ids
+        if task_id in rows and task_id in records
+    ]
 
 
-def take_back(entries: Sequence[Entry]) -> None:
+def take_back(entries: Sequence[Entered]) -> None:
     """These submissions were refused after all, and must leave no trace."""
     with transaction.atomic():
-        SyncHistory.objects.filter(pk__in=[entry.row.pk for entry in entries]).delete()
-        AuditRecord.objects.filter(pk__in=[entry.audit.pk for entry in entries]).delete()
+        SyncHistory.objects.filter(pk__in=[entry.row_id for entry in entries]).delete()
+        AuditRecord.objects.filter(pk__in=[entry.record_id for entry in entries]).delete()
 
 
-def _new_row(good: Prepared, *, is_accepted: bool = False) -> SyncHistory:
+def _new_row(
+    good: Prepared, taken_over: Mapping[str, Any], *, now: datetime, is_accepted: bool
+) -> dict[str, Any]:
     task = good.task
-    row = SyncHistory(
-        status=SyncHistory.Status.QUEUED,
-        crm_source=task.crm_source,
-        sync_type=task.sync_type,
-        endpoint=good.route.command,
-        start_time=task.queued_at,
-        worker_pool_task_id=task.id,
-        configuration={**good.configuration(), "worker_pool_task_id": task.id},
-    )
     columns = ledger_state.columns_of(task)
-    del columns["pool_state"]["sync_history_id"]  # known once the row is there
-    if is_accepted:
-        columns["revision"] = 1
-    else:  # without a status of the store
-        del columns["pool_status"]
-    for name, value in columns.items():
-        setattr(row, name, value)
-    return row
+    columns["pool_state"].pop("sync_history_id", None)  # known once the row is there
+    # The store, or else the statement, gives the place; and the store the status.
+    given = {"queued_us": None, "revision": 1} if is_accepted else {"pool_status": None}
+    return {
+        **columns,
+        "status": SyncHistory.Status.QUEUED.value,
+        "crm_source": task.crm_source,
+        "sync_type": task.sync_type,
+        "endpoint": good.route.command,
+        "start_time": task.queued_at,
+        "created_at": now,
+        "worker_pool_task_id": task.id,
+        "configuration": {**good.configuration(taken_over), "worker_pool_task_id": task.id},
+        **given,
+    }
 
 
-def _submission(good: Prepared) -> AuditRecord:
-    taken_over = good.taken_over
-    del taken_over["requested_by"]  # it is the record's actor
-    return audit.entry(
+def _submission(good: Prepared, taken_over: Mapping[str, Any]) -> dict[str, Any]:
+    # Whoever has asked for it is the record's actor.
+    after = {name: value for name, value in taken_over.items() if name != "requested_by"}
+    return audit.columns(
         "submit",
         change=good.submission.change,
         target=good.task.id,
-        after={"route": good.task.route, "asked": good.route.asked, **taken_over},
+        after={"route": good.task.route, "asked": good.route.asked, **after},
     )
 
 
@@ -142,13 +133,8 @@ def _write(task: WorkerTask, *, by: str, epoch: int | None) -> bool:
     if task.status.is_final:
         return _close(task, by=by, columns=columns)
     if task.status == TaskStatus.RUNNING:
-        started = {
-            "status": SyncHistory.Status.RUNNING,
-            "attempt": task.attempt,
-            "start_time": task.started_at or timezone.now(),
-            **(columns or {}),
-        }
-        return statements.start(task.id, attempt=task.attempt, epoch=epoch, columns=started)
+        begun = {"attempt": task.attempt, "start_time": task.started_at or timezone.now()}
+        return statements.start(task.id, epoch=epoch, row={**begun, **(columns or {})})
     return _mark_queued(task, by=by, columns=columns, epoch=epoch)
 
 
@@ -206,8 +192,8 @@ def _close(task: WorkerTask, *, by: str, columns: Mapping[str, Any] | None) -> b
     closed = statements.close(
         task.id,
         attempt=task.attempt,
-        columns={**ending, **(columns or {})},
-        record=_ending(task, ChangeRequest(by=by)),
+        row={**ending, **(columns or {})},
+        record=audit.columns(**_ending(task, ChangeRequest(by=by))),
     )
     if closed:
         logger.info("task %s (%s) ended %s", task.id, task.route, task.status)
@@ -234,7 +220,7 @@ def cancel_rows(tasks: Sequence[WorkerTask], *, change: ChangeRequest) -> int:
     for start in range(0, len(tasks), BATCH):
         chunk = tasks[start : start + BATCH]
         closed += _cancel_open_rows([task.id for task in chunk], change.reason)
-        AuditRecord.objects.bulk_create(_ending(task, change) for task in chunk)
+        AuditRecord.objects.bulk_create(audit.entry(**_ending(task, change)) for task in chunk)
     return closed
 
 
@@ -278,20 +264,21 @@ def _cancel_open_rows(task_ids: Iterable[str], reason: str) -> int:
     )
 
 
-def _ending(task: WorkerTask, change: ChangeRequest) -> AuditRecord:
-    """The audit record of a task's end. A completed task is recorded as its worker's action,
+def _ending(task: WorkerTask, change: ChangeRequest) -> dict[str, Any]:
+    """What is recorded of a task's end. A completed task is recorded as its worker's action,
     whichever process writes the record."""
     completed_by = task.worker if task.status == TaskStatus.COMPLETED else None
     was = TaskStatus.RUNNING if task.started_at else TaskStatus.QUEUED
-    return audit.entry(
-        ACTIONS[task.status],
-        change=ChangeRequest(
-            by=change.by or completed_by or "", reason=change.reason or task.error_message or ""
-        ),
-        target=task.id,
-        before={"status": was.value, "attempt": task.attempt, "worker": task.worker},
-        after={"route": task.route, "status": task.status.value, "attempt": task.attempt},
+    signed = ChangeRequest(
+        by=change.by or completed_by or "", reason=change.reason or task.error_message or ""
     )
+    return {
+        "action": ACTIONS[task.status],
+        "change": signed,
+        "target": task.id,
+        "before": {"status": was.value, "attempt": task.attempt, "worker": task.worker},
+        "after": {"route": task.route, "status": task.status.value, "attempt": task.attempt},
+    }
 
 
 def _retry(task: WorkerTask, by: str) -> AuditRecord:

@@ -24,7 +24,7 @@ from ingestion.pool.overlap import parameters_digest
 from ingestion.pool.record import UNKNOWN_HOLDER, TaskRecord, plain_json
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
-from ingestion.services.infra.database import bounded_transaction, ledger_now
+from ingestion.services.infra.database import as_unavailable, bounded_transaction, ledger_now
 from ingestion.services.ledger import statements
 from ingestion.services.requests.routing import task_name
 from ingestion.services.requests.submission import KEPT
@@ -35,6 +35,8 @@ BATCH = 500
 AGING = "priority_aging_seconds"
 # What stands in columns of its own.
 ELSEWHERE = frozenset({"id", "crm_source", "sync_type", "parameters"})
+# What is written even where a task has none: the row has another source for it.
+SAID = frozenset({*KEPT, "attempt", "error_message", "sync_history_id"}) - ELSEWHERE
 FINAL = tuple(status.value for status in TaskStatus if status.is_final)
 # The ledger's words for how a run ended, and the pool's.
 ENDINGS = {
@@ -54,7 +56,11 @@ class ActiveStoreChanged(PoolError):
 def columns(stored: TaskRecord) -> dict[str, Any]:
     """A stored task as columns of its row; ``record_of`` reads them again."""
     task = stored.task
-    state = {name: value for name, value in task.to_dict().items() if name not in ELSEWHERE}
+    state = {
+        name: value
+        for name, value in task.to_dict().items()
+        if name in SAID or (value and name not in ELSEWHERE)
+    }
     state |= {"finish_token": stored.finish_token, "sent_at": _iso(stored.sent_at)}
     state |= {"resends": stored.resends} if stored.resends else {}
     return {
@@ -232,16 +238,11 @@ def hold(task: WorkerTask, *, token: str, epoch: int) -> bool:
     Raises ActiveStoreChanged when ``epoch`` is over, StateLost when the ledger has this attempt in
     other hands or knows a later one, LedgerUnavailable.
     """
-    stored = {
-        "status": SyncHistory.Status.RUNNING,
-        "attempt": task.attempt,
-        "start_time": task.started_at,
-        **columns(TaskRecord(task, confirm_token=token)),
-    }
-    del stored["cancel_requested_at"]
-    with bounded_transaction():
-        if statements.hold(task.id, attempt=task.attempt, token=token, epoch=epoch, columns=stored):
-            return True
+    stored = columns(TaskRecord(task, confirm_token=token))
+    stored |= {"attempt": task.attempt, "start_time": task.started_at}
+    if statements.hold(task.id, token=token, epoch=epoch, row=stored):
+        return True
+    with as_unavailable():
         if not _is_in_force(epoch):
             raise ActiveStoreChanged
         row = SyncHistory.objects.filter(worker_pool_task_id=task.id).first()

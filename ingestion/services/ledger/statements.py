@@ -1,158 +1,154 @@
 """What every task pays for, as statements of their own: its submission, its attempt, its end.
 
-Written by the ORM each costs a millisecond more, and the first and the last a round trip. Values go
-through the model's fields all the same. On PostgreSQL a row and its audit record are one statement.
+Each stands in ``sql/``, one file for each verb and database; its header says what it takes. Rows and
+audit records are given as JSON, which costs less than a value for each column. On PostgreSQL a row and
+its audit record are one statement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ingestion.models import ActiveStoreState, AuditRecord, SyncHistory
+from ingestion.pool.clock import to_us
+from ingestion.pool.record import json_text
+from ingestion.pool.task import utc_now
+from ingestion.services.infra.database import LOCK_WAIT_MS, as_unavailable, bounded_transaction
 
-# One clock for all hosts, so that a task that was submitted after another one stands behind it.
-DATABASE_CLOCK_US = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-PLACE = "queued_us"
-ROWS = SyncHistory._meta.db_table
-OPEN_ROW = "worker_pool_task_id = %s AND status IN ('queued', 'running')"
-# A change of the active store waits for whoever has read it so, and is seen by whoever waited for it.
-IN_FORCE = (
-    f"EXISTS (SELECT 1 FROM {ActiveStoreState._meta.db_table}"  # noqa: S608
-    " WHERE epoch = %s AND NOT is_degraded{lock})"
-)
+SQL_DIR = Path(__file__).parent / "sql"
+Columns = Mapping[str, Any]
 
 
-def enter(row: SyncHistory, record: AuditRecord, *, is_placed: bool) -> None:
-    """Fills the primary keys of both, and the row's place. With ``is_placed`` a clock that all
-    hosts share gives that: the database's; with SQLite there is one host."""
-    # A server that is blocked may carry out a statement long after its caller has given it up; only
-    # a transaction that nobody commits any more leaves no row then.
+@dataclass(frozen=True)
+class Entered:
+    """What a submission has written; ``place_us`` is None where only the store can give the row its
+    place."""
+
+    task_id: str
+    row_id: int
+    place_us: int | None
+    record_id: int
+
+
+def enter(rows: Sequence[Columns], records: Sequence[Columns]) -> dict[str, Entered]:
+    """The rows of new tasks and their audit records, by task id; all or none."""
+    db = connections[DEFAULT_DB_ALIAS]
+    given = {"rows": _json(db, rows), "records": _json(db, records)}
+    if db.vendor == "postgresql":
+        found = _in_transaction(db, _sql("enter", db), given)
+    else:
+        with transaction.atomic():
+            entered = _run(db, "enter", {**given, "now_us": to_us(utc_now())})
+            recorded = dict(_run(db, "record", given))
+            found = [(*row, recorded[row[0]]) for row in entered]
+    return {row[0]: Entered(*row) for row in found}
+
+
+def hold(task_id: str, *, token: str, epoch: int, row: Columns) -> int | None:
+    """The id of the row in which the attempt was recorded. Waits for a second and a half at most."""
+    db = connections[DEFAULT_DB_ALIAS]
+    given = {"task_id": task_id, "token": token, "epoch": epoch, "row": _json(db, row)}
+    if db.vendor == "postgresql":
+        with as_unavailable():
+            return _id(_run(db, "hold", {**given, "lock_wait_ms": LOCK_WAIT_MS}))
+    with bounded_transaction():
+        return _id(_run(db, "hold", given))
+
+
+def start(task_id: str, *, epoch: int | None, row: Columns) -> bool:
+    """False where somebody got there first, or ``epoch`` is over."""
+    db = connections[DEFAULT_DB_ALIAS]
+    return bool(_run(db, "start", {"task_id": task_id, "epoch": epoch, "row": _json(db, row)}))
+
+
+def note(task_id: str, *, attempt: int, outcome: Columns) -> bool:
+    """False where it is noted already, or the attempt does not run."""
+    db = connections[DEFAULT_DB_ALIAS]
+    given = {"task_id": task_id, "attempt": attempt, "outcome": _json(db, outcome)}
+    return bool(_run(db, "note", given))
+
+
+def close(
+    task_id: str, *, attempt: int, row: Columns, record: Columns, is_first: bool = False
+) -> bool:
+    """False where the row has ended or a newer attempt runs, or it was not the first to tell how
+    this attempt ended."""
+    db = connections[DEFAULT_DB_ALIAS]
+    given = {"task_id": task_id, "attempt": attempt, "is_first": is_first, "row": _json(db, row)}
+    records = {"records": _json(db, [record])}
+    if db.vendor == "postgresql":
+        return bool(_run(db, "close", given | records))
     with transaction.atomic():
-        if _is_postgres():
-            _enter_at_once(row, record, is_placed=is_placed)
-            return
-        for each in (row, record):
-            (each.pk,) = _run(f"{_insert(type(each))} RETURNING id", _values(each)) or (None,)
+        return bool(_run(db, "close", given)) and bool(_run(db, "record", records))
 
 
-def _enter_at_once(row: SyncHistory, record: AuditRecord, *, is_placed: bool) -> None:
-    entered = _insert(SyncHistory, place=DATABASE_CLOCK_US if is_placed else "%s")
-    found = _run(
-        f"WITH entered AS ({entered} RETURNING id, {PLACE}),"  # noqa: S608
-        f" noted AS ({_insert(AuditRecord)} RETURNING id)"
-        f" SELECT entered.id, {PLACE}, noted.id FROM entered, noted",
-        [*_values(row, without=PLACE if is_placed else ""), *_values(record)],
-    )
-    row.pk, row.queued_us, record.pk = found or (None, None, None)
+def _run(db: BaseDatabaseWrapper, verb: str, given: Columns) -> list[tuple[Any, ...]]:
+    """The rows of its answer, which is that of the last of its statements."""
+    with db.cursor() as cursor:
+        cursor.execute(_sql(verb, db), given)
+        return _answer(cursor)
 
 
-def hold(task_id: str, *, attempt: int, token: str, epoch: int, columns: Mapping[str, Any]) -> bool:
-    """Write that a worker has this attempt, unless the row has ended, has the attempt in other
-    hands or a later one, or ``epoch`` is over."""
-    in_force = IN_FORCE.format(lock=" FOR SHARE" if _is_postgres() else "")
-    sql, values = _update(columns)
-    sql += (
-        f" WHERE {OPEN_ROW} AND (attempt < %s OR attempt = %s"
-        f" AND (confirm_token IS NULL OR confirm_token = %s)) AND {in_force} RETURNING id"
-    )
-    return _run(sql, [*values, task_id, attempt, attempt, token, epoch]) is not None
+def _in_transaction(db: BaseDatabaseWrapper, sql: str, given: Columns) -> list[tuple[Any, ...]]:
+    """In a transaction of its own that begins with the statement: one round trip less.
+
+    A server that is blocked may carry out a statement long after its caller has given it up; only a
+    transaction that nobody commits any more leaves no row then.
+    """
+    if db.in_atomic_block or not db.get_autocommit():
+        with transaction.atomic(), db.cursor() as cursor:
+            cursor.execute(sql, given)
+            return _answer(cursor)
+    try:
+        with db.cursor() as cursor:
+            cursor.execute(f"BEGIN; {sql}", given)
+            found = _answer(cursor)
+        with db.wrap_database_errors:
+            db.connection.commit()
+    except BaseException:
+        db.close()  # whoever comes next must not commit it
+        raise
+    return found
 
 
-def start(task_id: str, *, attempt: int, epoch: int | None, columns: Mapping[str, Any]) -> bool:
-    """Queued, or running in an older attempt, becomes running in this attempt; with an ``epoch``
-    only while that is in force."""
-    sql, values = _update(columns)
-    sql += f" WHERE {OPEN_ROW} AND attempt < %s"
-    values += [task_id, attempt]
-    if epoch is not None:
-        sql += f" AND {IN_FORCE.format(lock='')}"
-        values.append(epoch)
-    return _run(f"{sql} RETURNING id", values) is not None
+def _answer(cursor: Any) -> list[tuple[Any, ...]]:
+    while getattr(cursor, "nextset", lambda: False)():
+        pass
+    found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
-def note(task_id: str, *, attempt: int, outcome: Mapping[str, Any]) -> bool:
-    """Note how a running attempt ended, unless that is noted already."""
-    noted = "outcome ->> 'attempt'" if _is_postgres() else "json_extract(outcome, '$.attempt')"
-    sql, values = _update({"outcome": outcome})
-    sql += (
-        f" WHERE {OPEN_ROW} AND status = 'running' AND attempt = %s"
-        f" AND (outcome IS NULL OR CAST({noted} AS text) <> %s) RETURNING id"
-    )
-    return _run(sql, [*values, task_id, attempt, str(attempt)]) is not None
-
-
-def close(task_id: str, *, attempt: int, columns: Mapping[str, Any], record: AuditRecord) -> bool:
-    """End the row and add the audit record, unless it has ended or a newer attempt runs."""
-    sql, values = _update(columns)
-    sql += f" WHERE {OPEN_ROW} AND attempt <= %s RETURNING id"
-    values += [task_id, attempt]
-    if _is_postgres():
-        noted = _insert(AuditRecord, source="closed")
-        closing = f"WITH closed AS ({sql}) {noted} RETURNING id"
-        return _run(closing, [*values, *_values(record)]) is not None
-    with transaction.atomic():
-        is_closed = _run(sql, values) is not None
-        if is_closed:
-            _run(f"{_insert(AuditRecord)} RETURNING id", _values(record))
-    return is_closed
-
-
-def _is_postgres() -> bool:
-    return connection.vendor == "postgresql"
-
-
-def _run(sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-    """The first row of its answer."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        found: tuple[Any, ...] | None = cursor.fetchone()
-        return found
-
-
-def _update(columns: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    named = {field.attname: field for field in _fields(SyncHistory)}
-    fields = [named[name] for name in columns]
-    assigned = ", ".join(f"{field.column} = %s" for field in fields)
-    values = [
-        field.get_db_prep_save(value, connection)
-        for field, value in zip(fields, columns.values(), strict=True)
-    ]
-    return f"UPDATE {ROWS} SET {assigned}", values  # noqa: S608
+def _id(found: list[tuple[Any, ...]]) -> int | None:
+    return int(found[0][0]) if found else None
 
 
 @cache
-def _insert(model: type[models.Model], *, place: str = "%s", source: str = "") -> str:
-    """``source``: insert only if that has a row."""
-    fields = _fields(model)
-    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
-    values = [place if field.column == PLACE else "%s" for field in fields]
-    into = f"INSERT INTO {model._meta.db_table} ({names})"
-    if not source:
-        return f"{into} VALUES ({', '.join(values)})"
-    # What is selected has a type before it is inserted.
-    typed = ", ".join(
-        f"{value}::{_type(field)}" for value, field in zip(values, fields, strict=True)
-    )
-    return f"{into} SELECT {typed} FROM {source}"  # noqa: S608
+def _read(verb: str, vendor: str) -> str:
+    text = (SQL_DIR / f"{verb}.{vendor}.sql").read_text("utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
 
 
-def _type(field: models.Field[Any, Any]) -> str:
-    is_text = isinstance(field, models.CharField | models.TextField)
-    return "text" if is_text else str(field.db_type(connection))
+def _sql(verb: str, db: BaseDatabaseWrapper) -> str:
+    return _read(verb, db.vendor)
 
 
-@cache
-def _fields(model: type[models.Model]) -> tuple[models.Field[Any, Any], ...]:
-    return tuple(field for field in model._meta.concrete_fields if not field.primary_key)
+def _json(db: BaseDatabaseWrapper, value: Columns | Sequence[Columns]) -> str:
+    if isinstance(value, Mapping):
+        return json_text(_adapted(db, value))
+    return json_text([_adapted(db, each) for each in value])
 
 
-def _values(instance: models.Model, *, without: str = "") -> list[Any]:
-    return [
-        field.get_db_prep_save(field.pre_save(instance, add=True), connection)
-        for field in _fields(type(instance))
-        if field.column != without
-    ]
+def _adapted(db: BaseDatabaseWrapper, columns: Columns) -> dict[str, Any]:
+    """Times as this database writes them."""
+    adapt = db.ops.adapt_datetimefield_value
+    return {
+        name: str(adapt(value)) if isinstance(value, datetime) else value
+        for name, value in columns.items()
+    }

@@ -46,7 +46,7 @@ class LedgerPoolStore(LedgerOperators):
             return tx.page.submit(new, on_overlap=on_overlap)
 
     def submit_many(
-        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]]
+        self, tasks: Sequence[tuple[WorkerTask, OnOverlap]], *, are_placed: bool = False
     ) -> tuple[WorkerTask | Overlaps, ...]:
         with self._transaction() as tx:
             ids = [task.id for task, _ in tasks]
@@ -58,7 +58,8 @@ class LedgerPoolStore(LedgerOperators):
                 [
                     (replace(task, parameters=plain_json(task.parameters)), on_overlap)
                     for task, on_overlap in tasks
-                ]
+                ],
+                are_placed=are_placed,
             )
 
     def admit(self, task: WorkerTask, *, token: str) -> Admitted:

@@ -17,7 +17,7 @@ from ingestion.pool.errors import (
     SecretInParameters,
 )
 from ingestion.pool.overlap import OnOverlap
-from ingestion.pool.task import PRIORITY_MAX, PRIORITY_MIN, WorkerTask, utc_now
+from ingestion.pool.task import PRIORITY_MAX, PRIORITY_MIN, WorkerTask, plain, utc_now
 from ingestion.services.requests.routing import Route, resolve
 from ingestion.services.requests.texts import checked_text, fault_of
 from ingestion.services.security.secrets import find_secret, mask
@@ -88,14 +88,13 @@ class Prepared:
     @property
     def taken_over(self) -> dict[str, Any]:
         """What the task has of its submission, as JSON."""
-        plain = self.task.to_dict()
-        return {name: plain[name] for name in TAKEN_OVER}
+        return {name: plain(getattr(self.task, name)) for name in TAKEN_OVER}
 
-    def configuration(self) -> dict[str, Any]:
+    def configuration(self, taken_over: Mapping[str, Any]) -> dict[str, Any]:
         """What SyncHistory.configuration keeps: enough to build the task again."""
         return {
             "task_name": self.task.task_name,
-            **self.taken_over,
+            **taken_over,
             "asked": self.route.asked,
             "command": self.route.command,
             "reason": self.submission.reason,
@@ -154,13 +153,13 @@ def checked_parameters(parameters: object) -> dict[str, Any]:
         raise InvalidParameters(
             f'Parameters must be a JSON object such as {{"full": true}}, not {_kind(parameters)}.'
         )
-    plain = _plain_json(parameters)
-    if place := find_secret(plain):
+    found = _plain_json(parameters)
+    if place := find_secret(found):
         raise SecretInParameters(
             f"The parameter {place!r} looks like a credential; credentials belong into the CRM's "
             "settings in .env or the environment."
         )
-    return plain
+    return found
 
 
 def _checked_overlap(on_overlap: object) -> OnOverlap:
@@ -200,10 +199,10 @@ def _plain_json(parameters: dict[Any, Any]) -> dict[str, Any]:
         raise InvalidParameters("Parameters must not hold the character NUL; databases refuse it.")
     if fault := fault_of(json.dumps(parameters, ensure_ascii=False)):
         raise InvalidParameters(f"Parameters {fault}.")
-    plain: dict[str, Any] = json.loads(text)
-    if _is_deeper(plain, than=DEEPEST_PARAMETERS):
+    found: dict[str, Any] = json.loads(text)
+    if _is_deeper(found, than=DEEPEST_PARAMETERS):
         raise InvalidParameters(f"Parameters may be nested {DEEPEST_PARAMETERS} levels deep.")
-    return plain
+    return found
 
 
 def _is_deeper(value: object, *, than: int) -> bool:

@@ -1,6 +1,6 @@
 """The audit record: who did what, when and why, and what was before and after it.
 
-Everything that is recorded passes ``entry``, so that no secret gets into it.
+Everything that is recorded passes ``columns``, so that no secret gets into it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from ingestion.models import AuditRecord
 from ingestion.pool.change import UNSIGNED, ChangeRequest
@@ -61,14 +62,27 @@ def entry(
     after: Any = None,
 ) -> AuditRecord:
     """A record that is not saved yet. ``before`` and ``after`` are JSON values."""
-    return AuditRecord(
-        action=action,
-        actor=_text(actor(change.by))[:LONGEST_NAME],
-        target=_text(target)[:LONGEST_NAME],
-        reason=_text(change.reason)[:LONGEST_REASON],
-        before=plain_json(mask_json(before)),
-        after=plain_json(mask_json(after)),
-    )
+    return AuditRecord(**columns(action, change=change, target=target, before=before, after=after))
+
+
+def columns(
+    action: str,
+    *,
+    change: ChangeRequest = UNSIGNED,
+    target: str = "",
+    before: Any = None,
+    after: Any = None,
+) -> dict[str, Any]:
+    """The columns of such a record."""
+    return {
+        "at": timezone.now(),
+        "action": action,
+        "actor": _text(actor(change.by))[:LONGEST_NAME],
+        "target": _text(target)[:LONGEST_NAME],
+        "reason": _text(change.reason)[:LONGEST_REASON],
+        "before": plain_json(mask_json(before)),
+        "after": plain_json(mask_json(after)),
+    }
 
 
 def record(

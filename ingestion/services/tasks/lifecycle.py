@@ -125,7 +125,8 @@ class TaskLife:
         page how many are done.
         """
         good = submissions.prepare_all(asked, usual_attempts=self._conf.max_attempts)
-        found = submissions.submit_all(self._store, good, told=told)
+        are_accepted = all(self._may_admit(one) for one in good)
+        found = submissions.submit_all(self._store, good, told=told, are_accepted=are_accepted)
         if any(isinstance(became, Submitted) for became in found):
             self._advance()
         return found

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ingestion.pool.clock import from_us
 from ingestion.pool.errors import (
     InvalidSubmission,
     InvalidSubmissions,
@@ -17,7 +18,7 @@ from ingestion.pool.store import PAGE, Admitted, PoolStore
 from ingestion.pool.task import WorkerTask
 from ingestion.services.infra.database import as_unavailable
 from ingestion.services.ledger import entries as ledger
-from ingestion.services.ledger.entries import Entry
+from ingestion.services.ledger.statements import Entered
 from ingestion.services.requests.submission import Prepared, Submission, Submitted, prepare
 from ingestion.services.security import audit
 from ingestion.services.tasks.outcomes import clean
@@ -65,19 +66,24 @@ def admit_one(store: PoolStore, good: Prepared, *, token: str) -> Admitted:
 
 
 def submit_all(
-    store: PoolStore, good: Sequence[Prepared], *, told: Callable[[int], None] = lambda done: None
+    store: PoolStore,
+    good: Sequence[Prepared],
+    *,
+    told: Callable[[int], None] = lambda done: None,
+    are_accepted: bool = False,
 ) -> list[Submitted | Refused]:
     """What became of each, in their order; see ``TaskLife.submit_many``.
 
     One transaction of the ledger enters them all, then the store takes them in pages. Where it is
-    lost between two pages, the pages before count, and the others leave no trace.
+    lost between two pages, the pages before count, and the others leave no trace. ``are_accepted``:
+    as for ``admit_one`` the ledger gives them their places.
     """
-    entries = _all_entered(good)
+    entries = _all_entered(good, are_accepted=are_accepted)
     found: list[Submitted | Refused] = []
     try:
         for start in range(0, len(good), PAGE):
             page = slice(start, start + PAGE)
-            found += _stored(store, good[page], entries[page])
+            found += _stored(store, good[page], entries[page], are_placed=are_accepted)
             told(len(found))
     except PoolUnavailable as problem:
         left = entries[len(found) :]
@@ -106,32 +112,31 @@ def prepare_all(asked: Sequence[Submission], *, usual_attempts: int) -> list[Pre
     return good
 
 
-def _entered(good: Prepared, *, is_accepted: bool = False) -> Entry:
+def _entered(good: Prepared, *, is_accepted: bool = False) -> Entered:
     """Nothing is accepted without its row."""
-    (entry,) = _at_last([good], lambda: [ledger.enter(good, is_accepted=is_accepted)])
-    good.task.sync_history_id = entry.row.pk
-    if is_accepted:
-        good.task.queued_at = entry.placed_at
+    (entry,) = _all_entered([good], are_accepted=is_accepted)
     return entry
 
 
-def _all_entered(good: Sequence[Prepared]) -> list[Entry]:
-    entries = _at_last(good, lambda: ledger.enter_many(good))
+def _all_entered(good: Sequence[Prepared], *, are_accepted: bool = False) -> list[Entered]:
+    entries = _at_last(good, are_accepted=are_accepted)
     for one, entry in zip(good, entries, strict=True):
-        one.task.sync_history_id = entry.row.pk
+        one.task.sync_history_id = entry.row_id
+        if are_accepted and entry.place_us is not None:
+            one.task.queued_at = from_us(entry.place_us)
     return entries
 
 
-def _at_last(good: Sequence[Prepared], enter: Callable[[], list[Entry]]) -> list[Entry]:
+def _at_last(good: Sequence[Prepared], *, are_accepted: bool) -> list[Entered]:
     """By the second try: whether the rows were written is not known where only the answer was
     lost."""
     try:
         with as_unavailable():
-            return enter()
+            return ledger.enter(good, are_accepted=are_accepted)
     except LedgerUnavailable as problem:
         try:
             with as_unavailable():
-                return ledger.entered(good) or enter()
+                return ledger.entered(good) or ledger.enter(good, are_accepted=are_accepted)
         except LedgerUnavailable:
             raise _not_submitted(problem) from problem
 
@@ -140,16 +145,17 @@ def _not_submitted(problem: PoolUnavailable) -> PoolUnavailable:
     return type(problem)(f"Nothing was submitted: {clean(str(problem))}")
 
 
-def _take_back(entries: Sequence[Entry]) -> None:
+def _take_back(entries: Sequence[Entered]) -> None:
     """The reply of the store may be what was lost: a worker that finds no row drops the task."""
     with as_unavailable():
         ledger.take_back(entries)
 
 
 def _stored(
-    store: PoolStore, good: Sequence[Prepared], entries: Sequence[Entry]
+    store: PoolStore, good: Sequence[Prepared], entries: Sequence[Entered], *, are_placed: bool
 ) -> list[Submitted | Refused]:
-    answers = store.submit_many([(one.task, one.on_overlap) for one in good])
+    asked = [(one.task, one.on_overlap) for one in good]
+    answers = store.submit_many(asked, are_placed=are_placed)
     needless = [
         entry
         for one, entry, answer in zip(good, entries, answers, strict=True)

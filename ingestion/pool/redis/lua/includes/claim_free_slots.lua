@@ -30,6 +30,7 @@ local function claim_free_slots()
   end
   if is_rescoring() or is_paused('') then return {} end
   local free = effective_limit() - redis.call('ZCARD', key.active)
+  if free <= 0 then return {} end
   local heads, started, parked = all_heads(free_head_of), {}, 0
   while #started < free and #broken < BROKEN_AT_ONCE and parked < PARKED_AT_ONCE do
     local head = best_of(heads)

@@ -16,16 +16,20 @@ local function next_place(given_us)
 end
 
 local function store(id, fields, given_us)
+  local flat = {}
+  fields.queued_at, fields.revision = next_place(given_us), 1
   for name, value in pairs(fields) do
-    redis.call('HSET', task_key(id), name, value)
+    flat[#flat + 1], flat[#flat + 2] = name, value
   end
-  redis.call('HSET', task_key(id), 'queued_at', next_place(given_us), 'revision', 1)
+  redis.call('HSET', task_key(id), unpack(flat))
   place(id)
   count('submitted')
+  return fields.queued_at
 end
 
 -- The id of the task that stands for it, its own or the one that it was coalesced with; false and
--- the id of the task that it overlaps where that is refused. The same id again changes nothing.
+-- the id of the task that it overlaps where that is refused; its place where it was stored now. The
+-- same id again changes nothing.
 local function submit(id, fields, on_overlap, parameters, given_us)
   if redis.call('EXISTS', task_key(id)) == 1 then return id end
   if on_overlap == 'reject' then
@@ -38,6 +42,5 @@ local function submit(id, fields, on_overlap, parameters, given_us)
       return other
     end
   end
-  store(id, fields, given_us)
-  return id
+  return id, nil, store(id, fields, given_us)
 end
