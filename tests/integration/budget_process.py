@@ -29,7 +29,8 @@ LOOKED_AT_ONCE_A_SECOND = ActiveStoreState._meta.db_table
 
 @dataclass
 class Cost:
-    """``statements`` by their first word; ``SET`` is said before a transaction's own."""
+    """``statements`` by their first word: what is sent together is one. ``SET`` is a bound of the
+    UPDATE behind it."""
 
     statements: list[str] = field(default_factory=list)
     scripts: list[str] = field(default_factory=list)

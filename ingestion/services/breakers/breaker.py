@@ -8,6 +8,7 @@ long. Refused credentials stay until somebody acts. A pause that an operator has
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 BY = "breaker"
 LONGEST_ERROR = 300
+LOOK_SECONDS = 3.0
 # A probe that never comes must not hold the CRM at one run for ever.
 PROBE_DAYS = 2
 
@@ -146,8 +148,8 @@ def _judge(
     now: datetime,
     first_seconds: float,
 ) -> None:
-    if sign == Sign.GOOD and not CrmBreaker.objects.filter(crm_source=crm_source).exists():
-        return  # nothing was ever wrong with it
+    if sign == Sign.GOOD and _was_always_good(crm_source):
+        return
     with transaction.atomic():
         row = _locked(crm_source)
         was_open = row.is_open
@@ -237,7 +239,25 @@ def _resume(pool: WorkerPoolService, row: CrmBreaker) -> None:
         pool.resume(row.crm_source, change=change)
 
 
+# When this process last saw that nothing was ever wrong with a CRM.
+_seen_good: dict[str, float] = {}
+
+
+def _was_always_good(crm_source: str) -> bool:
+    """Looked at now and then: what succeeds within these seconds after its CRM's first failure
+    elsewhere may count for nothing."""
+    now = time.monotonic()
+    seen_at = _seen_good.get(crm_source)
+    if seen_at is not None and now - seen_at < LOOK_SECONDS:
+        return True
+    is_good = not CrmBreaker.objects.filter(crm_source=crm_source).exists()
+    if is_good:
+        _seen_good[crm_source] = now
+    return is_good
+
+
 def _locked(crm_source: str) -> CrmBreaker:
+    _seen_good.pop(crm_source, None)
     return CrmBreaker.objects.select_for_update().get_or_create(crm_source=crm_source)[0]
 
 

@@ -64,6 +64,7 @@ class FailoverBase:
         self._refusal: OtherInstallation | None = None
         self._beats: dict[str, Overdue] = {}
         self._unheld: dict[str, str] = {}
+        self._recorded: dict[str, int] = {}
         self._local = threading.local()
 
     @property

@@ -243,10 +243,17 @@ class FailoverStore(FailoverOperators):
         of the submission is still open, a later heartbeat does it."""
         if store.epoch is None:
             return
-        if ledger_state.hold(task, token=token, epoch=store.epoch):
-            self._unheld.pop(task.id, None)
-        else:
+        row_id = ledger_state.hold(task, token=token, epoch=store.epoch)
+        if row_id is None:
             self._unheld[task.id] = token
+            return
+        self._unheld.pop(task.id, None)
+        if row_id != ledger_state.ENDED:
+            self._recorded[task.id] = row_id
+
+    def recorded_row(self, task_id: str) -> int | None:
+        """See ``RecordsAttempts``."""
+        return self._recorded.pop(task_id, None)
 
     def _beat(
         self, task_id: str, attempt: int, renew: Callable[[PoolStore], WorkerTask]

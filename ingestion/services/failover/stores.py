@@ -61,6 +61,15 @@ class ReadsLease(Protocol):
 
 
 @runtime_checkable
+class RecordsAttempts(Protocol):
+    """A store that has every attempt recorded in the ledger before its sync begins."""
+
+    def recorded_row(self, task_id: str) -> int | None:
+        """The id of the open row in which this process has just recorded an attempt; says it once.
+        None where the row is still to be looked for."""
+
+
+@runtime_checkable
 class HoldsLegacy(Protocol):
     """A store that an older version may have left pickled values in."""
 

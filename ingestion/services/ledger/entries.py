@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from ingestion.deprecated_names import with_old_keys
 from ingestion.models import AuditRecord, SyncHistory
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.clock import to_us
+from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.infra.database import DATABASE_ERRORS
 from ingestion.services.ledger import state as ledger_state
@@ -178,7 +180,30 @@ def _mark_queued(
     return is_news
 
 
-def _close(task: WorkerTask, *, by: str, columns: Mapping[str, Any] | None) -> bool:
+def complete(held: WorkerTask, outcome: Outcome) -> WorkerTask | None:
+    """End the row of a running attempt that has succeeded, before the store is told: the task as it
+    has ended. None where somebody else has said how this attempt ended, or the ledger cannot be
+    written."""
+    ended = replace(
+        held,
+        status=TaskStatus.COMPLETED,
+        completed_at=utc_now(),
+        error_message=outcome.error_message,
+        result=outcome.result,
+        lease_expires_at=None,
+        revision=held.revision + 1,
+    )
+    try:
+        is_first = _close(ended, by="", columns=ledger_state.columns_of(ended), is_first=True)
+    except DATABASE_ERRORS:
+        logger.warning("task %s: its end could not be written", held.id, exc_info=True)
+        return None
+    return ended if is_first else None
+
+
+def _close(
+    task: WorkerTask, *, by: str, columns: Mapping[str, Any] | None, is_first: bool = False
+) -> bool:
     ending = SyncHistory.objects.closing_columns(
         row_status(task),
         error_message=task.error_message or task.result.get("warning"),
@@ -194,6 +219,7 @@ def _close(task: WorkerTask, *, by: str, columns: Mapping[str, Any] | None) -> b
         attempt=task.attempt,
         row={**ending, **(columns or {})},
         record=audit.columns(**_ending(task, ChangeRequest(by=by))),
+        is_first=is_first,
     )
     if closed:
         logger.info("task %s (%s) ended %s", task.id, task.route, task.status)

@@ -37,6 +37,7 @@ AGING = "priority_aging_seconds"
 ELSEWHERE = frozenset({"id", "crm_source", "sync_type", "parameters"})
 # What is written even where a task has none: the row has another source for it.
 SAID = frozenset({*KEPT, "attempt", "error_message", "sync_history_id"}) - ELSEWHERE
+ENDED = 0  # in place of the id of a row
 FINAL = tuple(status.value for status in TaskStatus if status.is_final)
 # The ledger's words for how a run ended, and the pool's.
 ENDINGS = {
@@ -230,24 +231,24 @@ def accept(tasks: Sequence[WorkerTask], *, epoch: int) -> None:
         raise ActiveStoreChanged
 
 
-def hold(task: WorkerTask, *, token: str, epoch: int) -> bool:
+def hold(task: WorkerTask, *, token: str, epoch: int) -> int | None:
     """Record that a worker has this attempt. No sync runs before, so that the next active store
-    knows of every sync. False while the row cannot be seen: the transaction of the submission may
-    still be open. A row that has ended stays as it is, and the answer is True.
+    knows of every sync. The id of the row; ENDED where it has ended, and stays as it is; None while
+    it cannot be seen: the transaction of the submission may still be open.
 
     Raises ActiveStoreChanged when ``epoch`` is over, StateLost when the ledger has this attempt in
     other hands or knows a later one, LedgerUnavailable.
     """
     stored = columns(TaskRecord(task, confirm_token=token))
     stored |= {"attempt": task.attempt, "start_time": task.started_at}
-    if statements.hold(task.id, token=token, epoch=epoch, row=stored):
-        return True
+    if row_id := statements.hold(task.id, token=token, epoch=epoch, row=stored):
+        return row_id
     with as_unavailable():
         if not _is_in_force(epoch):
             raise ActiveStoreChanged
         row = SyncHistory.objects.filter(worker_pool_task_id=task.id).first()
     if row is None or row.status not in SyncHistory.OPEN_STATUSES:
-        return row is not None
+        return None if row is None else ENDED
     raise StateLost(f"the ledger is ahead of it, see task {task.id}")
 
 
@@ -328,9 +329,15 @@ def noted_outcome(row: SyncHistory) -> tuple[Outcome, datetime]:
 
 
 def ending_of(row: SyncHistory, *, noted_before: datetime) -> Outcome | None:
-    """How the latest attempt ended by the ledger. None while it runs, and while a note is younger
-    than ``noted_before``: its worker may be about to tell the store itself."""
+    """How the latest attempt ended by the ledger. None while it runs, and while what says so is
+    younger than ``noted_before``: its worker may be about to tell the store itself."""
     if row.status not in SyncHistory.OPEN_STATUSES:
+        if (
+            row.status == SyncHistory.Status.SUCCESS
+            and row.end_time
+            and row.end_time > noted_before
+        ):
+            return None
         task = record_of(row).task
         return Outcome(task.status, task.error_message or row.error_message, task.result)
     if row.outcome and row.outcome["attempt"] == row.attempt:

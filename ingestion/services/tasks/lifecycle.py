@@ -21,6 +21,7 @@ from ingestion.pool.errors import (
 from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.store import Outcome, PoolStore
 from ingestion.pool.task import FINAL_STATUSES, TaskStatus, WorkerTask
+from ingestion.services.failover.stores import RecordsAttempts
 from ingestion.services.infra.database import DATABASE_ERRORS
 from ingestion.services.infra.throttle import Overdue
 from ingestion.services.ledger import entries as ledger
@@ -154,16 +155,37 @@ class TaskLife:
         told = mask_json(progress)
         return self._store.report_progress(task_id, attempt=attempt, progress=told)
 
+    def recorded_row(self, task_id: str) -> int | None:
+        """See ``RecordsAttempts``."""
+        store = self._store
+        return store.recorded_row(task_id) if isinstance(store, RecordsAttempts) else None
+
     def finish_task(
-        self, task_id: str, *, attempt: int, outcome: Outcome, token: str | None = None
+        self,
+        task_id: str,
+        *,
+        attempt: int,
+        outcome: Outcome,
+        token: str | None = None,
+        held: WorkerTask | None = None,
     ) -> WorkerTask:
         """End an attempt and start the next task in its slot; the task as it stands: final, or
-        QUEUED again. Errors: TaskNotFound, LeaseLost, AlreadyFinished."""
-        noted = _noted(task_id, attempt=attempt, outcome=without_secrets(outcome))
-        finished = self._store.finish(
-            task_id, attempt=attempt, outcome=noted, token=token or _token()
-        )
-        self._follow(finished.task)
+        QUEUED again. ``held``: the task as its holder knows it. Errors: TaskNotFound, LeaseLost,
+        AlreadyFinished."""
+        cleaned = without_secrets(outcome)
+        ended = self._completed(held, cleaned) if held else None
+        noted = cleaned if ended else _noted(task_id, attempt=attempt, outcome=cleaned)
+        try:
+            finished = self._store.finish(
+                task_id, attempt=attempt, outcome=noted, token=token or _token()
+            )
+        except (TaskNotFound, LeaseLost, AlreadyFinished):
+            if ended is None:
+                raise
+            self._advance()  # somebody has read in the ledger that it has ended
+            return ended
+        if ended is None:
+            self._follow(finished.task)
         # A broker that is away has had its time: what may follow is left to the next verb.
         if not self._start(finished.started):
             return finished.task
@@ -171,6 +193,13 @@ class TaskLife:
         if not finished.started or self._has_more_to_do:
             self._advance()
         return finished.task
+
+    def _completed(self, held: WorkerTask, outcome: Outcome) -> WorkerTask | None:
+        """The task as the ledger has it after its last attempt has succeeded. The store cannot
+        decide that in another way, so the ledger need not wait for it; and where the store is never
+        told, the next repairs read it there. None where that is not so."""
+        is_decided = outcome.status == TaskStatus.COMPLETED and self._store.epoch is not None
+        return ledger.complete(held, outcome) if is_decided else None
 
     @property
     def _has_more_to_do(self) -> bool:

@@ -26,13 +26,14 @@ from ingestion.pool.errors import (
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.services.breakers import breaker
-from ingestion.services.infra.database import as_unavailable, refresh_connections
+from ingestion.services.infra.database import as_unavailable
 from ingestion.services.ingestion_adapter import IngestionAdapter
 from ingestion.services.ledger import entries as ledger
 from ingestion.services.notices import webhooks
 from ingestion.services.requests.routing import ALL
 from ingestion.services.runs.runner import RunHandle
 from ingestion.services.tasks import outcomes
+from ingestion.services.worker import sessions
 from ingestion.services.worker.lease import Lease, TaskReporter
 from ingestion.services.worker.stop_signals import INTERRUPTED, StopSignals
 from ingestion.sync.common.errors import SyncCancelled, SyncInterrupted, SyncLeaseLost
@@ -88,7 +89,7 @@ def _run_and_finish(
     pool: WorkerPoolService, task: WorkerTask, lease: Lease, signals: StopSignals
 ) -> str:
     try:
-        outcome = _run(task, lease, signals)
+        outcome = _run(pool, task, lease, signals)
     except SyncLeaseLost:
         logger.warning("task %s attempt %d lost its lease and stopped", task.id, task.attempt)
         return "lease lost"
@@ -96,7 +97,7 @@ def _run_and_finish(
         _finish(pool, task, _left(lease, signals))
         raise
     breaker.judge(pool, task.crm_source, outcome)
-    ended = _finish(pool, task, outcome)
+    ended = _finish(pool, lease.task or task, outcome)
     logger.info("%s is %s", task.route, ended)
     _tell_of_end(task)
     # A failure after somebody asked to stop ends as CANCELLED.
@@ -168,14 +169,20 @@ def _models_of(task: WorkerTask) -> int:
     return len(known.models) if known and task.sync_type == ALL else 1
 
 
-def _run(task: WorkerTask, lease: Lease, signals: StopSignals) -> Outcome:
+def _run(pool: WorkerPoolService, task: WorkerTask, lease: Lease, signals: StopSignals) -> Outcome:
     """How the sync ended. Raises SyncLeaseLost when nothing may be reported, SystemExit when a
     signal ends the process."""
-    reporter = TaskReporter(lease, models_total=_models_of(task), check_further=signals.check)
+    reporter = TaskReporter(
+        lease,
+        models_total=_models_of(task),
+        check_further=signals.check,
+        told_at=time.monotonic(),
+    )
     handle = RunHandle(reporter, opens_history=False)
     try:
         with signals.interrupting(lease):
-            bind_contextvars(run=_enter_in_ledger(task, lease))
+            row_id = pool.recorded_row(task.id) or _enter_in_ledger(task, lease)
+            bind_contextvars(run=row_id)
             logger.info("%s begins, attempt %d of %d", task.route, task.attempt, task.max_attempts)
             # The worker may have stood still, or the ledger kept it waiting.
             lease.check()
@@ -240,13 +247,15 @@ def _finish(pool: WorkerPoolService, task: WorkerTask, outcome: Outcome) -> Task
 
     A store that stays away for so long is told later: the ledger has noted how the attempt ended.
     """
-    refresh_connections()
+    sessions.refresh()  # a sync may run for hours
     if outcome.is_interruption:
         _say_goodbye(pool, task)
     token = uuid.uuid4().hex
     try:
         return _patiently(
-            lambda: pool.finish_task(task.id, attempt=task.attempt, outcome=outcome, token=token),
+            lambda: pool.finish_task(
+                task.id, attempt=task.attempt, outcome=outcome, token=token, held=task
+            ),
             seconds=_patience_seconds(outcome),
         ).status
     except (AlreadyFinished, LeaseLost, TaskNotFound) as gone:

@@ -54,9 +54,12 @@ class Lease:
         self._held_until = (clock() if held_since is None else held_since) + exclusive_seconds
         self._on_expiry = on_expiry
         self._clock = clock
-        self._ending = threading.Lock()
+        self._ending, self._telling = threading.Lock(), threading.Lock()
+        self._untold: dict[str, Any] | None = None
+        self._first_beat_seconds = min(interval_seconds, REPORT_SECONDS)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"lease-{task_id}", daemon=True)
+        self.task: WorkerTask | None = None  # as the store last answered it
         self.is_lost = False
         self.cancel_reason: str | None = None
 
@@ -89,6 +92,16 @@ class Lease:
 
     def report(self, progress: dict[str, Any]) -> None:
         """The sync moves."""
+        with self._telling:
+            self._report(progress)
+
+    def report_later(self, progress: dict[str, Any]) -> None:
+        """The sync moves; the thread reports it when it renews the lease, if nothing else was
+        reported by then."""
+        self._untold = progress
+
+    def _report(self, progress: dict[str, Any]) -> None:
+        self._untold = None
         self._tell(
             lambda: self._pool.report_progress(
                 self._task_id, attempt=self._attempt, progress=progress
@@ -102,7 +115,12 @@ class Lease:
 
     def _beat(self) -> None:
         while not self._stop.wait(self._until_next_beat()):
-            self.renew()
+            self._first_beat_seconds = math.inf
+            with self._telling:
+                if self._untold is None:
+                    self.renew()
+                else:
+                    self._report(self._untold)
             close_connections()
             if self._has_run_out():
                 self._expire()
@@ -110,7 +128,7 @@ class Lease:
 
     def _until_next_beat(self) -> float:
         left = self._held_until - self._clock()
-        return max(0.0, min(self._interval_seconds, left))
+        return max(0.0, min(self._interval_seconds, self._first_beat_seconds, left))
 
     def _has_run_out(self) -> bool:
         return self._clock() >= self._held_until
@@ -137,6 +155,7 @@ class Lease:
         except (PoolError, *DATABASE_ERRORS):
             logger.warning("task %s: the lease could not be renewed", self._task_id, exc_info=True)
         else:
+            self.task = task
             # Thread and sync renew both: an answer that comes late must not shorten the lease.
             self._held_until = max(self._held_until, asked_at + self._exclusive_seconds)
             if task.cancel_requested_at is not None:
@@ -146,7 +165,8 @@ class Lease:
 class TaskReporter:
     """Tells the pool what a sync does, at most once a second, and stops it when asked to, by the
     pool or by ``check_further``. ``models_total``: how many models the sync loads, one after the
-    other."""
+    other. ``told_at``: when the pool was last told of it; a sync that ends within a second of that
+    costs no more calls."""
 
     def __init__(
         self,
@@ -155,11 +175,12 @@ class TaskReporter:
         models_total: int = 1,
         check_further: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        told_at: float | None = None,
     ) -> None:
         self._lease = lease
         self._check_further = check_further
         self._clock = clock
-        self._told_at: float | None = None
+        self._told_at = told_at
         self._progress: dict[str, Any] = {"model": "", "step": "", "rows": 0, "total_rows": 0}
         if models_total > 1:
             self._progress |= {"models_done": 0, "models_total": models_total}
@@ -167,16 +188,18 @@ class TaskReporter:
     def step(self, model: str, step: str) -> None:
         self._turn_to(model)
         self._progress["step"] = step
-        self._tell(self._report)
+        self._report()
 
     def advance(self, model: str, *, rows: int) -> None:
         self._turn_to(model)
         self._progress["rows"] += rows
         self._progress["total_rows"] += rows
-        self._tell(self._report)
+        self._report()
 
     def check(self) -> None:
-        self._tell(self._lease.renew)
+        if self._is_due():
+            self._lease.renew()
+        self.check_known()
 
     def check_known(self) -> None:
         self._lease.check()
@@ -189,11 +212,13 @@ class TaskReporter:
             self._progress.update(model=model, step="", rows=0)
 
     def _report(self) -> None:
-        self._lease.report(dict(self._progress))
-
-    def _tell(self, verb: Callable[[], None]) -> None:
-        now = self._clock()
-        if self._told_at is None or now - self._told_at >= REPORT_SECONDS:
-            self._told_at = now
-            verb()
+        tell = self._lease.report if self._is_due() else self._lease.report_later
+        tell(dict(self._progress))
         self.check_known()
+
+    def _is_due(self) -> bool:
+        now = self._clock()
+        is_due = self._told_at is None or now - self._told_at >= REPORT_SECONDS
+        if is_due:
+            self._told_at = now
+        return is_due

@@ -15,9 +15,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from ingestion.services.infra.database import close_connections, refresh_connections
+from ingestion.services.infra.throttle import Overdue
 
 LONGEST_SECONDS = 600
 IDLE_SECONDS = 60
+LOOK_SECONDS = 5.0
 HAS_IDLE_LIMIT = 140_000  # PostgreSQL 14, as the server tells its version
 FOR_EVER = 2**31
 
@@ -45,9 +47,14 @@ def keep(**_: Any) -> None:
     connection_created.connect(limit_idle_time, dispatch_uid="ingestion.limit_idle_time")
 
 
+_overdue = Overdue(LOOK_SECONDS)
+
+
 def refresh(**_: Any) -> None:
-    """What is too old, or does not answer, is opened again."""
-    refresh_connections()
+    """What is too old, or does not answer, is opened again; looked at now and then, as to ask the
+    server costs a round trip."""
+    if _overdue.take():
+        refresh_connections()
 
 
 def limit_idle_time(connection: BaseDatabaseWrapper, **_: Any) -> None:

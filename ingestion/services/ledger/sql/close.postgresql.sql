@@ -17,8 +17,11 @@ WITH closed AS (
     pool_status = coalesce(told.pool_status, kept.pool_status),
     priority = coalesce(told.priority, kept.priority),
     queued_us = coalesce(told.queued_us, kept.queued_us),
-    ended_us = coalesce(told.ended_us, kept.ended_us),
-    revision = coalesce(told.revision, kept.revision),
+    ended_us = CASE
+      WHEN %(is_first)s THEN (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+      ELSE coalesce(told.ended_us, kept.ended_us)
+    END,
+    revision = greatest(told.revision, kept.revision),
     pool_state = coalesce(told.pool_state, kept.pool_state),
     delayed_us = CASE WHEN told.pool_status IS NULL THEN kept.delayed_us END,
     held_us = CASE WHEN told.pool_status IS NULL THEN kept.held_us ELSE told.held_us END,
@@ -27,7 +30,8 @@ WITH closed AS (
       WHEN told.pool_status IS NULL THEN kept.front_score ELSE told.front_score
     END,
     cancel_requested_at = CASE
-      WHEN told.pool_status IS NULL THEN kept.cancel_requested_at ELSE told.cancel_requested_at
+      WHEN told.pool_status IS NULL OR %(is_first)s THEN kept.cancel_requested_at
+      ELSE told.cancel_requested_at
     END
   FROM jsonb_to_record(%(row)s::jsonb) AS told (
     status text, error_message text, error_class text, start_time timestamptz,

@@ -17,7 +17,7 @@ UPDATE ingestion_synchistory SET
   priority = coalesce(told ->> 'priority', priority),
   queued_us = coalesce(told ->> 'queued_us', queued_us),
   ended_us = coalesce(told ->> 'ended_us', ended_us),
-  revision = coalesce(told ->> 'revision', revision),
+  revision = max(coalesce(told ->> 'revision', revision), revision),
   pool_state = coalesce(told -> 'pool_state', pool_state),
   delayed_us = CASE WHEN told ->> 'pool_status' IS NULL THEN delayed_us END,
   held_us = CASE WHEN told ->> 'pool_status' IS NULL THEN held_us ELSE told ->> 'held_us' END,
@@ -26,7 +26,7 @@ UPDATE ingestion_synchistory SET
     WHEN told ->> 'pool_status' IS NULL THEN front_score ELSE told ->> 'front_score'
   END,
   cancel_requested_at = CASE
-    WHEN told ->> 'pool_status' IS NULL THEN cancel_requested_at
+    WHEN told ->> 'pool_status' IS NULL OR %(is_first)s THEN cancel_requested_at
     ELSE told ->> 'cancel_requested_at'
   END
 FROM (SELECT %(row)s AS told) AS asked
