@@ -17,6 +17,9 @@
 #   make mutants SCOPE=load        small faults in a copy of the code: do the tests notice? SEED= EACH=10
 #   make bench-sync                how fast syncs are, beside COPY, executemany, dlt and ingestr, with 10,000 to
 #                                  1,000,000 rows, and the targets' table; ARGS="--rows N --only NAME"
+#   make bench                     how fast all is, in half an hour: the pool beside raw Celery, RQ, procrastinate,
+#                                  huey and dramatiq, then the syncs; shown in README
+#   make bench-quick               the pool in one short round, in three minutes
 #   make bench-pool                how fast tasks are submitted and run, beside raw Celery; ARGS="--rounds 1 --sqlite"
 #   make check                     format, lint, types, imports, migrations, generated files
 #   make requirements              compile the pins again (ARGS=--upgrade raises them)
@@ -34,8 +37,8 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 # The tests start hundreds of processes; without kept bytecode each compiles the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test slow crms clients crowd machine chaos fuzz histories mutants bench-pool bench-sync check \
-	requirements clean
+.PHONY: up test slow crms clients crowd machine chaos fuzz histories mutants bench bench-quick bench-pool \
+	bench-sync check requirements clean
 .DEFAULT_GOAL := up
 
 up: $(VENV)/.runtime
@@ -99,6 +102,14 @@ mutants: $(VENV)/.development
 
 bench-pool: $(VENV)/.development
 	@$(PY) -m benchmarks.pool $(ARGS)
+
+# Both show what they have found in README, and keep it in benchmarks/results.json.
+bench: $(VENV)/.development
+	@$(PY) -m benchmarks.pool --peers --write "make bench" $(ARGS)
+	@$(PY) -m benchmarks.sync --rows 10000 100000
+
+bench-quick: $(VENV)/.development
+	@$(PY) -m benchmarks.pool --quick --peers --write "make bench-quick" $(ARGS)
 
 bench-sync: $(VENV)/.development
 	@$(PY) -m benchmarks.sync $(ARGS)

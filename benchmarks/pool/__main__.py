@@ -1,4 +1,4 @@
-"""Runs the rounds and prints the table."""
+"""Runs the rounds, prints the table, and shows it in README where that is asked for."""
 
 from __future__ import annotations
 
@@ -8,68 +8,126 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from dataclasses import dataclass
-from statistics import median
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from kombu import Connection
 
 from benchmarks import pool
-from benchmarks.pool import runs
+from benchmarks.pool import peers, report, runs
 from benchmarks.pool.living import WARM_UP
+from benchmarks.pool.peers import PEERS
 from benchmarks.pool.plain import app
+from benchmarks.pool.report import CELERY, Figure
 from benchmarks.pool.submitting import CONTENDERS
 from benchmarks.pool.world import World, world
 
 POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
-CELERY = "Celery"
-START_SECONDS = 6.0  # until every process has imported what it needs
+# Beside the packages of the project, which git, linters and backups leave alone too.
+FOLDER = Path(sys.prefix) / "bench" / "queues"
+START_SECONDS, START_SECONDS_QUICK = 6.0, 3.0  # until every process has imported what it needs
 SLOTS = 2
-POLL_SECONDS = 0.2
+POLL_SECONDS, LONGEST_SECONDS = 0.2, 300.0
 MANY = 5  # times as many where they are submitted at once
 
 
-@dataclass(frozen=True)
-class Figure:
-    """``cpu_ms`` of each task; ``gaps`` between the end of a task and the next start in its slot,
-    in milliseconds: the median and the 99th percentile."""
+@dataclass
+class Bench:
+    """``python``: of the peers, or None where they are left out."""
 
-    per_second: float
-    cpu_ms: float
-    gaps: tuple[float, float] | None = None
+    postgres: str | None
+    count: int
+    lives: int
+    processes: list[int]
+    milliseconds: list[int]
+    start_seconds: float
+    python: str | None
+    figures: dict[tuple[str, str], list[Figure]] = field(default_factory=lambda: defaultdict(list))
+
+    def round(self) -> None:
+        for processes in self.processes:
+            for contender in (*CONTENDERS, *self._peers()):
+                times = MANY if "many" in contender else 1
+                with world(self.postgres) as made:
+                    self._prepare(made, contender)
+                    found = self._submissions(made, contender, times * self.count, processes)
+                self.figures[f"submit, processes: {processes}", contender].append(found)
+        for milliseconds in self.milliseconds:
+            for contender in ("pool", CELERY, *self._peers()):
+                with world(self.postgres) as made:
+                    self._prepare(made, contender)
+                    found = self._lives(made, contender, milliseconds)
+                self.figures[f"run, milliseconds: {milliseconds}", contender].append(found)
+
+    def _peers(self) -> Iterator[str]:
+        yield from PEERS if self.python else ()
+
+    def _prepare(self, made: World, contender: str) -> None:
+        if contender in PEERS and (words := PEERS[contender].prepare):
+            subprocess.run(self._program(words), env=made.env, capture_output=True, check=True)
+
+    def _program(self, words: tuple[str, ...]) -> list[str]:
+        return [str(Path(self.python or "").parent / words[0]), *words[1:]]
+
+    def _python_of(self, contender: str) -> str:
+        return self.python or "" if contender in PEERS else sys.executable
+
+    def _submissions(self, made: World, contender: str, count: int, processes: int) -> Figure:
+        begin_at = time.time() + self.start_seconds
+        words = ["-m", "benchmarks.pool.submitting", contender, str(count), str(begin_at)]
+        running = [
+            subprocess.Popen(
+                [self._python_of(contender), *words],
+                env=made.env,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(processes)
+        ]
+        told = [json.loads(one.communicate()[0].splitlines()[-1]) for one in running]
+        seconds = max(one["ended"] for one in told) - min(one["began"] for one in told)
+        total = count * processes
+        return Figure(total / seconds, 1000 * sum(one["cpu"] for one in told) / total)
+
+    def _lives(self, made: World, contender: str, milliseconds: int) -> Figure:
+        if contender == "pool":
+            with made.worker("data_warehouse", processes=SLOTS):
+                asked = f"max_records={milliseconds}" if milliseconds else ""
+                made.run("-m", "benchmarks.pool.living", str(self.lives), asked)
+            return Figure(*runs.read(made.runs_file, last=self.lives, slots=SLOTS))
+        count = WARM_UP + 5 * self.lives
+        made.runs_file.write_text("")
+        if contender == CELERY:
+            _send(made, count, milliseconds)
+            with made.worker("benchmarks.pool.plain", processes=SLOTS):
+                _until_run(made, count)
+        else:
+            code = f"from {PEERS[contender].module} import submit; submit({count}, {milliseconds})"
+            made.run("-c", code, python=self._python_of(contender))
+            words = self._program(PEERS[contender].worker)
+            if contender == "RQ":
+                words += ["--url", made.broker_url]
+            with made.running(words):
+                _until_run(made, count)
+        return Figure(*runs.read(made.runs_file, last=5 * self.lives, slots=SLOTS))
 
 
-def submissions(made: World, contender: str, *, count: int, processes: int) -> Figure:
-    begin_at = time.time() + START_SECONDS
-    words = ["-m", "benchmarks.pool.submitting", contender, str(count), str(begin_at)]
-    running = [
-        subprocess.Popen([sys.executable, *words], env=made.env, stdout=subprocess.PIPE, text=True)
-        for _ in range(processes)
-    ]
-    told = [json.loads(one.communicate()[0].splitlines()[-1]) for one in running]
-    seconds = max(one["ended"] for one in told) - min(one["began"] for one in told)
-    total = count * processes
-    return Figure(total / seconds, 1000 * sum(one["cpu"] for one in told) / total)
-
-
-def lives(made: World, *, count: int, milliseconds: int) -> Figure:
-    with made.worker("data_warehouse", processes=SLOTS):
-        asked = f"max_records={milliseconds}" if milliseconds else ""
-        made.run("-m", "benchmarks.pool.living", str(count), asked)
-    return Figure(*runs.read(made.runs_file, last=count, slots=SLOTS))
-
-
-def plain_lives(made: World, *, count: int, milliseconds: int) -> Figure:
-    made.runs_file.write_text("")
+def _send(made: World, count: int, milliseconds: int) -> None:
     with Connection(made.broker_url) as connection, connection.Producer() as producer:
-        for _ in range(WARM_UP + count):
+        for _ in range(count):
             app.send_task("plain.work", args=[milliseconds], producer=producer)
-    with made.worker("benchmarks.pool.plain", processes=SLOTS):
-        while len(made.runs_file.read_text().splitlines()) < WARM_UP + count:
-            time.sleep(POLL_SECONDS)
-    return Figure(*runs.read(made.runs_file, last=count, slots=SLOTS))
 
 
-def main() -> None:
+def _until_run(made: World, count: int) -> None:
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while len(made.runs_file.read_text().splitlines()) < count:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not all tasks have run after {LONGEST_SECONDS:g} s")
+        time.sleep(POLL_SECONDS)
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pool", description=pool.__doc__)
     parser.add_argument("--postgres", default=POSTGRES)
     parser.add_argument("--sqlite", action="store_true", help="the ledger is a SQLite file")
@@ -77,41 +135,44 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--lives", type=int, default=400, help="tasks that are run")
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
-    figures: dict[tuple[str, str], list[Figure]] = defaultdict(list)
-    for _ in range(asked.rounds):
-        for processes in asked.processes:
-            for contender in CONTENDERS:
-                times = 1 if "many" not in contender else MANY
-                with world(None if asked.sqlite else asked.postgres) as made:
-                    found = submissions(
-                        made, contender, count=times * asked.count, processes=processes
-                    )
-                figures[f"submit, processes: {processes}", contender].append(found)
-        for milliseconds in (0, 10):
-            name = f"run, milliseconds: {milliseconds}"
-            with world(None if asked.sqlite else asked.postgres) as made:
-                if not asked.sqlite:
-                    figures[name, "pool"].append(
-                        lives(made, count=asked.lives, milliseconds=milliseconds)
-                    )
-                figures[name, CELERY].append(
-                    plain_lives(made, count=5 * asked.lives, milliseconds=milliseconds)
-                )
-    _print(figures)
+    parser.add_argument("--quick", action="store_true", help="one round, of little, in 3 minutes")
+    parser.add_argument("--peers", action="store_true", help="beside other queues too")
+    parser.add_argument("--write", metavar="COMMAND", help="show in README that this has found it")
+    return parser.parse_args()
 
 
-def _print(figures: dict[tuple[str, str], list[Figure]]) -> None:
-    print(f"{'':26}{'':20}{'per s':>8}{'÷ Celery':>10}{'CPU ms':>8}{'gap p50 / p99 ms':>20}")
-    for (measure, contender), found in figures.items():
-        usual = median(one.per_second for one in figures[measure, CELERY])
-        rate = median(one.per_second for one in found)
-        cpu = median(one.cpu_ms for one in found)
-        gaps = [one.gaps for one in found if one.gaps]
-        shown = (
-            " / ".join(f"{median(part):.1f}" for part in zip(*gaps, strict=True)) if gaps else ""
-        )
-        print(f"{measure:26}{contender:20}{rate:8.0f}{rate / usual:10.2f}{cpu:8.2f}{shown:>20}")
+def _python_of_peers() -> str | None:
+    if problem := peers.install(FOLDER):
+        print(f"The other queues are left out, they cannot be installed here: {problem}")
+        return None
+    return str(FOLDER / "bin" / "python")
+
+
+def main() -> None:
+    asked = _arguments()
+    python = _python_of_peers() if asked.peers else None
+    bench = Bench(
+        None if asked.sqlite else asked.postgres,
+        count=200 if asked.quick else asked.count,
+        lives=100 if asked.quick else asked.lives,
+        processes=[1] if asked.quick else asked.processes,
+        milliseconds=[0] if asked.quick else [0, 10],
+        start_seconds=START_SECONDS_QUICK if asked.quick else START_SECONDS,
+        python=python,
+    )
+    rounds = 1 if asked.quick else asked.rounds
+    for _ in range(rounds):
+        bench.round()
+    found = report.results(
+        bench.figures,
+        command=asked.write or "python -m benchmarks.pool",
+        rounds=rounds,
+        ledger="SQLite" if asked.sqlite else "PostgreSQL",
+        versions=peers.versions(sys.executable) | (peers.versions(python) if python else {}),
+    )
+    print(report.conditions(found), report.table(found), sep="\n\n")
+    if asked.write:
+        report.write(found)
 
 
 if __name__ == "__main__":

@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from benchmarks.pool.peers import PEERS
 
 LIMIT = 2
 PAGE = 10_000
+THREADS = 16
 Submit = Callable[[int], None]
 
 
-def here(together: bool) -> Submit:
+def one_by_one() -> Submit:
+    from ingestion.services.worker_pool import get_worker_pool
+
+    pool = get_worker_pool()
+
+    def submit(count: int) -> None:
+        for _ in range(count):
+            pool.submit_task("arrivy", "tasks")
+
+    return submit
+
+
+def all_at_once() -> Submit:
     from ingestion.services.requests.submission import Submission
     from ingestion.services.worker_pool import get_worker_pool
 
     pool = get_worker_pool()
 
-    def one_by_one(count: int) -> None:
-        for _ in range(count):
-            pool.submit_task("arrivy", "tasks")
-
-    def all_at_once(count: int) -> None:
+    def submit(count: int) -> None:
         for start in range(0, count, PAGE):
             pool.submit_many([Submission("arrivy", "tasks")] * min(PAGE, count - start))
 
-    return all_at_once if together else one_by_one
+    return submit
+
+
+def by_threads() -> Submit:
+    submit_some = one_by_one()
+    threads = ThreadPoolExecutor(THREADS)
+
+    def submit(count: int) -> None:
+        list(threads.map(submit_some, [-(-count // THREADS)] * THREADS))
+
+    return submit
 
 
 def celery() -> Submit:
@@ -41,15 +64,23 @@ def celery() -> Submit:
 
 
 CONTENDERS: dict[str, Callable[[], Submit]] = {
-    "pool": lambda: here(together=False),
-    "pool, submit_many": lambda: here(together=True),
+    "pool": one_by_one,
+    "pool, 16 threads": by_threads,
+    "pool, submit_many": all_at_once,
     "Celery": celery,
 }
 
 
+def _submit(contender: str) -> Submit:
+    if contender in CONTENDERS:
+        return CONTENDERS[contender]()
+    found: Submit = importlib.import_module(PEERS[contender].module).submit
+    return found
+
+
 def main(contender: str, count: int, begin_at: float) -> None:
     """Prints JSON: when it began and ended, seconds of CPU."""
-    submit = CONTENDERS[contender]()
+    submit = _submit(contender)
     submit(2 * LIMIT)  # imports, connections and slots
     time.sleep(max(0.0, begin_at - time.time()))
     began, cpu = time.time(), time.process_time()

@@ -11,7 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import redis
 from psycopg import sql
 
 STOP_SECONDS = 30
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,27 @@ class World:
     def runs_file(self) -> Path:
         return Path(self.env["BENCH_RUNS_FILE"])
 
-    def run(self, *words: str) -> None:
+    def run(self, *words: str, python: str = sys.executable) -> None:
         done = subprocess.run(
-            [sys.executable, *words], env=self.env, capture_output=True, text=True, check=False
+            [python, *words], env=self.env, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()[-2000:]}")
 
+    def worker(self, app: str, *, processes: int) -> AbstractContextManager[None]:
+        """A Celery worker."""
+        words = [sys.executable, "-m", "celery", "-A", app, "worker", "-c", str(processes)]
+        words += ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
+        return self.running(words)
+
     @contextmanager
-    def worker(self, app: str, *, processes: int) -> Iterator[Path]:
-        """A Celery worker; gives its log."""
+    def running(self, words: list[str]) -> Iterator[None]:
+        """A program, until the block ends."""
         log = Path(self.env["VAR_DIR"]) / f"worker-{uuid.uuid4().hex[:8]}.log"
-        words = ["-m", "celery", "-A", app, "worker", "-c", str(processes), "--loglevel", "WARNING"]
-        words += ["--without-gossip", "--without-mingle"]
         with log.open("w") as out:
-            running = subprocess.Popen(
-                [sys.executable, *words], env=self.env, stdout=out, stderr=subprocess.STDOUT
-            )
+            running = subprocess.Popen(words, env=self.env, stdout=out, stderr=subprocess.STDOUT)
         try:
-            yield log
+            yield
         finally:
             running.terminate()
             running.wait(STOP_SECONDS)
@@ -68,6 +71,7 @@ def world(postgres: str | None) -> Iterator[World]:
         broker = f"redis://127.0.0.1:{port}/0"
         env = {
             **os.environ,
+            "PYTHONPATH": str(ROOT),
             "DJANGO_SETTINGS_MODULE": "benchmarks.pool.settings",
             "VAR_DIR": folder,
             "LOG_DIR": folder,

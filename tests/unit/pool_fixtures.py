@@ -77,6 +77,11 @@ class LostStore:
         self._store = store
         self.is_lost = False
 
+    @property
+    def epoch(self) -> int | None:
+        """No question to the server."""
+        return self._store.epoch
+
     def __getattr__(self, name: str) -> object:
         if self.is_lost:
             raise PoolUnavailable("connection refused")

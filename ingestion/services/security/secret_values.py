@@ -40,6 +40,7 @@ CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 USERINFO = re.compile(r"://[^:/]*:(?P<password>.+)@")
 
 
+@lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
     """True for a name such as ``password``, ``api_key``, ``accessToken``."""
     return bool(SECRET_NAME.search(CAMEL.sub("_", name)))

@@ -19,6 +19,7 @@ __all__ = ["MASK", "find_secret", "is_secret_name", "known_secrets", "mask"]
 MASK = "***"
 LONGEST_SECRET = 2000
 LONGEST_READ = 20_000
+SHORT = 64
 
 
 def mask(text: str) -> str:
@@ -57,6 +58,16 @@ def find_secret(value: Any, *, path: str = "") -> str | None:
 
 
 def _masked(text: str, values: Sequence[str]) -> str:
+    return _masked_again(text, values) if len(text) <= SHORT else _searched(text, values)
+
+
+@lru_cache(maxsize=4096)
+def _masked_again(text: str, values: Sequence[str]) -> str:
+    """Names of routes, workers and people come with every task."""
+    return _searched(text, values)
+
+
+def _searched(text: str, values: Sequence[str]) -> str:
     if values:
         text = _any_of(values).sub(MASK, text)
     if not HINTS.search(text):

@@ -181,6 +181,7 @@ class TaskReporter:
         self._check_further = check_further
         self._clock = clock
         self._told_at = told_at
+        self._has_asked = False
         self._progress: dict[str, Any] = {"model": "", "step": "", "rows": 0, "total_rows": 0}
         if models_total > 1:
             self._progress |= {"models_done": 0, "models_total": models_total}
@@ -197,7 +198,8 @@ class TaskReporter:
         self._report()
 
     def check(self) -> None:
-        if self._is_due():
+        if self._is_due() or not self._has_asked:
+            self._has_asked = True
             self._lease.renew()
         self.check_known()
 
