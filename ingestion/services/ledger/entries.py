@@ -22,13 +22,13 @@ from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
 from ingestion.services.infra.database import DATABASE_ERRORS
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.ledger import statements
-from ingestion.services.ledger.statements import Entered
 from ingestion.services.requests.submission import Prepared
 from ingestion.services.security import audit
 from ingestion.sync.common.errors import LOST
 
 logger = logging.getLogger(__name__)
 
+Entered = statements.Entered
 BATCH = 500
 ACTIONS = {
     TaskStatus.COMPLETED: "complete",

@@ -18,7 +18,7 @@ from ingestion.pool.store import PAGE, Admitted, PoolStore
 from ingestion.pool.task import WorkerTask
 from ingestion.services.infra.database import as_unavailable
 from ingestion.services.ledger import entries as ledger
-from ingestion.services.ledger.statements import Entered
+from ingestion.services.ledger.entries import Entered
 from ingestion.services.requests.submission import Prepared, Submission, Submitted, prepare
 from ingestion.services.security import audit
 from ingestion.services.tasks.outcomes import clean
