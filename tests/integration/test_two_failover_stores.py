@@ -35,8 +35,9 @@ class TestTwoFailoverStores:
         return other
 
     def test_who_reaches_redis_follows(
-        self, bench: FailoverTestbed, cut_off: FailoverTestbed
+        self, bench: FailoverTestbed, cut_off: FailoverTestbed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(transitions, "STAY_SECONDS", 600)
         bench.submit()
         assert cut_off.is_degraded()
         wait_for(bench.is_degraded, what="the other process to follow")
@@ -76,6 +77,7 @@ class TestTwoFailoverStores:
         self, bench: FailoverTestbed, cut_off: FailoverTestbed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Between its claim and its confirmation the ledger has taken over."""
+        monkeypatch.setattr(transitions, "STAY_SECONDS", 600)
         task_id = bench.submit()
         monkeypatch.setattr(active_store, "LOOK_SECONDS", 600)
         bench.store._active.forget()
