@@ -49,13 +49,13 @@ class Bench:
         for processes in self.processes:
             for contender in (*CONTENDERS, *self._peers()):
                 times = MANY if "many" in contender else 1
-                with world(self.postgres) as made:
+                with world(self.postgres, has_tables="pool" in contender) as made:
                     self._prepare(made, contender)
                     found = self._submissions(made, contender, times * self.count, processes)
                 self.figures[f"submit, processes: {processes}", contender].append(found)
         for milliseconds in self.milliseconds:
             for contender in ("pool", CELERY, *self._peers()):
-                with world(self.postgres) as made:
+                with world(self.postgres, has_tables="pool" in contender) as made:
                     self._prepare(made, contender)
                     found = self._lives(made, contender, milliseconds)
                 self.figures[f"run, milliseconds: {milliseconds}", contender].append(found)

@@ -61,8 +61,9 @@ class World:
 
 
 @contextmanager
-def world(postgres: str | None) -> Iterator[World]:
-    """``postgres``: the URL of a server; None: the ledger is a SQLite file."""
+def world(postgres: str | None, *, has_tables: bool = True) -> Iterator[World]:
+    """``postgres``: the URL of a server; None: the ledger is a SQLite file. Others than the pool need
+    no tables of it."""
     with (
         tempfile.TemporaryDirectory() as folder,
         _redis(Path(folder)) as port,
@@ -83,7 +84,8 @@ def world(postgres: str | None) -> Iterator[World]:
             "BENCH_RUNS_FILE": str(Path(folder) / "runs"),
         }
         made = World(env, broker)
-        made.run("manage.py", "migrate", "--verbosity", "0")
+        if has_tables:
+            made.run("manage.py", "migrate", "--verbosity", "0")
         yield made
 
 

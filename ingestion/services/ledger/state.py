@@ -332,11 +332,7 @@ def ending_of(row: SyncHistory, *, noted_before: datetime) -> Outcome | None:
     """How the latest attempt ended by the ledger. None while it runs, and while what says so is
     younger than ``noted_before``: its worker may be about to tell the store itself."""
     if row.status not in SyncHistory.OPEN_STATUSES:
-        if (
-            row.status == SyncHistory.Status.SUCCESS
-            and row.end_time
-            and row.end_time > noted_before
-        ):
+        if _was_just_completed(row, noted_before):
             return None
         task = record_of(row).task
         return Outcome(task.status, task.error_message or row.error_message, task.result)
@@ -344,6 +340,12 @@ def ending_of(row: SyncHistory, *, noted_before: datetime) -> Outcome | None:
         outcome, at = noted_outcome(row)
         return outcome if at <= noted_before else None
     return None
+
+
+def _was_just_completed(row: SyncHistory, noted_before: datetime) -> bool:
+    """By the holder itself, see ``entries.complete``."""
+    is_its_own = row.pool_status == TaskStatus.COMPLETED
+    return is_its_own and row.end_time is not None and row.end_time > noted_before
 
 
 def accepted_since(task_id: str) -> datetime | None:
