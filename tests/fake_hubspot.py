@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from datetime import datetime
 from typing import Any
 
@@ -11,15 +12,19 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 CURSOR = "lastmodifieddate"
+WAIT_SECONDS = 120
 Item = dict[str, Any]
 
 
 class HubspotAccount:
-    """Contacts with the properties that ``properties`` names, each with its type."""
+    """Contacts with the properties that ``properties`` names, each with its type. The list of archived
+    ones is given once ``may_end`` is set."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.properties = {"hs_object_id": "number", CURSOR: "datetime"}
         self.contacts: dict[int, Item] = {}
+        self.may_end = threading.Event()
+        self.may_end.set()
         self.environment = {
             "HUBSPOT_BASE_URL": server.url_for(""),
             "HUBSPOT_ACCESS_TOKEN": "pat-na1-made-up",
@@ -48,6 +53,8 @@ class HubspotAccount:
                 return {"results": [{"name": n, "type": t} for n, t in self.properties.items()]}
             case "/crm/v3/objects/contacts":
                 archived = request.args["archived"] == "true"
+                if archived:
+                    self.may_end.wait(WAIT_SECONDS)
                 names = request.args["properties"].split(",")
                 return {"results": [] if archived else self._views(self.contacts, names)}
             case "/crm/v3/objects/contacts/batch/read":

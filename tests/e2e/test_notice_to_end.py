@@ -115,3 +115,21 @@ def test_from_a_notice_to_the_notice_that_it_is_over(
     expect(page.get_by_text("Over: Sync failed: hubspot")).to_be_visible()
     wrong_now = page.get_by_role("region", name="Wrong now")
     expect(wrong_now).not_to_contain_text("the last sync of contacts")
+
+
+def test_a_log_is_followed_in_the_browser_while_the_sync_runs(
+    live: Live, page: Page, account: HubspotAccount
+) -> None:
+    account.contacts[2]["id"] = "2"
+    account.may_end.clear()
+    task_id = live.call("submit_task", "hubspot", "contacts", {"full": True})
+    page.goto(f"/history/{live.call('row', task_id)['id']}/")
+    log = page.locator("#run-log-lines")
+
+    expect(log).to_contain_text("contacts: extract begins")
+    assert "is merged" not in log.inner_text()
+    account.may_end.set()
+
+    expect(log).to_contain_text("contacts is merged: 3 rows read, 3 new")
+    page.get_by_label("With").fill("is merged")
+    expect(log.locator("span")).to_have_count(1)
