@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from ingestion.management.commands import manage_runs
 from ingestion.models import AuditRecord, SyncHistory
@@ -117,3 +119,82 @@ def test_what_there_is_not_is_not_found(
     ran = shell(*words)
     assert ran.code == 3
     assert message in ran.err
+
+
+@pytest.fixture
+def history() -> Iterator[list[SyncHistory]]:
+    """Of HubSpot a failed and a good run of today, of Five9 one of last week."""
+    now = timezone.now()
+    with pool_in_memory():
+        yield [
+            SyncHistory.objects.create(
+                crm_source=crm_source,
+                sync_type=sync_type,
+                status=status,
+                start_time=now - ago,
+                end_time=now - ago + timedelta(seconds=75),
+                records_processed=rows,
+                error_message=error,
+            )
+            for crm_source, sync_type, status, ago, rows, error in (
+                ("five9", "contacts", "success", timedelta(days=7), 1200, None),
+                ("hubspot", "deals", "failed", timedelta(hours=2), 0, "HubSpot answered 500."),
+                ("hubspot", "contacts", "success", timedelta(hours=1), 7, None),
+            )
+        ]
+
+
+class TestHistory:
+    def numbers(self, *words: str) -> list[int]:
+        return [run["id"] for run in shell(*words, "--json").shape["items"]]
+
+    def test_lists_the_latest_first_by_the_filters_of_the_page(
+        self, history: list[SyncHistory]
+    ) -> None:
+        old, failed, good = (run.pk for run in history)
+        assert self.numbers("list") == [good, failed, old]
+        assert self.numbers("list", "--crm", "HubSpot") == [good, failed]
+        assert self.numbers("list", "--status", "failed") == [failed]
+        assert self.numbers("list", "--type", "contacts", "--since", "1d") == [good]
+        assert self.numbers("list", "--until", "1d") == [old]
+        assert self.numbers("list", "--text", "answered 500") == [failed]
+
+    def test_goes_on_at_its_cursor(self, history: list[SyncHistory]) -> None:
+        first = shell("list", "--limit", "2", "--json").shape
+        assert self.numbers("list", "--cursor", first["next_cursor"]) == [history[0].pk]
+
+    def test_a_line_says_what_a_person_asks(self, history: list[SyncHistory]) -> None:
+        (line,) = shell("list", "--status", "failed").out.splitlines()
+        assert line.startswith(f"{history[1].pk} hubspot.deals failed 2")
+        assert line.endswith("UTC, 1m 15s, 0 rows: HubSpot answered 500.")
+
+    def test_says_what_was_probably_meant(self, history: list[SyncHistory]) -> None:
+        unknown = shell("list", "--crm", "hubspt")
+        assert (unknown.code, "did you mean 'hubspot'?" in unknown.err) == (2, True)
+        assert "did you mean 'contacts'?" in shell("list", "--type", "contcts").err
+
+    def test_shows_one(self, history: list[SyncHistory]) -> None:
+        said = shell("show", str(history[1].pk)).out
+        assert "Error: HubSpot answered 500." in said
+        assert f"Log: manage.py manage_runs logs {history[1].pk}" in said
+        assert shell("show", "99999").code == 3
+
+    def test_tail_ends_with_the_latest(self, history: list[SyncHistory]) -> None:
+        shown = shell("tail", "--limit", "2").out.splitlines()
+        assert [int(line.split()[0]) for line in shown] == [history[1].pk, history[2].pk]
+
+    def test_retries_those_of_a_filter_once_somebody_says_yes(
+        self, history: list[SyncHistory]
+    ) -> None:
+        wanted = ("retry", "--status", "failed", "--since", "1d")
+        refused = shell(*wanted)
+        assert (refused.code, "--yes" in refused.err) == (2, True)
+        again = shell(*wanted, "--yes", "--reason", "mended", "--json").shape
+        assert len(again["submitted"]) == 1
+        (task,) = SyncHistory.objects.filter(worker_pool_task_id__in=again["submitted"])
+        assert (task.crm_source, task.sync_type) == ("hubspot", "deals")
+
+    def test_retry_needs_numbers_or_a_filter(self, history: list[SyncHistory]) -> None:
+        assert shell("retry").code == 2
+        assert shell("retry", "99999").code == 3
+        assert len(shell("retry", str(history[0].pk)).out.split()) == 1

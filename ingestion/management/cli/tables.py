@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from ingestion.management.cli import lines
+from ingestion.management.cli.fitting import FittingTable
 from ingestion.management.cli.lines import Detail, printable
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.task import WorkerTask
@@ -88,8 +88,9 @@ def _facts(snapshot: PoolSnapshot) -> Iterator[RenderableType]:
         yield Text("\n".join((f"Task {lines.short_id(task)}", *waits, *lines.facts(task))))
 
 
-def active(snapshot: PoolSnapshot) -> Table:
-    table = _table("Active tasks", "Task", "Sync", "Running for", "Held by", "Attempt", "Progress")
+def active(snapshot: PoolSnapshot) -> FittingTable:
+    columns = ("Task", "Sync", "Running for", "Held by", "Attempt", "Progress")
+    table = FittingTable("Active tasks", columns, ("Attempt", "Held by", "Progress"))
     for task in snapshot.active:
         table.add_row(
             lines.short_id(task),
@@ -102,9 +103,10 @@ def active(snapshot: PoolSnapshot) -> Table:
     return table
 
 
-def waiting(title: str, found: Sequence[WorkerTask], total: int) -> Table:
+def waiting(title: str, found: Sequence[WorkerTask], total: int) -> FittingTable:
     """Tasks in the order in which they will run."""
-    table = _table(title, "#", "Task", "Sync", "Priority", "Submitted", "By", "Not before")
+    columns = ("#", "Task", "Sync", "Priority", "Submitted", "By", "Not before")
+    table = FittingTable(title, columns, ("By", "#", "Submitted"))
     for place, task in enumerate(found, start=1):
         table.add_row(
             str(place),
@@ -120,8 +122,8 @@ def waiting(title: str, found: Sequence[WorkerTask], total: int) -> Table:
     return table
 
 
-def workers(snapshot: PoolSnapshot) -> Table:
-    table = _table("Workers", "Worker", "State", "Processes", "Last seen")
+def workers(snapshot: PoolSnapshot) -> FittingTable:
+    table = FittingTable("Workers", ("Worker", "State", "Processes", "Last seen"), ("Last seen",))
     for worker in snapshot.workers:
         table.add_row(
             printable(worker.name),
@@ -132,12 +134,16 @@ def workers(snapshot: PoolSnapshot) -> Table:
     return table
 
 
-def records(rows: Iterable[Sequence[str]]) -> Table:
+def records(rows: Iterable[Sequence[str]]) -> FittingTable:
     """The audit record."""
-    table = _table("Audit", "At", "Action", "Target", "By", "Why", "Before", "After")
-    for row in rows:
-        table.add_row(*row)
-    return table
+    columns = ("At", "Action", "Target", "By", "Why", "Before", "After")
+    return _filled(FittingTable("Audit", columns, ("Before", "After", "Why", "Target")), rows)
+
+
+def runs(rows: Iterable[Sequence[str]]) -> FittingTable:
+    """The history."""
+    columns = ("Run", "Sync", "Status", "Started (UTC)", "Took", "Rows", "Error")
+    return _filled(FittingTable("Runs", columns, ("Rows", "Took", "Started (UTC)")), rows)
 
 
 def monitor_round(snapshot: PoolSnapshot) -> Group:
@@ -145,8 +151,7 @@ def monitor_round(snapshot: PoolSnapshot) -> Group:
     return Group(bar(snapshot), Text("\n".join(lines.monitor_round(snapshot))))
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in table.columns:
-        column.overflow = "fold"
+def _filled(table: FittingTable, rows: Iterable[Sequence[str]]) -> FittingTable:
+    for row in rows:
+        table.add_row(*row)
     return table

@@ -1,4 +1,4 @@
-"""``manage.py manage_runs``: what runs have left behind, on the command line."""
+"""``manage.py manage_runs``: the history and what runs have left behind, on the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ingestion.management.runs_cli.parser import add_subcommands
 
 
 class Command(BaseCommand):
-    help = "Load again what runs have rejected."
+    help = "List, show and repeat runs, read their logs, and load again what they have rejected."
     # Its output is read by programs, and it must work while something is wrong.
     requires_system_checks: list[str] = []
 

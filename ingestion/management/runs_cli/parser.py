@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 
 from django.core.management.base import CommandParser
 
 from ingestion.management.cli import options
-from ingestion.management.cli.subcommands import Subcommands, add_reason
-from ingestion.management.runs_cli import logs, verbs
+from ingestion.management.cli.subcommands import Subcommands, add_reason, add_yes
+from ingestion.management.runs_cli import history, logs, verbs
+from ingestion.models import SyncHistory
 from ingestion.services.runlog.lines import LEVELS
 
 EXAMPLES = """examples:
+  manage.py manage_runs list --crm hubspot --status failed --since 1d
+  manage.py manage_runs show 1234
+  manage.py manage_runs retry 1234
+  manage.py manage_runs retry --status failed --since 2h --yes
+  manage.py manage_runs tail --follow
   manage.py manage_runs logs 1234 --follow
   manage.py manage_runs replay --dry-run
   manage.py manage_runs replay hubspot contacts
@@ -19,7 +25,7 @@ EXAMPLES = """examples:
   manage.py manage_runs accept hubspot contacts lead_score
 
 Exit codes: 0 fine, 1 failed or records are left, 2 wrong use, 3 not found, 4 another run of the model
-is loading, 130 interrupted.
+is loading, or the run has not ended, 130 interrupted.
 """
 
 
@@ -29,6 +35,7 @@ def add_subcommands(parser: CommandParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("--json", action="store_true", dest="as_json", help=SUPPRESS)
     found = Subcommands(parser)
+    _history(found)
     word = found.add(
         "replay",
         verbs.replay,
@@ -56,3 +63,48 @@ def add_subcommands(parser: CommandParser) -> None:
     word.add_argument("names", nargs="*", metavar="COLUMN", help="Which; names of fields do too.")
     word.add_argument("--all", action="store_true", help="All that is proposed for the model.")
     add_reason(word)
+
+
+def _history(found: Subcommands) -> None:
+    word = found.add("list", history.list_runs, "List runs, the latest first.")
+    _add_search(word)
+    _add_limit(word, 50)
+    word.add_argument("--cursor", default="", metavar="C", help="Go on where a list has ended.")
+    word = found.add("show", history.show, "Show all that is known of a run.")
+    word.add_argument("run", type=options.whole_number, metavar="ID", help="Its number.")
+    word = found.add("retry", history.retry, "Submit runs again; print the IDs of the new tasks.")
+    word.add_argument(
+        "run", type=options.whole_number, nargs="*", metavar="ID", help="Their numbers."
+    )
+    _add_search(word)
+    add_yes(word)
+    add_reason(word)
+    word = found.add("tail", history.tail, "Show the last runs, the latest at the end.")
+    _add_search(word)
+    _add_limit(word, 10)
+    word.add_argument(
+        "-f", "--follow", action="store_true", help="And each run as it begins and ends."
+    )
+
+
+def _add_search(word: ArgumentParser) -> None:
+    """The filters of the page of the history."""
+    word.add_argument("--crm", metavar="C", help="Only runs of this CRM.")
+    word.add_argument("--type", metavar="T", help="Only runs of this sync type.")
+    word.add_argument("--status", choices=SyncHistory.Status.values, help="Only those.")
+    when = "2h, 3d, 2026-01-31 or a full time."
+    word.add_argument(
+        "--since", type=options.moment, metavar="TIME", help=f"Started at or after: {when}"
+    )
+    word.add_argument("--until", type=options.moment, metavar="TIME", help=f"Before: {when}")
+    word.add_argument("--text", metavar="TEXT", help="Part of the error, its kind, or the task.")
+
+
+def _add_limit(word: ArgumentParser, number: int) -> None:
+    word.add_argument(
+        *("-n", "--limit"),
+        type=options.tasks_of_a_page,
+        default=number,
+        metavar="N",
+        help=f"At most so many (default {number}).",
+    )

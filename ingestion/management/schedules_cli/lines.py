@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from rich import box
-from rich.table import Table
-
+from ingestion.management.cli.fitting import FittingTable
 from ingestion.management.cli.lines import printable, stamp
 from ingestion.management.cli.output import Output
 from ingestion.models import SyncHistory, SyncSchedule
@@ -43,8 +41,8 @@ def row(schedule: SyncSchedule, last: SyncHistory | None) -> tuple[str, ...]:
     )
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    drawn = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> FittingTable:
+    drawn = FittingTable(title, columns, columns[:2:-1])
     for words in rows:
         drawn.add_row(*words)
     return drawn
