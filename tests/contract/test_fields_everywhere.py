@@ -75,7 +75,7 @@ EVERY_FREE_TEXT = pytest.mark.parametrize(
 EVERY_TAKEN_OVER = pytest.mark.parametrize("name", TAKEN_OVER)
 SUBMIT = [option for option in own_options("submit") if option.dest != "file"]
 # What ``submit`` takes together with --file, as it counts for all lines.
-WITH_A_FILE = {"as_json", "no_color", "reason"}
+WITH_A_FILE = {"as_json", "no_color", "reason", "strict"}
 
 # What no submission says.
 WRITTEN_BY_THE_POOL = {

@@ -108,3 +108,45 @@ def test_the_endpoint_refuses_all_for_one_that_is_wrong(pool: WorkerPoolService)
     assert answer.json()["error"]["code"] == "INVALID_SUBMISSIONS"
     assert "2: " in answer.json()["error"]["message"]
     assert pool.get_stats()["active_count"] == 0
+
+
+def test_an_unknown_type_is_said_before_its_fallback_starts(
+    pool: WorkerPoolService, tmp_path: Path
+) -> None:
+    sentence = "'contcts' (did you mean 'contacts'?) is no sync type of hubspot: sync_hubspot_all"
+    one = shell("submit", "hubspot", "contcts")
+    many = shell(
+        "submit", "--file", a_file(tmp_path, {"crm_source": "hubspot", "sync_type": "contcts"})
+    )
+    for ran in (one, many):
+        assert (ran.code, sentence in ran.err) == (0, True)
+        assert pool.get_task_status(ran.out.strip()).route == "hubspot.all"
+
+
+def test_a_strict_one_refuses_it(pool: WorkerPoolService, tmp_path: Path) -> None:
+    wrong = {"crm_source": "hubspot", "sync_type": "contcts"}
+    for words in (("hubspot", "contcts"), ("--file", a_file(tmp_path, LINES[0], wrong))):
+        ran = shell("submit", *words, "--strict")
+        assert (ran.code, "did you mean 'contacts'?" in ran.err) == (2, True)
+    assert pool.get_queued_tasks() + pool.get_active_tasks() == []
+    assert shell("submit", "hubspot", "contacts", "--strict").code == 0
+
+
+def test_a_mistyped_subcommand_is_answered_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shell("statsu").code == 2
+    assert "did you mean 'status'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("pause", "--crm", "hubspt"), "hubspot"),
+        (("breaker", "callral", "--open"), "callrail"),
+        (("submit", "genus", "leads"), "genius"),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_the_one_that_was_meant(
+    pool: WorkerPoolService, words: tuple[str, ...], meant: str
+) -> None:
+    ran = shell(*words)
+    assert (ran.code, f"did you mean {meant!r}?" in ran.err + ran.message) == (2, True)

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import (
+    SUPPRESS,
+    ArgumentError,
+    ArgumentParser,
+    Namespace,
+    _SubParsersAction,
+)
+from collections import UserDict
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -13,6 +20,12 @@ from ingestion.management.cli import options
 from ingestion.management.cli.cli import Verb
 from ingestion.management.cli.failures import Exit, Failure, WrongUse
 from ingestion.services.tasks.bulk import PLACES
+from ingestion.sync.common.near_names import did_you_mean
+
+if TYPE_CHECKING:
+    _SubParsers = _SubParsersAction[ArgumentParser]
+else:
+    _SubParsers = _SubParsersAction
 
 
 class SubParser(CommandParser):
@@ -37,13 +50,48 @@ class SubParser(CommandParser):
         self.exit(failure.exit, f"{shown}\n")
 
 
+class AnyName(UserDict[str, ArgumentParser]):
+    """Sub-parsers by name; argparse finds every name among them, so that its action is asked."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+class NamedSubParsers(_SubParsers):
+    """Says which sub-command was probably meant."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.choices = offered = AnyName()  # type: ignore[assignment]
+        offered.data = self._name_parser_map
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        typed, known = str(values[0]), list(self._name_parser_map)
+        if typed not in known:
+            near = did_you_mean(typed, known)
+            raise ArgumentError(
+                None, f"no subcommand {typed!r}{near}; there are: {', '.join(known)}"
+            )
+        super().__call__(parser, namespace, values, option_string)
+
+
 class Subcommands:
     """Adds sub-commands that know the base options too."""
 
     def __init__(self, parser: CommandParser) -> None:
         self._common = common_options()
         self._sub = parser.add_subparsers(
-            dest="subcommand", metavar="COMMAND", required=True, parser_class=SubParser
+            dest="subcommand",
+            metavar="COMMAND",
+            required=True,
+            parser_class=SubParser,
+            action=NamedSubParsers,
         )
 
     def add(self, name: str, method: Verb, help: str) -> ArgumentParser:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from ingestion.management.cli.cli import actor
+from ingestion.management.cli.subcommands import NamedSubParsers
 from ingestion.models import ApiToken
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import PoolError
@@ -22,7 +23,9 @@ class Command(BaseCommand):
     help = "Make, list and revoke the tokens of programs that call the API."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        words = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
+        words = parser.add_subparsers(
+            dest="subcommand", metavar="COMMAND", required=True, action=NamedSubParsers
+        )
         create = words.add_parser("create", help="Make a token and print it, this one time.")
         create.add_argument("name")
         create.add_argument("--scope", choices=list(api_tokens.SCOPES), default="read")

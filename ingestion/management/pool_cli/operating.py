@@ -61,6 +61,11 @@ def _submit(words: Subcommands) -> None:
         action="store_true",
         help="Say what would happen, and when it would start; submit nothing.",
     )
+    word.add_argument(
+        "--strict",
+        action="store_true",
+        help="Refuse a TYPE that the CRM does not have, in place of running its fallback.",
+    )
     word.add_argument("--wait", action="store_true", help="Follow the task to its end.")
     word.add_argument(
         "--timeout",

@@ -20,7 +20,7 @@ from django.utils import timezone
 from ingestion.conf import breaker_conf
 from ingestion.models import CrmBreaker
 from ingestion.pool.change import UNSIGNED, ChangeRequest
-from ingestion.pool.errors import PoolUnavailable, UnknownSource
+from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.store import Outcome
 from ingestion.services.breakers.judgement import (
     KEPT,
@@ -32,6 +32,7 @@ from ingestion.services.breakers.judgement import (
     sign_of,
 )
 from ingestion.services.infra.database import DATABASE_ERRORS
+from ingestion.services.requests.routing import unknown_source
 from ingestion.services.security import audit
 from ingestion.services.security.secrets import mask
 from ingestion.sync.common.registry import crms
@@ -263,4 +264,4 @@ def _locked(crm_source: str) -> CrmBreaker:
 
 def _check_known(crm_source: str) -> None:
     if crm_source not in crms():
-        raise UnknownSource(f"Unknown CRM {crm_source[:50]!r}; known are: {', '.join(crms())}.")
+        raise unknown_source(crm_source, crms())

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.core.management import get_commands
 
 from ingestion.pool.errors import UnknownSource, UnknownSyncType
+from ingestion.sync.common.near_names import did_you_mean
 from ingestion.sync.common.registry import crms
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,15 @@ class Route:
     def is_fallback(self) -> bool:
         return self.asked != self.sync_type
 
+    @property
+    def fallback_sentence(self) -> str:
+        """What runs in place of an unknown sync type, and which one was meant; empty for a known
+        one."""
+        if not self.is_fallback:
+            return ""
+        near = did_you_mean(self.asked, types_of(self.crm_source))
+        return f"{self.asked!r}{near} is no sync type of {self.crm_source}: {self.command} runs instead."
+
 
 # (crm, sync type) -> management command, for every CRM folder.
 ROUTES: Mapping[tuple[str, str], str] = {
@@ -67,6 +77,18 @@ def routes() -> dict[tuple[str, str], str]:
 
 def known_crms() -> tuple[str, ...]:
     return tuple(sorted({crm_source for crm_source, _ in routes()}))
+
+
+def types_of(crm_source: str) -> tuple[str, ...]:
+    """The sync types of a CRM; none of an unknown one."""
+    return tuple(sync_type for name, sync_type in routes() if name == crm_source)
+
+
+def unknown_source(crm_source: str, known: Iterable[str]) -> UnknownSource:
+    """The refusal of a CRM that is none of ``known``."""
+    names = list(known)
+    near = did_you_mean(crm_source[:50], names)
+    return UnknownSource(f"Unknown CRM {crm_source[:50]!r}{near}; known are: {', '.join(names)}.")
 
 
 def normalize_source(crm_source: str) -> str:
@@ -95,7 +117,7 @@ def resolve(crm_source: str, sync_type: str | None) -> Route:
     """
     source = normalize_source(crm_source)
     if source not in crms() and source not in _other_crms():
-        raise UnknownSource(f"Unknown CRM {source[:50]!r}; known are: {', '.join(known_crms())}.")
+        raise unknown_source(source, known_crms())
     asked = normalize_sync_type(source, sync_type)
     route = Route(source, _served(source, asked), asked)
     if route.is_fallback:

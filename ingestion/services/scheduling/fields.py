@@ -10,9 +10,16 @@ from ingestion.models import SyncSchedule
 from ingestion.pool.errors import InvalidSubmission
 from ingestion.services.beat.recurrence import CRON_FIELDS, WrongRecurrence, recurrence_of
 from ingestion.services.requests import sync_commands
-from ingestion.services.requests.routing import Route, normalize_source, normalize_sync_type, routes
+from ingestion.services.requests.routing import (
+    Route,
+    known_crms,
+    normalize_source,
+    normalize_sync_type,
+    routes,
+)
 from ingestion.services.requests.submission import checked_parameters, checked_priority
 from ingestion.services.scheduling.errors import InvalidSchedule
+from ingestion.sync.common.near_names import did_you_mean
 
 TIMING = ("recurrence", "every", "period", *CRON_FIELDS, "timezone", "start_at", "end_at")
 FIELDS = (
@@ -86,10 +93,12 @@ def _route(schedule: SyncSchedule) -> dict[str, str]:
         return {"model_name": str(problem)}
     served = [known for crm, known in routes() if crm == source]
     if not served:
-        known = ", ".join(sorted({crm for crm, _ in routes()}))
-        return {"crm_source": f"is unknown; known are {known}."}
+        known = known_crms()
+        near = did_you_mean(source, known)
+        return {"crm_source": f"is unknown{near}; known are {', '.join(known)}."}
     if model not in served:
-        return {"model_name": f"is unknown; {source} has {', '.join(served)}."}
+        near = did_you_mean(model, served)
+        return {"model_name": f"is unknown{near}; {source} has {', '.join(served)}."}
     schedule.crm_source, schedule.model_name = source, model
     return {}
 

@@ -7,9 +7,8 @@ from datetime import datetime
 
 from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.controls import PoolControls
-from ingestion.pool.errors import UnknownSource
 from ingestion.services.failover.stores import SharesRedis
-from ingestion.services.requests.routing import known_crms, normalize_source
+from ingestion.services.requests.routing import known_crms, normalize_source, unknown_source
 from ingestion.services.security import audit
 from ingestion.services.tasks import aging, limits
 from ingestion.services.tasks.lifecycle import TaskLife
@@ -108,5 +107,5 @@ class Controlling(TaskLife):
 def _known_crm(crm_source: str) -> str:
     source = normalize_source(crm_source)
     if source not in known_crms():
-        raise UnknownSource(f"Unknown CRM {source[:50]!r}; known are: {', '.join(known_crms())}.")
+        raise unknown_source(source, known_crms())
     return source

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ingestion.sync
 from ingestion.sync.common.errors import NotConnected, SettingsMissing
+from ingestion.sync.common.near_names import did_you_mean
 from ingestion.sync.common.source import Crm, CrmSource, SourceContext
 
 SYNC_DIR = Path(ingestion.sync.__file__).parent
@@ -26,7 +27,8 @@ def crm(name: str) -> Crm:
     try:
         return crms()[name]
     except KeyError:
-        raise LookupError(f"unknown CRM {name!r}; known are: {', '.join(crms())}") from None
+        near = did_you_mean(name, crms())
+        raise LookupError(f"unknown CRM {name!r}{near}; known are: {', '.join(crms())}") from None
 
 
 def crm_settings(name: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_checkable
 
+from ingestion.sync.common.near_names import did_you_mean
 from ingestion.sync.common.progress import Reporter, SilentReporter
 from ingestion.sync.common.rate_limit import RateLimiter, process_rate_limiter
 
@@ -101,8 +102,9 @@ class Crm:
         for model in self.models:
             if model.name == name:
                 return model
-        names = ", ".join(model.name for model in self.models)
-        raise LookupError(f"{self.name} has no model {name!r}; it has: {names}")
+        names = [model.name for model in self.models]
+        near = did_you_mean(name, names)
+        raise LookupError(f"{self.name} has no model {name!r}{near}; it has: {', '.join(names)}")
 
     @property
     def sync_types(self) -> tuple[str, ...]:

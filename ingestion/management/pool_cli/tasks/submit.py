@@ -10,10 +10,11 @@ from ingestion.management.cli.cli import COMMAND, Cli, Options
 from ingestion.management.cli.failures import WrongUse
 from ingestion.management.pool_cli.tasks import explaining
 from ingestion.management.pool_cli.tasks.follow import follow
-from ingestion.management.pool_cli.tasks.submit_file import submit_file
+from ingestion.management.pool_cli.tasks.submit_file import submit_file, tell_fallbacks
 from ingestion.pool.errors import TaskNotFound
 from ingestion.pool.task import utc_now
 from ingestion.services.ingestion_adapter import IngestionAdapter
+from ingestion.services.requests.routing import resolve
 from ingestion.services.requests.submission import Submission, Submitted
 
 
@@ -26,6 +27,7 @@ def submit(cli: Cli, options: Options) -> None:
         raise WrongUse("Name a CRM and a type, or a --file.")
     if options["timeout"] is not None and not options["wait"]:
         raise WrongUse("--timeout needs --wait.")
+    _check_type(cli, options)
     if options["dry_run"]:
         _print_forecast(cli, options)
         return
@@ -38,6 +40,12 @@ def submit(cli: Cli, options: Options) -> None:
         follow(cli, made.task_id, timeout_seconds=options["timeout"])
     else:
         _accepted(cli, made)
+
+
+def _check_type(cli: Cli, options: Options) -> None:
+    """An unknown type is said before its fallback starts. Raises UnknownSyncType under --strict."""
+    if fallback := resolve(options["crm"], options["sync_type"]).fallback_sentence:
+        tell_fallbacks(cli, options, fallback)
 
 
 def _submit_file(cli: Cli, options: Options) -> None:

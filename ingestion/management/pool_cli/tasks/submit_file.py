@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +16,9 @@ from rich.progress import Progress
 from ingestion.deprecated_names import with_old_keys
 from ingestion.management.cli.cli import COMMAND, Cli, Options
 from ingestion.management.cli.failures import NotCompleted, WrongUse
-from ingestion.pool.errors import InvalidParameters
+from ingestion.pool.errors import InvalidParameters, InvalidSubmission, UnknownSyncType
 from ingestion.services.requests.parameters import command_flags
+from ingestion.services.requests.routing import resolve
 from ingestion.services.requests.submission import Submission, Submitted
 from ingestion.services.tasks.submissions import Refused
 
@@ -33,12 +34,30 @@ def submit_file(cli: Cli, options: Options) -> None:
     asked = list(_read(options["file"], actor=cli.actor, reason=options["reason"]))
     if not asked:
         raise WrongUse(f"{options['file']} has no lines.")
+    if fallbacks := list(_fallbacks(asked)):
+        tell_fallbacks(cli, options, *fallbacks)
     with _progress(cli, of=len(asked)) as told:
         found = cli.pool.submit_many(asked, told=told)
     _show(cli, found)
     if refused := [(n, one) for n, one in enumerate(found, start=1) if isinstance(one, Refused)]:
         reasons = " ".join(f"{n}: {one.error}" for n, one in refused[:MOST_TOLD])
         raise NotCompleted(f"{len(refused)} of {len(found)} were refused. {reasons}")
+
+
+def tell_fallbacks(cli: Cli, options: Options, *sentences: str) -> None:
+    """Raises UnknownSyncType under --strict."""
+    told = " ".join(sentences[:MOST_TOLD])
+    if options["strict"]:
+        raise UnknownSyncType(f"{told} With --strict nothing was submitted.")
+    cli.out.talk(told, style="yellow")
+
+
+def _fallbacks(asked: Iterable[Submission]) -> Iterator[str]:
+    """Of each line whose type its CRM does not have; of wrong lines the pool says more."""
+    for number, one in enumerate(asked, start=1):
+        with suppress(InvalidSubmission):
+            if sentence := resolve(one.crm_source, one.sync_type).fallback_sentence:
+                yield f"Line {number}: {sentence}"
 
 
 def _read(name: str, *, actor: str, reason: str) -> Iterator[Submission]:
