@@ -8,3 +8,14 @@ export const SPANS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200
 export function showLegend(plot) {
   plot.root.classList.toggle("is-idle", plot.cursor.idx == null);
 }
+
+const LEAST_SECONDS = 900;
+const MARGIN = 0.04;
+
+/** Where the axis of time begins: at the first run of the range, so that a new system fills it too. */
+export function shownFrom(data) {
+  const [from, to] = [new Date(data.from) / 1000, new Date(data.to) / 1000];
+  const starts = data.lanes.flatMap((lane) => lane.runs.map(([, , start]) => start));
+  const first = Math.min(to - LEAST_SECONDS, ...starts);
+  return Math.max(from, first - MARGIN * (to - first));
+}

@@ -21,8 +21,8 @@ function applyScheme(name) {
 
 function showScheme() {
   switchButton.textContent = { auto: "◐", light: "☀", dark: "☾" }[scheme()];
-  switchButton.setAttribute("aria-label", `Colours: ${scheme()}. Change.`);
-  switchButton.title = `Colours: ${scheme()}`;
+  switchButton.setAttribute("aria-label", `Colors: ${scheme()}. Change.`);
+  switchButton.title = `Colors: ${scheme()}`;
 }
 
 switchButton.addEventListener("click", () => {
@@ -30,6 +30,12 @@ switchButton.addEventListener("click", () => {
   showScheme();
 });
 showScheme();
+
+const menu = document.getElementById("menu");
+menu?.addEventListener("click", () => {
+  const isOpen = document.getElementById("main-menu").classList.toggle("is-open");
+  menu.setAttribute("aria-expanded", String(isOpen));
+});
 
 for (const zone of document.querySelectorAll("[data-zone]")) zone.textContent = zoneName();
 localizeTimes(document);

@@ -17,11 +17,13 @@ RESULTS = "#results"
 
 @dataclass(frozen=True)
 class Opener:
-    """``inside`` narrows the search for the button of that name; the first one is pressed."""
+    """``inside`` narrows the search for the button of that name; the first one is pressed. ``item``:
+    what is chosen in the menu that it opens."""
 
     path: str
     button: str
     inside: str = "main"
+    item: str = ""
 
     def find(self, page: Page) -> Locator:
         return page.locator(self.inside).get_by_role("button", name=self.button).first
@@ -29,9 +31,16 @@ class Opener:
     def open(self, page: Page) -> Locator:
         """On the page that is shown; the dialog."""
         self.find(page).click()
+        if self.item:
+            in_menu(page, self.item).click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_be_visible()
         return dialog
+
+
+def in_menu(page: Page, item: str) -> Locator:
+    """What the menu of a row offers."""
+    return page.locator("#row-menu").get_by_role("button", name=item)
 
 
 DIALOGS = {
@@ -44,12 +53,13 @@ DIALOGS = {
     "crm limit": Opener("/", "Change the limit of hubspot"),
     "resume": Opener("/", "Resume gsheet"),
     "cancel running": Opener("/", "Cancel", RUNNING),
-    "cancel waiting": Opener("/", "Cancel", QUEUE),
-    "front": Opener("/", "Move", QUEUE),
-    "priority": Opener("/", "Change the priority", QUEUE),
-    "hold": Opener("/", "Hold", QUEUE),
-    "release": Opener("/", "Release", HELD),
-    "retry": Opener("/", "again", RESULTS),
+    "menu": Opener("/", "Actions", QUEUE),
+    "cancel waiting": Opener("/", "Actions", QUEUE, "Cancel"),
+    "front": Opener("/", "Actions", QUEUE, "Move"),
+    "priority": Opener("/", "Actions", QUEUE, "Change the priority"),
+    "hold": Opener("/", "Actions", QUEUE, "Hold"),
+    "release": Opener("/", "Actions", HELD, "Release"),
+    "retry": Opener("/", "Retry", RESULTS),
     "run a CRM": Opener("/crms/hubspot/", "Run all now"),
     "run a model": Opener("/crms/hubspot/", "Run contacts now"),
     "run again": Opener("/history/1/", "Run again"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.dialogs import in_menu
 from tests.e2e.live import Live
 from tests.integration.system import wait_for
 
@@ -34,8 +35,13 @@ def row(page: Page, task_id: str) -> Locator:
 
 
 def press(page: Page, task_id: str, name: str) -> Locator:
-    """A row's button; the dialog that it opens."""
-    row(page, task_id).get_by_role("button", name=name).click()
+    """A row's button, or what its menu offers; the dialog that it opens."""
+    buttons = row(page, task_id).get_by_role("button")
+    if buttons.filter(has_text="⋯").count():
+        buttons.filter(has_text="⋯").click()
+        in_menu(page, name).click()
+    else:
+        buttons.filter(has_text=name).click()
     return page.get_by_role("dialog")
 
 

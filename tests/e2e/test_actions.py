@@ -193,7 +193,7 @@ def test_a_failed_sync_is_run_again(board: Page, live: Live) -> None:
     failed = live.submit(9, parameters={"full": True})
     live.ended(failed)
     result = board.locator("#results tr", has_text="Failed").first
-    result.get_by_role("button", name="again").click()
+    result.get_by_role("button", name="Retry").click()
     before = live.call("rows")
     confirm(board.get_by_role("dialog"), "Run again")
     expect(board.get_by_text("was submitted again")).to_be_visible()

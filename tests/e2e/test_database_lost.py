@@ -14,7 +14,7 @@ from ingestion.services.system.embedded_redis import NoRedisServer
 from tests.e2e.conftest import logged_in
 from tests.e2e.cut import Wire
 from tests.e2e.live import Live, live_system
-from tests.e2e.operating import LONG, row
+from tests.e2e.operating import LONG, press, row
 from tests.e2e.watch import Watch
 from tests.integration.system import wait_for
 from tests.missing import cannot_have
@@ -91,8 +91,7 @@ def test_a_lost_database_is_told_with_the_age_of_the_data_and_recovers(
     expect(row(board, waits)).to_be_visible()  # what was known last
 
     # An action says why it was not done, and does not hang.
-    row(board, waits).get_by_role("button", name="Hold").click()
-    dialog = board.get_by_role("dialog")
+    dialog = press(board, waits, "Hold")
     dialog.get_by_role("button", name="Hold", exact=True).click()
     expect(dialog.get_by_role("alert")).to_contain_text("The database of the ledger")
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from ingestion.services.system.embedded_redis import NoRedisServer
-from tests.e2e.dialogs import DIALOGS, at_page
+from tests.e2e.dialogs import DIALOGS, at_page, in_menu
 from tests.e2e.live import NOBODY, OPERATOR, PASSWORD, VIEWER, Live, live_system
 from tests.e2e.looks import PAGES, findings, is_too_wide, settle
 from tests.e2e.watch import Watch
@@ -133,7 +133,7 @@ def test_every_dialog_is_accessible_and_whole(people: People, scheme: Scheme, wi
     for name, opener in DIALOGS.items():
         at_page(page, opener)
         dialog = opener.open(page)
-        box = dialog.locator("article").bounding_box()
+        box = (dialog.locator("article") if name != "menu" else dialog).bounding_box()
         assert box is not None
         if wrong := wrong_with(page) + ["it is cut off"] * (box["x"] < 0 or box["y"] < 0):
             found[name] = wrong
@@ -145,8 +145,9 @@ def test_every_dialog_is_used_by_keyboard_alone(people: People) -> None:
     page = people.page(OPERATOR)
     for opener in DIALOGS.values():
         at_page(page, opener)
-        opener.find(page).focus()
-        page.keyboard.press("Enter")
+        opener.find(page).press("Enter")
+        if opener.item:
+            in_menu(page, opener.item).press("Enter")
         dialog = page.get_by_role("dialog")
         expect(dialog).to_be_visible()
         assert focus_stays_in_the_dialog(page), opener
@@ -157,7 +158,7 @@ def test_every_dialog_is_used_by_keyboard_alone(people: People) -> None:
 
 def focus_stays_in_the_dialog(page: Page) -> bool:
     """Through more steps than it has fields; behind the last one the browser itself has it."""
-    inside = "document.activeElement === document.body || !!document.activeElement.closest('dialog[open]')"
+    inside = "document.activeElement === document.body || !!document.activeElement.closest('dialog[open], [popover]')"
     for _ in range(14):
         page.keyboard.press("Tab")
         if not page.evaluate(inside):
@@ -170,8 +171,8 @@ def test_focus_stays_near_when_a_deed_takes_its_row_away(people: People, busy: L
     settle(page, "/")
     gone = busy.submit(77, steps=600, priority=-900)
     row = page.locator(f'tr[data-task="{gone}"]')
-    row.get_by_role("button", name="Cancel").focus()
-    page.keyboard.press("Enter")
+    row.get_by_role("button", name="Actions").press("Enter")
+    in_menu(page, "Cancel").press("Enter")
     page.get_by_role("dialog").get_by_role("button", name="Cancel the sync").press("Enter")
     expect(row).to_have_count(0)
     expect(page.locator("#queue-title")).to_be_focused()
@@ -180,10 +181,10 @@ def test_focus_stays_near_when_a_deed_takes_its_row_away(people: People, busy: L
 def test_a_reason_tells_who_holds_the_slots_without_a_mouse(people: People) -> None:
     page = people.page(OPERATOR)
     settle(page, "/")
-    why = page.locator("#queue details.more").first
-    expect(why.locator("summary")).to_contain_text("Every slot is taken (4 of 4)")
-    why.locator("summary").press("Enter")
-    expect(why).to_contain_text("five9.contacts since")
+    first = page.locator("#queue tbody tr").first
+    expect(first).to_contain_text("Every slot is taken (4 of 4)")
+    first.get_by_role("button", name="Actions").press("Enter")
+    expect(page.locator("#row-menu")).to_contain_text("five9.contacts since")
 
 
 def run_page(busy: Live, task_id: str) -> str:
@@ -226,3 +227,38 @@ def test_the_page_of_a_running_sync_counts_its_rows(people: People, busy: Live) 
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(6000)  # longer than between two looks
     assert asked == []
+
+
+def test_with_200_queued_the_dashboard_is_not_long(people: People, busy: Live) -> None:
+    """The last one of this file: they stay in the queue."""
+    busy.play("queue", "200")
+    page = people.page(OPERATOR, width=1440)
+    settle(page, "/")
+    expect(page.get_by_role("navigation", name="Pages of the queue")).to_be_visible()
+
+    assert page.evaluate("document.documentElement.scrollHeight") <= 1600
+    rows = page.locator("#queue tbody tr").evaluate_all("rows => rows.map(r => r.offsetHeight)")
+    assert len(rows) == 10
+    assert max(rows) <= 40  # one line each
+
+
+def test_the_queue_is_filtered_on_the_page(people: People) -> None:
+    page = people.page(OPERATOR)
+    settle(page, "/")
+    page.get_by_label("CRM", exact=True).first.select_option("callrail")
+    routes = page.locator("#queue .route")
+    expect(routes.first).to_contain_text("callrail.")
+    expect(page.locator("#queue .route", has_text="genius.")).to_have_count(0)
+    page.locator("#queue-type").select_option("calls")
+    expect(page.locator("#queue .route", has_text="callrail.webhooks")).to_have_count(0)
+    expect(routes.first).to_have_text("callrail.calls")
+
+
+def test_the_menu_of_a_phone_shows_every_page(people: People) -> None:
+    page = people.page(OPERATOR, width=390)
+    settle(page, "/")
+    links = page.get_by_role("navigation", name="Main").get_by_role("link")
+    expect(links).to_have_count(0)
+    page.get_by_role("button", name="Menu").click()
+    expect(links.last).to_be_in_viewport()
+    assert not is_too_wide(page)

@@ -15,6 +15,7 @@ from ingestion.api.schemas.snapshot import PoolFigures
 from ingestion.services.notices import rounds
 from ingestion.services.reporting import dashboard as board
 from ingestion.services.security.access import Right
+from ingestion.services.tasks.bulk import TaskFilter
 from ingestion.services.worker_pool import get_worker_pool
 
 router = Router(tags=["dashboard"], auth=needs(Right.VIEW))
@@ -68,9 +69,15 @@ def dashboard(
     request: HttpRequest,
     queue_offset: Annotated[int, Query(ge=0, le=MOST_OFFSET)] = 0,
     queue_limit: Annotated[int, Query(ge=0, le=100)] = 25,
+    queue_crm: Annotated[str, Query(max_length=100)] = "",
+    queue_type: Annotated[str, Query(max_length=100)] = "",
 ) -> HttpResponse:
     """The pool at this moment: slots, queue, workers, last results. At most a second old and at
-    most 64 KB; 304 while nothing happens."""
+    most 64 KB; 304 while nothing happens. With `queue_crm` or `queue_type` the queue holds the first
+    tasks that match, of 500 that are looked at."""
     rounds.look_in_background()
-    found = board.live(get_worker_pool(), queue_offset=queue_offset, queue_limit=queue_limit)
+    wanted = TaskFilter(crm_source=queue_crm or None, sync_type=queue_type or None)
+    found = board.live(
+        get_worker_pool(), queue_offset=queue_offset, queue_limit=queue_limit, wanted=wanted
+    )
     return shared(request, found)

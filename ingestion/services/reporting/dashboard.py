@@ -17,20 +17,22 @@ from ingestion.models import SyncHistory
 from ingestion.pool.snapshot import Explanation, PoolSnapshot
 from ingestion.pool.task import WorkerTask
 from ingestion.services.infra.response_cache import Answer, SharedAnswers, answer, as_json
-from ingestion.services.reporting import health, history, task_summary
+from ingestion.services.reporting import health, history, task_list, task_summary
 from ingestion.services.security.access import is_read_only
+from ingestion.services.tasks.bulk import TaskFilter
 from ingestion.services.waiting.usual_times import usual
 
 if TYPE_CHECKING:
     from ingestion.services.worker_pool import WorkerPoolService
 
+EVERYTHING = TaskFilter()
 LARGEST_BYTES = 64_000
 KEPT_SECONDS = 1.0
 MOST_ACTIVE = 50
 MOST_ASIDE = 20
 # So far the queue is played; the starts of what stands further back follow from counts.
 MOST_PLAYED = 150
-MOST_RESULTS = 15
+MOST_RESULTS = 24
 MOST_WORKERS = 20
 MOST_WAIT_MINUTES = 60.0
 
@@ -45,19 +47,28 @@ BEGAN = time.monotonic()
 shared = SharedAnswers(KEPT_SECONDS)
 
 
-def live(pool: WorkerPoolService, *, queue_offset: int, queue_limit: int) -> Answer:
-    """The pool as it stands, with one page of its queue. Raises PoolUnavailable, DatabaseError."""
+def live(
+    pool: WorkerPoolService,
+    *,
+    queue_offset: int,
+    queue_limit: int,
+    wanted: TaskFilter = EVERYTHING,
+) -> Answer:
+    """The pool as it stands, with one page of its queue; with a filter the first tasks that match,
+    of 500 that are looked at. Raises PoolUnavailable, DatabaseError."""
 
     def make() -> Answer:
-        return _made(pool, queue_offset, queue_limit)
+        return _made(pool, queue_offset, queue_limit, wanted)
 
-    return shared.get((pool, queue_offset, queue_limit), make)
+    return shared.get((pool, queue_offset, queue_limit, wanted), make)
 
 
-def _made(pool: WorkerPoolService, offset: int, limit: int) -> Answer:
+def _made(pool: WorkerPoolService, offset: int, limit: int, wanted: TaskFilter) -> Answer:
     is_near = offset + limit <= MOST_PLAYED
     snapshot = pool.snapshot(queue_limit=offset + limit if is_near else limit)
     content = _content(pool, snapshot, offset, limit)
+    if wanted != EVERYTHING:
+        content |= _matching(pool, wanted, limit)
     body = _fitted(content)
     return answer(body, steady=_steady(content), taken_at=snapshot.taken_at)
 
@@ -84,6 +95,19 @@ def _content(
             "last_24h": last_day(),
         }
     )
+
+
+def _matching(pool: WorkerPoolService, wanted: TaskFilter, limit: int) -> dict[str, Any]:
+    """What waits and matches, in place of the whole queue; the places in it are not known."""
+    found = task_list.listed(pool, wanted, limit=limit).snapshot
+    at = {"queued": found.queued, "delayed": found.delayed, "held": found.held}
+    return {
+        **{
+            name: [task_summary.waiting(task, found.waits.get(task.id)) for task in tasks]
+            for name, tasks in at.items()
+        },
+        "queue_page": {"offset": 0, "limit": limit, "total": found.queued_count},
+    }
 
 
 def _page(

@@ -1,10 +1,10 @@
 // Three charts over one axis of time: throughput, wait, run time.
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
-import { SPANS, WHOLE, showLegend } from "../axes.js";
+import { SPANS, WHOLE, shownFrom, showLegend } from "../axes.js";
 import { colour } from "../colours.js";
 import { shortSpan, shortTime, spanText } from "../times.js";
 
-const HEIGHT = 165;
+const HEIGHT = 150;
 
 const CHARTS = {
   throughput: { series: [["completed", "--good"], ["failed", "--bad"], ["cancelled", "--mute"]], bars: true },
@@ -45,16 +45,17 @@ function plotOptions(chart, data, width) {
   return {
     width,
     height: HEIGHT,
+    legend: { show: Boolean(chart.bars) },
     hooks: { setLegend: [showLegend] },
     cursor: { drag: { x: false, y: false } },
-    scales: { x: { range: [epoch(data.from), epoch(data.to)] }, y: { range: (_, low, high) => [0, Math.max(1, high ?? 1) * 1.08] } },
-    axes: [{ ...axis, values: (_, ticks) => ticks.map(shortTime), space: 105 }, { ...axis, size: 48, values, incrs: chart.seconds ? SPANS : WHOLE }],
+    scales: { x: { range: [shownFrom(data), epoch(data.to)] }, y: { range: (_, low, high) => [0, Math.max(1, high ?? 1) * 1.08] } },
+    axes: [{ ...axis, values: (_, ticks) => ticks.map(shortTime), space: 60 }, { ...axis, size: 40, space: 24, values, incrs: chart.seconds ? SPANS : WHOLE }],
     series: [{ value: (_, at) => (at === null ? "–" : shortTime(at)) }, ...chart.series.map(([key, name]) => series(chart, key, colour(name), value))],
   };
 }
 
 function series(chart, key, stroke, value) {
-  const bars = chart.bars ? { paths: uPlot.paths.bars({ size: [0.7, 18] }), points: { show: false } } : { spanGaps: true, points: { size: 5 } };
+  const bars = chart.bars ? { paths: uPlot.paths.bars({ size: [0.7, 18] }), points: { show: false } } : { spanGaps: true, points: { show: true, size: 5, fill: stroke } };
   return { label: chart.label ?? key, stroke, width: 2, fill: chart.bars ? stroke : undefined, value, ...bars };
 }
 

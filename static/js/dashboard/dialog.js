@@ -10,6 +10,7 @@ export const dialog = {
   action: null,
   target: {},
   form: {},
+  isAsking: false,
   isBusy: false,
   problem: "",
   key: "",
@@ -26,6 +27,9 @@ export const dialog = {
     this.key = newKey();
     opener = document.activeElement;
     heading = opener.closest("section")?.querySelector("h2[tabindex]");
+    this.isAsking = true;
+    // On a phone the dialog covers the lower part of the page.
+    if (innerWidth < 761) opener.closest("tr")?.scrollIntoView({ block: "start" });
     this.$refs.action.showModal();
     // The fields of this action are shown a moment later.
     this.$nextTick(() => this.$refs.action.querySelector("label:not([style*='none']) :is(select, input)")?.focus());
@@ -40,6 +44,11 @@ export const dialog = {
 
   closeDeed() {
     this.$refs.action.close();
+  },
+
+  /** Also by the Escape key. */
+  actionClosed() {
+    this.isAsking = false;
   },
 
   actionTitle() {

@@ -15,9 +15,4 @@ export const health = {
     const processes = online.reduce((sum, worker) => sum + worker.capacity, 0);
     return online.length ? `${online.length} online, ${this.count(processes)} processes` : "none online";
   },
-
-  hasNews() {
-    const { problems, notes } = this.pool;
-    return Boolean(problems.length || notes.length || this.poolPause() || this.pausedCrms().length || this.limitedCrms().length);
-  },
 };

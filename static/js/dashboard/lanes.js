@@ -1,4 +1,5 @@
 // What ran when: a lane per route, runs as bars, and what operators and the monitor did as marks.
+import { shownFrom } from "../axes.js";
 import { clockText, shortTime, spanText } from "../times.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -7,29 +8,36 @@ const [LEFT, NARROW_LEFT] = [190, 120];
 const LETTER = 7.3;
 const LANE = 20;
 const TOP = 26;
-const MOST_LANES = 30;
+const MOST_LANES = 8;
 const TICKS = 6;
 
 /** How many runs of the range are not drawn. */
 export function leftOut(data) {
-  const below = data.lanes.slice(MOST_LANES).reduce((count, lane) => count + lane.runs.length, 0);
+  const below = byInterest(data.lanes).slice(MOST_LANES).reduce((count, lane) => count + lane.runs.length, 0);
   return data.lanes_left_out + below;
 }
 
 /** Draws into `holder`; nothing of the data becomes markup. */
 export function drawLanes(holder, data) {
-  const from = new Date(data.from).getTime() / 1000;
+  const from = shownFrom(data);
   const to = new Date(data.to).getTime() / 1000;
   const width = Math.max(LEAST_WIDTH, holder.clientWidth);
   const left = holder.clientWidth < LEAST_WIDTH ? NARROW_LEFT : LEFT;
   const scale = (at) => left + ((Math.min(Math.max(at, from), to) - from) / (to - from)) * (width - left - 10);
-  const lanes = data.lanes.slice(0, MOST_LANES);
+  const lanes = byInterest(data.lanes).slice(0, MOST_LANES);
   const bottom = TOP + Math.max(1, lanes.length) * LANE;
   const svg = make("svg", { width, height: bottom + 8, "aria-hidden": "true", focusable: "false" });
   svg.append(...ticks(from, to, scale, bottom), ...lanes.flatMap((lane, index) => laneOf(lane, index, scale, { to, left })));
   svg.append(...data.events.filter((event) => inRange(event, from, to)).flatMap((event) => markOf(event, scale, bottom)));
   holder.replaceChildren(svg);
   showTheLatest(holder);
+}
+
+/** Those with failed runs first, then those that ran last. */
+function byInterest(lanes) {
+  const failed = (lane) => lane.runs.filter(([, status]) => status === "failed").length;
+  const last = (lane) => Math.max(...lane.runs.map(([, , start]) => start));
+  return [...lanes].sort((a, b) => failed(b) - failed(a) || last(b) - last(a));
 }
 
 /** What happened last stands at the right; later the reader decides what is seen. */

@@ -1,19 +1,22 @@
 // The dashboard: what the pool's JSON says, shown by keyed rows, so that focus and scroll stay.
 import Alpine from "../../vendor/alpinejs-csp/alpine.esm.min.js";
 import { Poller } from "../poller.js";
+import { banners } from "./banners.js";
 import { bulk } from "./bulk.js";
 import { Charts } from "./charts.js";
 import { controls } from "./controls.js";
 import { dialog } from "./dialog.js";
 import { health } from "./health.js";
 import { drawLanes, leftOut } from "./lanes.js";
+import { menu } from "./menu.js";
 import { picking } from "./picking.js";
 import { promises } from "./promises.js";
+import { queueFilter } from "./queue_filter.js";
 import { submit } from "./submit.js";
 import { toasts } from "./toasts.js";
 import { view } from "./view.js";
 
-const QUEUE_PAGE = 25;
+const QUEUE_PAGE = 10;
 const OFF_UNTIL_ASKED = 0;
 const INTERVALS = [2, 5, 15, 60, OFF_UNTIL_ASKED];
 
@@ -41,7 +44,7 @@ const updates = {
   init() {
     drawn = new Charts(this.$refs);
     poolPoller = new Poller({
-      url: () => `/api/dashboard?queue_limit=${QUEUE_PAGE}&queue_offset=${this.offset}`,
+      url: () => `/api/dashboard?queue_limit=${QUEUE_PAGE}&queue_offset=${this.offset}${this.queueQuery()}`,
       seconds: this.interval,
       onData: (data) => this.show(data),
       onLook: (look) => this.looked(look),
@@ -155,7 +158,7 @@ const updates = {
   },
 
   isLastPage() {
-    return this.offset + QUEUE_PAGE >= this.pool.queued_count;
+    return this.offset + QUEUE_PAGE >= this.pool.queue_page.total;
   },
 
   earlierPage() {
@@ -177,5 +180,5 @@ function savedInterval() {
   return INTERVALS.includes(saved) ? saved : INTERVALS[0];
 }
 
-Alpine.data("dashboard", () => ({ ...updates, ...view, ...controls, ...health, ...promises, ...toasts, ...dialog, ...submit, ...bulk, ...picking }));
+Alpine.data("dashboard", () => ({ ...updates, ...view, ...menu, ...banners, ...queueFilter, ...controls, ...health, ...promises, ...toasts, ...dialog, ...submit, ...bulk, ...picking }));
 Alpine.start();

@@ -51,16 +51,6 @@ export const view = {
 
   intervalText: (seconds) => (seconds ? `every ${seconds} s` : "paused"),
 
-  slotList() {
-    const taken = this.pool.active.map((task) => ({ key: task.id, task }));
-    const free = Math.max(0, Math.min(this.pool.max_workers, 24) - taken.length);
-    return [...taken, ...Array.from({ length: free }, (_, index) => ({ key: `free-${index}`, task: null }))];
-  },
-
-  slotText(slot) {
-    return slot.task ? `${slot.task.route}, ${spanText(this.since(slot.task.started_at))}` : "free";
-  },
-
   rowsText(task) {
     const rate = task.rows_per_second ? `, ${number.format(Math.round(task.rows_per_second))}/s` : "";
     return task.rows === null || task.rows === undefined ? "no rows yet" : `${number.format(task.rows)} rows${rate}`;
@@ -105,6 +95,20 @@ export const view = {
 
   waitDetails(task) {
     return localSentence(waitParts(task)[1]);
+  },
+
+  waitSentence: (task) => localSentence(task.wait?.sentence ?? ""),
+
+  /** The row whose action is asked about. */
+  rowClass(row) {
+    return this.isAsking && this.target.id === row.id ? "is-acted-on" : "";
+  },
+
+  /** A sentence is shown once: where an earlier row has failed in the same way it is not repeated. */
+  resultError(result) {
+    const text = result.error_message;
+    if (!text || this.lastResults().find((other) => other.error_message === text) !== result) return "";
+    return localSentence(text);
   },
 
   directRoute: (run) => `${run.crm_source}.${run.sync_type}`,
@@ -153,7 +157,7 @@ export const view = {
   isRetryable: (result) => result.status !== "success",
 
   lastResults() {
-    return this.pool.results.slice(0, 12);
+    return this.pool.results;
   },
 
   waitingCount() {
@@ -170,8 +174,8 @@ export const view = {
 
   pageText() {
     const { offset, limit } = this.pool.queue_page;
-    const last = Math.min(offset + limit, this.pool.queued_count);
-    return `${this.count(offset + 1)} to ${this.count(last)} of ${this.count(this.pool.queued_count)}`;
+    const { total } = this.pool.queue_page;
+    return `${this.count(offset + 1)} to ${this.count(Math.min(offset + limit, total))} of ${this.count(total)}`;
   },
 
   isStopping: (task) => Boolean(task.cancel_requested_at),
