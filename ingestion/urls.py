@@ -23,6 +23,7 @@ from ingestion.views import (
 )
 from ingestion.views.access import page
 from ingestion.views.data import pages as data
+from ingestion.views.people import tokens, users
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -43,6 +44,16 @@ urlpatterns = [
     path("notices/", records.notices, name="notices"),
     path("audit/", records.audit, name="audit"),
     path("settings/", records.settings, name="settings"),
+    path("users/", users.users, name="users"),
+    path("users/create/", users.create, name="user-create"),
+    path("users/<int:user_id>/change/", users.change, name="user-change"),
+    path("users/<int:user_id>/password/", users.reset_password, name="user-password"),
+    path("users/<int:user_id>/delete/", users.delete, name="user-delete"),
+    path("groups/set/", users.set_group, name="group-set"),
+    path("groups/<int:group_id>/delete/", users.delete_group, name="group-delete"),
+    path("tokens/", tokens.tokens, name="tokens"),
+    path("tokens/create/", tokens.create, name="token-create"),
+    path("tokens/revoke/", tokens.revoke, name="token-revoke"),
     path("login/", LoginView.as_view(next_page="home"), name="login"),
     path("logout/", LogoutView.as_view(next_page="login"), name="logout"),
     path("password/", PasswordChangeView.as_view(), name="password_change"),
