@@ -45,3 +45,11 @@ document.addEventListener("htmx:historyRestore", () => localizeTimes(document));
 // Filters by day mean the reader's days.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 for (const input of document.querySelectorAll('form.filters input[name="zone"]')) input.value = zone;
+
+/** A part that an address names is opened. */
+function openNamed() {
+  const named = location.hash && document.getElementById(location.hash.slice(1));
+  if (named instanceof HTMLDetailsElement) named.open = true;
+}
+addEventListener("hashchange", openNamed);
+openNamed();

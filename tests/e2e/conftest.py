@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from ingestion.services.system.embedded_redis import NoRedisServer
 from tests.e2e.browser import FLAGS, program
 from tests.e2e.live import PASSWORD, USER, Live, live_system
+from tests.e2e.people import People
 from tests.e2e.watch import Watch
 from tests.missing import cannot_have
 
@@ -80,3 +81,29 @@ def page_of(live: Live, chromium: Browser, login: Path, watch: Watch) -> Iterato
     yield found
     context.close()
     watch.check()
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """Four syncs run and three wait, after a week of runs."""
+    try:
+        with live_system(tmp_path_factory.mktemp("busy")) as system:
+            system.play("past")
+            system.play("queue", "3")
+            yield system
+    except NoRedisServer as problem:
+        cannot_have("A Redis server", problem)
+
+
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sessions")
+
+
+@pytest.fixture
+def people(busy: Live, chromium: Browser, sessions: Path) -> Iterator[People]:
+    found = People(busy, chromium, sessions)
+    yield found
+    for context in chromium.contexts:
+        context.close()
+    found.watch.check()

@@ -84,7 +84,7 @@ def test_pause_and_resume(board: Page, live: Live) -> None:
     dialog.get_by_label("For how many minutes").fill("30")
     confirm(dialog, "Pause", reason="month end")
     expect(board.locator("#pool-state")).to_have_text("Paused")
-    told = board.locator("p.notice", has_text="The pool is paused by operator")
+    told = board.locator(".notice", has_text="The pool is paused by operator")
     expect(told).to_contain_text("month end")
 
     board.get_by_role("button", name="Resume the pool").click()
@@ -98,7 +98,7 @@ def test_one_crm_is_paused_and_resumed(board: Page, live: Live) -> None:
     dialog.get_by_role("combobox", name="For").select_option("five9")
     expect(dialog).to_contain_text("No queued sync of five9 starts")
     confirm(dialog, "Pause", reason="new password")
-    told = board.locator("p.notice", has_text="five9 is paused by operator")
+    told = board.locator(".notice", has_text="five9 is paused by operator")
     expect(told).to_contain_text("new password")
     expect(row(board, waiting(board)[0])).to_contain_text("five9 is paused")
     expect(board.locator("#pool-state")).not_to_have_text("Paused")
@@ -133,7 +133,7 @@ def test_hostile_texts_stay_texts(board: Page, live: Live) -> None:
     live.call("hold_task", held, change={"by": evil, "reason": evil})
     live.call("pause", "hubspot", change={"by": evil, "reason": evil})
     expect(board.locator("#held")).to_contain_text("<img src=x")
-    expect(board.locator("p.notice", has_text="hubspot is paused")).to_contain_text("<script>")
+    expect(board.locator(".notice", has_text="hubspot is paused")).to_contain_text("<script>")
     assert board.locator('img[src="x"]').count() == 0
     assert board.locator("script:not([src]):not([type='application/json'])").count() == 0
 

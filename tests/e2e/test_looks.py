@@ -3,89 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
-from ingestion.services.system.embedded_redis import NoRedisServer
 from tests.e2e.dialogs import DIALOGS, at_page, in_menu
-from tests.e2e.live import NOBODY, OPERATOR, PASSWORD, VIEWER, Live, live_system
+from tests.e2e.live import NOBODY, OPERATOR, VIEWER, Live
 from tests.e2e.looks import PAGES, findings, is_too_wide, settle
-from tests.e2e.watch import Watch
-from tests.missing import cannot_have
+from tests.e2e.people import People, Scheme
 
 pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker, pytest.mark.slow]
 
 
-Scheme = Literal["light", "dark"]
 LOOKS: tuple[tuple[Scheme, int], ...] = (("light", 1280), ("dark", 390))
 # The log is a file's own lines; it says that its times are in UTC.
 SENTENCES = "[...document.querySelectorAll('main *:not(pre)')].map(e => e.childNodes).flatMap(n => [...n]).filter(n => n.nodeType === 3 && !n.parentElement.closest('pre')).map(n => n.data)"
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC")
-
-
-@pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """Four syncs run and three wait, after a week of runs."""
-    try:
-        with live_system(tmp_path_factory.mktemp("busy")) as system:
-            system.play("past")
-            system.play("queue", "3")
-            yield system
-    except NoRedisServer as problem:
-        cannot_have("A Redis server", problem)
-
-
-class People:
-    """Opens pages as somebody; what goes wrong in any of them fails the test."""
-
-    def __init__(self, busy: Live, chromium: Browser, folder: Path) -> None:
-        self.busy, self.chromium, self.folder = busy, chromium, folder
-        self.watch = Watch()
-
-    def page(self, who: str, *, scheme: Scheme = "light", width: int = 1280) -> Page:
-        """Somebody's page; nobody is logged in where ``who`` is empty."""
-        context = self.chromium.new_context(
-            storage_state=self._session(who) if who else None,
-            base_url=self.busy.url,
-            color_scheme=scheme,
-            viewport=ViewportSize(width=width, height=900),
-            reduced_motion="reduce",
-            timezone_id="Asia/Kolkata",
-        )
-        found = context.new_page()
-        self.watch.look_at(found, self.busy.url)
-        return found
-
-    def _session(self, who: str) -> Path:
-        kept = self.folder / f"{who}.json"
-        if not kept.exists():
-            page = self.page("")
-            page.goto("/login/")
-            page.get_by_label("User name").fill(who)
-            page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Log in").click()
-            expect(page.get_by_label("Password")).to_have_count(0)
-            page.context.storage_state(path=kept)
-            page.context.close()
-        return kept
-
-
-@pytest.fixture(scope="module")
-def sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("sessions")
-
-
-@pytest.fixture
-def people(busy: Live, chromium: Browser, sessions: Path) -> Iterator[People]:
-    found = People(busy, chromium, sessions)
-    yield found
-    for context in chromium.contexts:
-        context.close()
-    found.watch.check()
 
 
 def wrong_with(page: Page) -> list[str]:

@@ -36,6 +36,11 @@ class Group:
     title: str
     settings: tuple[Shown, ...]
 
+    @property
+    def has_missing(self) -> bool:
+        """Whether a CRM needs one of them and has none."""
+        return any(shown.is_missing for shown in self.settings)
+
     def to_dict(self) -> dict[str, Any]:
         return {"title": self.title, "settings": [asdict(shown) for shown in self.settings]}
 
