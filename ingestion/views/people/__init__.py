@@ -1,5 +1,5 @@
 """Users, groups and tokens: forms of those who may configure, each change in the audit record.
 
-May use: models, pool, services, access.
+May use: views, services, ingestion.pool, models.
 Entry points: tokens, users.
 """
