@@ -20,7 +20,7 @@ from ingestion.management.cli import options
 from ingestion.management.cli.cli import Verb
 from ingestion.management.cli.failures import Exit, Failure, WrongUse
 from ingestion.services.tasks.bulk import PLACES
-from ingestion.sync.common.near_names import did_you_mean
+from ingestion.sync.common.errors import did_you_mean
 
 if TYPE_CHECKING:
     _SubParsers = _SubParsersAction[ArgumentParser]

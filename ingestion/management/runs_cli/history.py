@@ -13,7 +13,7 @@ from ingestion.management.cli.lines import duration, printable
 from ingestion.services.reporting import history, reruns
 from ingestion.services.requests.routing import known_crms, types_of, unknown_source
 from ingestion.services.runlog.lines import RunNotFound
-from ingestion.sync.common.near_names import did_you_mean
+from ingestion.sync.common.errors import did_you_mean
 
 FOLLOW_SECONDS = 2.0
 MOST_RETRIED = 500

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.core.management import get_commands
 
 from ingestion.pool.errors import UnknownSource, UnknownSyncType
-from ingestion.sync.common.near_names import did_you_mean
+from ingestion.sync.common.errors import did_you_mean
 from ingestion.sync.common.registry import crms
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from ingestion.services.requests.routing import (
 )
 from ingestion.services.requests.submission import checked_parameters, checked_priority
 from ingestion.services.scheduling.errors import InvalidSchedule
-from ingestion.sync.common.near_names import did_you_mean
+from ingestion.sync.common.errors import did_you_mean
 
 TIMING = ("recurrence", "every", "period", *CRON_FIELDS, "timezone", "start_at", "end_at")
 FIELDS = (

@@ -6,7 +6,9 @@ people.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from difflib import get_close_matches
 
 # Not a sync's own error: a fault of this project, or of what it stands on.
 UNEXPECTED = "unexpected"
@@ -136,3 +138,9 @@ class SyncLeaseLost(SyncStopped):
 def error_class_of(error: BaseException) -> str:
     """The word for an error of any kind."""
     return error.error_class if isinstance(error, SyncError) else UNEXPECTED
+
+
+def did_you_mean(typed: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'contacts'?)``, to stand behind what was typed; empty where nothing is near."""
+    near = get_close_matches(typed.lower(), known, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

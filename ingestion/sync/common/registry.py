@@ -8,8 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import ingestion.sync
-from ingestion.sync.common.errors import NotConnected, SettingsMissing
-from ingestion.sync.common.near_names import did_you_mean
+from ingestion.sync.common.errors import NotConnected, SettingsMissing, did_you_mean
 from ingestion.sync.common.source import Crm, CrmSource, SourceContext
 
 SYNC_DIR = Path(ingestion.sync.__file__).parent

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_checkable
 
-from ingestion.sync.common.near_names import did_you_mean
+from ingestion.sync.common.errors import did_you_mean
 from ingestion.sync.common.progress import Reporter, SilentReporter
 from ingestion.sync.common.rate_limit import RateLimiter, process_rate_limiter
 
