@@ -38,7 +38,7 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: up test slow crms clients crowd machine chaos fuzz histories mutants bench bench-quick bench-pool \
-	bench-sync check requirements clean
+	bench-sync site check requirements clean
 .DEFAULT_GOAL := up
 
 up: $(VENV)/.runtime
@@ -114,6 +114,10 @@ bench-quick: $(VENV)/.development
 bench-sync: $(VENV)/.development
 	@$(PY) -m benchmarks.sync $(ARGS)
 
+# Material tells of its successor on every run.
+site: $(VENV)/.development
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet
+
 check: $(VENV)/.development
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
@@ -126,6 +130,7 @@ check: $(VENV)/.development
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py makecommands --check
 	$(PY) manage.py makedatasets --check
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet
 	$(PY) -m deptry .
 	$(PY) -m vulture
 	$(PY) -m bandit --quiet --recursive --configfile pyproject.toml data_warehouse ingestion sandbox manage.py
