@@ -33,6 +33,7 @@ urlpatterns = [
     path("crms/<slug:name>/", crms.crm, name="crm"),
     path("crms/<slug:name>/<slug:model>/", data.dataset, name="dataset"),
     path("data/", data.datasets, name="data"),
+    path("data/sql/", data.sql_box, name="data-sql"),
     path("schedules/", schedules.all_schedules, name="schedules"),
     path("schedules/new/", schedules.new, name="schedule-new"),
     path("schedules/<int:schedule_id>/", schedules.one, name="schedule"),

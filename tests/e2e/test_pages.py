@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
 PAGES = (
     "/", "/history/", "/crms/", "/crms/five9/", "/audit/", "/settings/", "/password/",
     "/schedules/", "/schedules/new/", "/automation/", "/reports/",
+    "/data/", "/data/sql/", "/crms/five9/contacts/",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   manage.py manage_data list
   manage.py manage_data show hubspot contacts
   manage.py manage_data head hubspot deals --sort -amount --filter dealstage:eq:closedwon
+  manage.py manage_data sql hubspot "SELECT dealstage, count(*) FROM deals_current GROUP BY 1"
 
 Personal data and secrets are masked; --personal shows personal data, and is recorded in the audit.
 
@@ -48,6 +49,15 @@ def add_subcommands(parser: CommandParser) -> None:
     word.add_argument("--columns", default="", metavar="A,B", help="Only these columns.")
     word.add_argument("--cursor", default="", metavar="TEXT", help="Go on where a page ended.")
     _add_personal(word)
+    word = found.add("sql", verbs.ask, "Ask a CRM's tables in SQL; is recorded.")
+    word.add_argument("crm", metavar="CRM", help="Whose tables have their plain names.")
+    word.add_argument("sql", metavar="QUERY", help="One SELECT, or - to read it from stdin.")
+    _add_personal(word)
+    word = found.add("sql-roles", verbs.sql_roles, "Make the roles by which PostgreSQL is asked.")
+    word.add_argument(
+        "--print", action="store_true", dest="prints", help="Print the statements, carry out none."
+    )
+    add_reason(word)
 
 
 def _add_dataset(word: ArgumentParser) -> None:

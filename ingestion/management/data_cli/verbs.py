@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from ingestion.management.data_cli.output import size, table
 from ingestion.services.data import catalog, profiles, rows
 from ingestion.services.data.errors import UnknownDataset
 from ingestion.services.data.rows import Question
+from ingestion.services.data.sql import box, setup
 from ingestion.services.security import audit
 
 # What was loaded since it was counted is counted first, for so long.
@@ -75,6 +77,30 @@ def head(cli: Cli, options: Options) -> None:
     table(cli.out, names, [_row(row, names, found.masked) for row in found.rows])
     if found.next_cursor:
         cli.out.talk(f"More rows: --cursor {found.next_cursor}")
+
+
+def ask(cli: Cli, options: Options) -> None:
+    text = sys.stdin.read() if options["sql"] == "-" else options["sql"]
+    found = box.ask(
+        box.Query(options["crm"], text, options["personal"]), change=cli.change(options)
+    )
+    if cli.out.as_json:
+        cli.out.data({"schema": 1, **found.to_dict()})
+        return
+    table(
+        cli.out, found.columns, [["" if v is None else str(v) for v in row] for row in found.rows]
+    )
+    if found.is_cut:
+        cli.out.talk(f"There are more rows than {len(found.rows)}.")
+
+
+def sql_roles(cli: Cli, options: Options) -> None:
+    if options["prints"]:
+        cli.out.lines(f"{one};" for one in setup.role_statements())
+        return
+    made = setup.make_roles()
+    audit.record("make_sql_roles", change=cli.change(options), after={"statements": len(made)})
+    cli.out.line("The roles are there; questions in SQL are answered.")
 
 
 def _question(options: Options) -> Question:

@@ -122,7 +122,7 @@ class Warehouse:
 
     @cached_property
     def main_engine(self) -> sa.Engine:
-        return _engine(self.url)
+        return engine_of(self.url)
 
     def _open_dataset(self, name: str) -> Dataset:
         if not self.is_sqlite:
@@ -130,7 +130,7 @@ class Warehouse:
         main = Path(str(self.url.database))
         # As dlt named the file of an attached dataset, in earlier releases.
         path = main.with_name(f"{main.stem}__{name}{main.suffix}")
-        return Dataset(name, _engine(self.url.set(database=str(path))), schema=None)
+        return Dataset(name, engine_of(self.url.set(database=str(path))), schema=None)
 
 
 def _parsed(url: str) -> URL:
@@ -149,7 +149,8 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-def _engine(url: URL) -> sa.Engine:
+def engine_of(url: URL) -> sa.Engine:
+    """As every connection to a warehouse is made."""
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, pool_pre_ping=True, connect_args=_connect_args(url))
     # A writer takes the write lock at the start: a transaction that reads first and writes later

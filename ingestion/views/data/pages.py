@@ -9,12 +9,14 @@ from urllib.parse import urlencode
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from ingestion.conf import data_conf
 from ingestion.pool.errors import PoolError
 from ingestion.services.crms.crm_overview import overview
 from ingestion.services.crms.dataset_columns import dataset_columns
 from ingestion.services.data import catalog, rows
 from ingestion.services.data.errors import UnknownDataset
 from ingestion.services.data.rows import Question
+from ingestion.services.data.sql import box
 from ingestion.services.infra.cursor import InvalidCursor
 from ingestion.services.runs import held
 from ingestion.services.security.access import Right, may
@@ -54,6 +56,21 @@ def dataset(request: HttpRequest, name: str, model: str) -> HttpResponse:
         "figures": {c["name"]: c for c in (asked["facts"] or {}).get("columns", ())},
     }
     return render(request, "ingestion/dataset.html", context)
+
+
+@page(Right.QUERY)
+def sql_box(request: HttpRequest) -> HttpResponse:
+    """Where questions are written; the page's script asks the API."""
+    conf = data_conf()
+    context = {
+        "crms": crms(),
+        "wanted": request.GET.get("crm_source", ""),
+        "is_there": box.is_there(),
+        "seconds": conf.sql_seconds,
+        "most_rows": conf.sql_rows,
+        "sees_personal": may(request.user, Right.PERSONAL),
+    }
+    return render(request, "ingestion/data/sql.html", context)
 
 
 def _rows(request: HttpRequest, name: str, model: str) -> dict[str, Any]:
