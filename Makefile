@@ -9,6 +9,8 @@
 #                                  with a table at the end (kept in test-results/crms.txt)
 #   make clients                   clients made by others (HubSpot's SDK, gspread, PyAthena, ...) read the sandbox,
 #                                  from an environment of their own, .venv-clients; with a table
+#   make dbt                       dbt-core reads the sources that manage_data writes, from an environment of its
+#                                  own, .venv-dbt; needs a PostgreSQL server (TEST_POSTGRES_URL)
 #   make crowd                     half an hour of all schedules against slow CRMs, in six minutes
 #   make machine                   random histories of every store, for ten minutes
 #   make chaos                     real processes killed at random; SEED= TASKS= FAULTS= ARGS=
@@ -37,8 +39,8 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 # The tests start hundreds of processes; without kept bytecode each compiles the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test slow crms clients crowd machine chaos fuzz histories mutants bench bench-quick bench-pool \
-	bench-sync site check requirements clean
+.PHONY: up test slow crms clients dbt crowd machine chaos fuzz histories mutants bench bench-quick \
+	bench-pool bench-sync site check requirements clean
 .DEFAULT_GOAL := up
 
 up: $(VENV)/.runtime
@@ -70,6 +72,16 @@ $(CLIENTS)/.installed: tests/clients/requirements.txt $(VENV)/.development
 			$(PY) -m uv pip install --quiet --python $(CLIENTS)/bin/python $$name --constraints $< || true; \
 		done
 	@touch $@
+
+DBT := .venv-dbt
+
+dbt: $(VENV)/.development $(DBT)/bin/dbt
+	DBT=$(CURDIR)/$(DBT)/bin/dbt $(PY) -m pytest -m slow tests/integration/test_dbt.py $(ARGS)
+
+# From 1.12 on its parser is downloaded from GitHub while it is installed.
+$(DBT)/bin/dbt: $(VENV)/.development
+	$(PY) -m uv venv --quiet --clear --python $(PY) $(DBT)
+	$(PY) -m uv pip install --quiet --python $(DBT)/bin/python "dbt-core>=1.10,<1.12" dbt-postgres
 
 crowd: $(VENV)/.development
 	$(PY) -m pytest -m crowd tests/e2e $(ARGS)
@@ -163,5 +175,5 @@ $(VENV)/.development: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
 clean:
 	@if $(PY) manage.py up --status >/dev/null 2>&1; then \
 		echo "The system is running; stop it first (Ctrl-C)." >&2; exit 1; fi
-	rm -rf $(VENV) $(CLIENTS) static_collected .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(DBT) static_collected .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

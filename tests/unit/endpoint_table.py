@@ -104,6 +104,7 @@ ENTRY_POINTS: dict[str, Asks] = {
     "api/data/<crm_source>/<model>": VIEW,
     "api/data/query": {"POST": Right.QUERY},
     "api/data/<crm_source>/<model>/rows": VIEW,
+    "api/data/<crm_source>/<model>/changes": VIEW,
     "api/crms": VIEW,
     "api/crms/<crm_source>": VIEW,
     "api/crms/<crm_source>/check": OPERATE,

@@ -12,6 +12,7 @@ from ingestion.api.http.requests import Name, Text
 from ingestion.api.http.responses import ResponseBody, Time, documented, one_of, respond
 from ingestion.api.http.security import caller, needs
 from ingestion.services.data import catalog, rows
+from ingestion.services.data import changes as changed
 from ingestion.services.data.errors import InvalidQuestion
 from ingestion.services.data.masking import Mask
 from ingestion.services.data.rows import MOST_ROWS, OPERATORS, Filter, Question
@@ -92,6 +93,30 @@ class RowPage(ResponseBody):
     next_cursor: str | None
 
 
+class ChangeExample(ResponseBody):
+    """``values``: by column, as ``RowPage`` has them."""
+
+    is_deleted: bool
+    values: dict[str, object]
+
+
+class RunChanges(ResponseBody):
+    """What one run did. ``run_id`` is the rows' ``_run_id``, ``history_id`` the run's in the history.
+    ``examples``: rows that no later run has written."""
+
+    history_id: int
+    run_id: str
+    ended_at: Time
+    created: int
+    updated: int
+    deleted: int
+    examples: list[ChangeExample]
+
+
+class ChangeList(ResponseBody):
+    items: list[RunChanges]
+
+
 class RowsQuery(BaseModel):
     """``filter``: ``column:operator:value``, several times; operators are eq, ne, lt, ge, contains,
     empty and filled. ``sort``: a column, with a minus before it from the highest; without it by the
@@ -158,3 +183,15 @@ def some_rows(
     """Its rows, filtered and sorted. Personal data is null without the right to see it."""
     personal = Right.PERSONAL in caller(request).rights
     return respond(rows.rows(query.question(crm_source, model, personal=personal)).to_dict())
+
+
+@router.get(
+    "/data/{crm_source}/{model}/changes",
+    operation_id="data_changes",
+    response=documented(ChangeList, 404),
+    auth=VIEW,
+)
+def changes(request: HttpRequest, crm_source: CrmName, model: ModelName) -> HttpResponse:
+    """What the last runs created, updated and deleted, with a few rows of each."""
+    personal = Right.PERSONAL in caller(request).rights
+    return respond({"items": changed.changes(crm_source, model, personal=personal)})

@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   manage.py manage_data list
   manage.py manage_data show hubspot contacts
   manage.py manage_data head hubspot deals --sort -amount --filter dealstage:eq:closedwon
+  manage.py manage_data sources > models/sources.yml
   manage.py manage_data sql hubspot "SELECT dealstage, count(*) FROM deals_current GROUP BY 1"
 
 Personal data and secrets are masked; --personal shows personal data, and is recorded in the audit.
@@ -49,6 +50,10 @@ def add_subcommands(parser: CommandParser) -> None:
     word.add_argument("--columns", default="", metavar="A,B", help="Only these columns.")
     word.add_argument("--cursor", default="", metavar="TEXT", help="Go on where a page ended.")
     _add_personal(word)
+    word = found.add("changes", verbs.changes, "What the last runs created, updated and deleted.")
+    _add_dataset(word)
+    _add_personal(word)
+    found.add("sources", verbs.sources, "Print the datasets as dbt's sources.")
     word = found.add("sql", verbs.ask, "Ask a CRM's tables in SQL; is recorded.")
     word.add_argument("crm", metavar="CRM", help="Whose tables have their plain names.")
     word.add_argument("sql", metavar="QUERY", help="One SELECT, or - to read it from stdin.")

@@ -10,8 +10,10 @@ from ingestion.management.cli.cli import Cli, Options
 from ingestion.management.cli.failures import WrongUse
 from ingestion.management.data_cli.output import size, table
 from ingestion.services.data import catalog, profiles, rows
+from ingestion.services.data import changes as changed
 from ingestion.services.data.errors import UnknownDataset
 from ingestion.services.data.rows import Question
+from ingestion.services.data.sources import sources_yml
 from ingestion.services.data.sql import box, setup
 from ingestion.services.security import audit
 
@@ -67,9 +69,7 @@ def head(cli: Cli, options: Options) -> None:
     wanted = [name.strip() for name in options["columns"].split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in found.types]:
         raise WrongUse(f"{found.model} has no column {unknown[0]!r}.")
-    if options["personal"]:
-        target = f"{found.crm_source}.{found.model}"
-        audit.record("read_personal_data", change=cli.change(options), target=target)
+    _record_personal(cli, options)
     if cli.out.as_json:
         cli.out.data({"schema": 1, **found.to_dict()})
         return
@@ -77,6 +77,38 @@ def head(cli: Cli, options: Options) -> None:
     table(cli.out, names, [_row(row, names, found.masked) for row in found.rows])
     if found.next_cursor:
         cli.out.talk(f"More rows: --cursor {found.next_cursor}")
+
+
+def _record_personal(cli: Cli, options: Options) -> None:
+    if options["personal"]:
+        target = f"{options['crm']}.{options['model']}"
+        audit.record("read_personal_data", change=cli.change(options), target=target)
+
+
+def changes(cli: Cli, options: Options) -> None:
+    found = changed.changes(options["crm"], options["model"], personal=options["personal"])
+    _record_personal(cli, options)
+    if cli.out.as_json:
+        cli.out.data({"schema": 1, "changes": found})
+        return
+    names = ("run", "ended", "created", "updated", "deleted", "examples")
+    lines = [_change(one) for one in found]
+    table(cli.out, names, lines, numbers={"created", "updated", "deleted"})
+
+
+def _change(one: Mapping[str, Any]) -> list[str]:
+    counts = [_number(one[name]) for name in ("created", "updated", "deleted")]
+    examples = "; ".join(
+        ("deleted " if e["is_deleted"] else "")
+        + ", ".join(f"{name} {value}" for name, value in e["values"].items() if value is not None)
+        for e in one["examples"]
+    )
+    ended = one["ended_at"][:16].replace("T", " ")
+    return [str(one["history_id"]), ended, *counts, examples]
+
+
+def sources(cli: Cli, options: Options) -> None:
+    cli.out.line(sources_yml())
 
 
 def ask(cli: Cli, options: Options) -> None:

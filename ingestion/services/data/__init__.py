@@ -1,5 +1,6 @@
 """The rows of the warehouse for people: lists, rows, figures of columns, what changed; all masked.
 
-May use: freshness, runs, security, infra, conf, models, pool, sync.common, sync.load.tables.
-Entry points: catalog, errors, figures, masking, profiles, rows.
+May use: freshness, runs, security, infra, conf, models, pool, sync.common, sync.load, sync.load.columns,
+    sync.load.tables.
+Entry points: catalog, changes, errors, figures, masking, profiles, rows, sources, structure.
 """

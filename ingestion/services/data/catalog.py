@@ -7,30 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from ingestion.conf import warehouse_conf
+from ingestion.services.data.comments import comment
 from ingestion.services.data.figures import shown, stored_figures
 from ingestion.services.data.masking import Mask
 from ingestion.services.data.tables import DatasetTable, known_model, opened
 from ingestion.services.freshness.datasets import freshness
-from ingestion.sync.common.names import (
-    DELETED_AT,
-    DELETED_PROOF,
-    MISFITS,
-    OVERFLOW,
-    ROW_HASH,
-    RUN_ID,
-    SYNCED_AT,
-)
-from ingestion.sync.common.registry import crm
 
-OWN_COLUMNS: Final = {
-    SYNCED_AT: "When the row was last written",
-    RUN_ID: "The run that last wrote the row",
-    DELETED_AT: "When the record was found to be gone; empty while it is there",
-    DELETED_PROOF: "How it is known to be gone",
-    ROW_HASH: "Hash of the record, by which a change is seen",
-    MISFITS: "Values that did not fit their columns, with the reasons",
-    OVERFLOW: "Fields that have no column of their own",
-}
 _SHOWN: Final = (
     *("crm_source", "crm_title", "model", "freshness", "last_success_at", "last_run_at"),
     *("due_at", "late_since"),
@@ -62,13 +44,6 @@ def dataset(crm_source: str, model: str) -> dict[str, Any]:
         key = found.key
     sampled = profile.sampled_rows if profile else None
     return {**entry, "key": key, "sampled_rows": sampled, "columns": columns}
-
-
-def comment(crm_source: str, column: str, field: str | None) -> str:
-    """What a column is, in a few words."""
-    if column in OWN_COLUMNS:
-        return OWN_COLUMNS[column]
-    return f"Field {field} of {crm(crm_source).title}" if field else ""
 
 
 def _column(name: str, found: DatasetTable, counted: dict[str, Any]) -> dict[str, Any]:

@@ -17,10 +17,12 @@ import sqlalchemy as sa
 from django.utils import timezone
 
 from ingestion.models import DatasetProfile
-from ingestion.services.data.errors import TookTooLong, UnknownDataset, WarehouseAway
+from ingestion.pool.errors import PoolError
+from ingestion.services.data import structure
 from ingestion.services.data.figures import stored_figures
 from ingestion.services.data.tables import DatasetTable, opened, reading
 from ingestion.services.freshness.datasets import datasets
+from ingestion.sync.common.errors import SyncError
 from ingestion.sync.common.names import DELETED_AT
 
 logger = logging.getLogger(__name__)
@@ -44,16 +46,17 @@ class Due:
 
 
 def refresh(*, seconds: float, crm_source: str | None = None) -> list[Due]:
-    """Count what was loaded since it was counted, as far as the time goes; what was counted. What
-    cannot be read is logged, and tried again next time."""
+    """Count what was loaded since it was counted, and complete its table, as far as the time goes; what
+    was counted. What is being loaded or cannot be read is logged, and tried again next time."""
     ends_at = time.monotonic() + seconds
     done = []
     for due in due_datasets(crm_source):
         if time.monotonic() >= ends_at:
             break
         try:
+            structure.complete(due.crm_source, due.model)
             count(due)
-        except (UnknownDataset, WarehouseAway, TookTooLong) as problem:
+        except (PoolError, SyncError) as problem:
             logger.warning("%s.%s was not counted: %s", due.crm_source, due.model, problem)
         else:
             done.append(due)

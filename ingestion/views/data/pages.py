@@ -14,6 +14,7 @@ from ingestion.pool.errors import PoolError
 from ingestion.services.crms.crm_overview import overview
 from ingestion.services.crms.dataset_columns import dataset_columns
 from ingestion.services.data import catalog, rows
+from ingestion.services.data import changes as changed
 from ingestion.services.data.errors import UnknownDataset
 from ingestion.services.data.rows import Question
 from ingestion.services.data.sql import box
@@ -49,6 +50,7 @@ def dataset(request: HttpRequest, name: str, model: str) -> HttpResponse:
         return render(request, "ingestion/data/rows.html", asked)
     context = {
         **asked,
+        "changes": _changes(name, model, personal=may(request.user, Right.PERSONAL)),
         "dataset": mapped,
         "title": overview(name).title,
         "held": held.of_dataset(name, model),
@@ -71,6 +73,14 @@ def sql_box(request: HttpRequest) -> HttpResponse:
         "sees_personal": may(request.user, Right.PERSONAL),
     }
     return render(request, "ingestion/data/sql.html", context)
+
+
+def _changes(name: str, model: str, *, personal: bool) -> list[dict[str, Any]]:
+    """None where they cannot be read: the rows say why."""
+    try:
+        return changed.changes(name, model, personal=personal)
+    except PoolError:
+        return []
 
 
 def _rows(request: HttpRequest, name: str, model: str) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """The tables of a warehouse and its sessions, in the SQL of SQLite and of PostgreSQL.
 
 May use: load.columns, sync.common.
-Entry points: own_tables, postgres, session, sqlite, stored, table.
+Entry points: own_tables, postgres, readers, session, sqlite, stored, table.
 """
