@@ -24,6 +24,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
+FILE_SUFFIX = "_FILE"
 
 
 class SettingsProblems(ImproperlyConfigured):
@@ -34,9 +35,28 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     return dict(RepositoryEnv(str(path)).data) if path.is_file() else {}
 
 
+def _value(name: str, source: Mapping[str, str]) -> str:
+    found, file = source.get(name) or "", source.get(f"{name}{FILE_SUFFIX}") or ""
+    if found and file:
+        raise SettingsProblems(f"{name} and {name}{FILE_SUFFIX} are both set; set one of them.")
+    return found or (_read_secret(name, Path(file)) if file else "")
+
+
+def _read_secret(name: str, file: Path) -> str:
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        why = getattr(problem, "strerror", None) or "it is no text"
+        raise SettingsProblems(
+            f"{name}{FILE_SUFFIX} leads to {file}, which cannot be read: {why}."
+        ) from problem
+
+
 class Environment(Mapping[str, str]):
     """All settings by name, read-only. The first source that has a value wins; an empty value
-    counts as none, so that a copy of ``.env.example`` may leave lines open."""
+    counts as none, so that a copy of ``.env.example`` may leave lines open. In place of any name
+    ``<NAME>_FILE`` may lead to a file that holds its value, as secrets of containers and of systemd
+    do."""
 
     def __init__(self, base_dir: Path = BASE_DIR) -> None:
         self.dotenv_file = Path(os.environ.get("DOTENV_FILE") or base_dir / ".env")
@@ -46,8 +66,12 @@ class Environment(Mapping[str, str]):
         self._running = running.settings if running else {}
 
     def configured(self, name: str) -> str:
-        """The value that the operator set, in the environment or ``.env``; empty for none."""
-        return os.environ.get(name) or self.dotenv.get(name) or ""
+        """The value that the operator set, in the environment or ``.env``, or in the file that one
+        of them names; empty for none. Raises SettingsProblems for a file that cannot be read."""
+        for source in (os.environ, self.dotenv):
+            if found := _value(name, source):
+                return found
+        return ""
 
     def __getitem__(self, name: str) -> str:
         value = self.configured(name) or self._running.get(name)
@@ -56,17 +80,25 @@ class Environment(Mapping[str, str]):
         return value
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in {*os.environ, *self.dotenv, *self._running} if name in self)
+        given = {*os.environ, *self.dotenv}
+        of_files = {n.removesuffix(FILE_SUFFIX) for n in given if n.endswith(FILE_SUFFIX)}
+        # A file that leads nowhere is told by whoever asks for its value.
+        return (name for name in {*given, *of_files, *self._running} if self._has(name))
+
+    def _has(self, name: str) -> bool:
+        try:
+            return name in self
+        except SettingsProblems:
+            return False
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
     def source_of(self, name: str) -> str:
         """Where the value of ``name`` comes from, in words."""
-        if os.environ.get(name):
-            return "environment"
-        if self.dotenv.get(name):
-            return ".env"
+        for where, source in (("environment", os.environ), (".env", self.dotenv)):
+            if source.get(name) or source.get(f"{name}{FILE_SUFFIX}"):
+                return where
         return "running system" if name in self else "default"
 
 
@@ -147,7 +179,11 @@ class Settings:
 
     def _read(self, name: str, default: Any, cast: Callable[[str], Any], what: str) -> Any:
         self.defaults[name] = default
-        value = self._environment.get(name)
+        try:
+            value = self._environment.get(name)
+        except SettingsProblems as problem:
+            self.problems.append(str(problem))
+            return default
         try:
             return default if value is None else cast(value)
         except ValueError:

@@ -101,12 +101,13 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static_collected"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# A clone serves static/ as it stands; production serves what collectstatic made, hashed names.
-WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+# A clone serves static/ as it stands; production serves what collectstatic made, hashed names. Where
+# it has not run, pages look the same and deploy_check says so.
+WHITENOISE_USE_FINDERS = not (IS_PRODUCTION and (STATIC_ROOT / "staticfiles.json").is_file())
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "data_warehouse.static_files.HashedWhereCollected"
         if IS_PRODUCTION
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
@@ -383,7 +384,23 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+# --- HTTPS: a proxy ends it, and says so in X-Forwarded-Proto, which only TRUSTED_PROXIES may -----
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = config.flag("SECURE_COOKIES", IS_PRODUCTION)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Without such a proxy no request ever counts as secure, and each would be redirected for ever.
+SECURE_SSL_REDIRECT = config.flag(
+    "SECURE_SSL_REDIRECT", SESSION_COOKIE_SECURE and bool(TRUSTED_PROXIES)
+)
+# Probes and Prometheus ask the process itself.
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
+SECURE_HSTS_SECONDS = config.whole(
+    "SECURE_HSTS_SECONDS", 3600 if SECURE_SSL_REDIRECT else 0, minimum=0
+)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = config.flag("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_HSTS_PRELOAD = config.flag("SECURE_HSTS_PRELOAD", False)
+# Whether every other name under this domain speaks HTTPS is for its owner to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 SETTING_DEFAULTS = config.defaults
 config.stop_if_wrong()

@@ -183,3 +183,43 @@ print(settings.SECRET_KEY)
         for _ in range(2)
     }
     assert keys == {(tmp_path / "secret-key").read_text()}
+
+
+class TestSecretsInFiles:
+    def test_a_file_stands_for_the_value(
+        self, clone: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (clone / "key").write_text(" from the file\n")
+        (clone / ".env").write_text(f"A_TOKEN_FILE={clone / 'key'}\n")
+        monkeypatch.setenv("SECRET_KEY_FILE", str(clone / "key"))
+
+        found = Environment(clone)
+
+        assert (found["SECRET_KEY"], found["A_TOKEN"]) == ("from the file", "from the file")
+        assert (found.source_of("SECRET_KEY"), found.source_of("A_TOKEN")) == (
+            "environment",
+            ".env",
+        )
+        assert {"SECRET_KEY", "A_TOKEN"} <= set(found)
+
+    def test_both_at_once_are_refused(self, clone: Path) -> None:
+        (clone / ".env").write_text(f"KEY=a\nKEY_FILE={clone / 'key'}\n")
+        read = Settings(Environment(clone))
+
+        assert read.text("KEY") == ""
+        assert read.problems == ["KEY and KEY_FILE are both set; set one of them."]
+
+    def test_a_file_that_is_not_there_is_named(self, clone: Path) -> None:
+        (clone / ".env").write_text("KEY_FILE=/nowhere/key\n")
+        read = Settings(Environment(clone))
+
+        assert read.text("KEY") == ""
+        assert read.problems == [
+            "KEY_FILE leads to /nowhere/key, which cannot be read: No such file or directory."
+        ]
+
+    def test_an_empty_file_counts_as_none(self, clone: Path) -> None:
+        (clone / "key").write_text("\n")
+        (clone / ".env").write_text(f"KEY_FILE={clone / 'key'}\n")
+
+        assert "KEY" not in Environment(clone)

@@ -1,5 +1,5 @@
-"""Whose address a request comes from: the one that connects, or behind a trusted proxy the one that
-the proxy saw."""
+"""Whose address a request comes from, and whether it came by HTTPS: as the one says that connects, or
+behind a trusted proxy what the proxy saw."""
 
 from __future__ import annotations
 
@@ -49,15 +49,17 @@ def _is_in(address: str, networks: Sequence[Network]) -> bool:
 
 
 class ClientAddressMiddleware:
-    """REMOTE_ADDR is the client's, behind the proxies that are trusted, for whatever comes later."""
+    """REMOTE_ADDR is the client's, behind the proxies that are trusted, for whatever comes later.
+    X-Forwarded-Proto of anybody else is dropped."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        connected, proxies = request.META.get("REMOTE_ADDR", ""), site_conf().trusted_proxies
+        if not _is_in(connected, proxies):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
         request.META["REMOTE_ADDR"] = client_address(
-            request.META.get("REMOTE_ADDR", ""),
-            request.headers.get("X-Forwarded-For", ""),
-            proxies=site_conf().trusted_proxies,
+            connected, request.headers.get("X-Forwarded-For", ""), proxies=proxies
         )
         return self._get_response(request)

@@ -50,7 +50,7 @@ def unknown_names(conf: SystemConf) -> Iterator[str]:
         *(s.name for crm in crms().values() for s in crm.settings),
     }
     for name in conf.dotenv_names:
-        if name not in known:
+        if not {name, name.removesuffix("_FILE")} & known:
             meant = get_close_matches(name, known, n=1)
             hint = f"; did you mean {meant[0]}?" if meant else "."
             yield f"{name} in .env is no setting of this system{hint}"
