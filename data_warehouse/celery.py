@@ -80,7 +80,7 @@ def begin_to_speak(instance: Any, **_: Any) -> None:
 def set_beat_schedule(sender: Celery, **_: Any) -> None:
     """Settings can be read only now: this module is imported while they load."""
     sender.conf.beat_schedule = beat_schedule(
-        monitor_seconds=pool_conf().monitor_seconds, queue=sender.conf.task_default_queue
+        monitor_seconds=pool_conf().monitor_seconds, queue=settings.CELERY_CONTROL_QUEUE
     )
 
 

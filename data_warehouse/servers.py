@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kombu import Queue
+
 from data_warehouse.environment import Settings
 from ingestion import redis_urls
 from ingestion.redis_urls import CeleryServers, WrongRedisUrl
@@ -40,3 +42,13 @@ def _celery(config: Settings, name: str, url: str, schemes: tuple[str, ...]) -> 
     except WrongRedisUrl as wrong:
         config.problems.append(f"{name} {wrong}.")
         return CeleryServers("", {})
+
+
+def routes(queue: str, *names: str) -> dict[str, dict[str, str]]:
+    """As in Celery's task_routes."""
+    return {name: {"queue": queue, "routing_key": queue} for name in names}
+
+
+def queues(*names: str) -> list[Queue]:
+    """What a worker without --queues takes from: all of them."""
+    return [Queue(name, routing_key=name) for name in dict.fromkeys(names)]

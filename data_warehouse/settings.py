@@ -233,10 +233,20 @@ CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = _results.options
 CELERY_TASK_DEFAULT_QUEUE = config.text(
     "CELERY_TASK_DEFAULT_QUEUE", "dw-production" if IS_PRODUCTION else "dw-local"
 )
+# What keeps the pool going and is no sync. A worker of its own may take it: celery worker --queues.
+CELERY_CONTROL_QUEUE = config.text("CELERY_CONTROL_QUEUE", CELERY_TASK_DEFAULT_QUEUE)
+CONTROL_TASKS = (
+    "worker_pool_monitor",
+    "cleanup_stale_syncs",
+    "generate_automation_reports",
+    "run_automation_rules",
+    "look_for_troubles",
+)
 CELERY_TASK_ROUTES = {
-    pattern: {"queue": CELERY_TASK_DEFAULT_QUEUE, "routing_key": CELERY_TASK_DEFAULT_QUEUE}
-    for pattern in ("ingestion.*", "data_warehouse.*")
+    **servers.routes(CELERY_CONTROL_QUEUE, *(f"ingestion.tasks.{name}" for name in CONTROL_TASKS)),
+    **servers.routes(CELERY_TASK_DEFAULT_QUEUE, "ingestion.*", "data_warehouse.*"),
 }
+CELERY_TASK_QUEUES = servers.queues(CELERY_TASK_DEFAULT_QUEUE, CELERY_CONTROL_QUEUE)
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = False  # the pool holds a task's state, and its claim is fenced

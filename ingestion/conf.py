@@ -112,6 +112,49 @@ def site_conf() -> SiteConf:
 
 
 @dataclass(frozen=True)
+class TransportConf:
+    """How people reach the site."""
+
+    is_production: bool
+    allowed_hosts: tuple[str, ...]
+    secure_cookies: bool
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    site_url: str
+
+
+def transport_conf() -> TransportConf:
+    return TransportConf(
+        is_production=settings.IS_PRODUCTION,
+        allowed_hosts=tuple(settings.ALLOWED_HOSTS),
+        secure_cookies=settings.SESSION_COOKIE_SECURE,
+        trusted_proxies=tuple(settings.TRUSTED_PROXIES),
+        site_url=site_url(),
+    )
+
+
+@dataclass(frozen=True)
+class StaticConf:
+    """``are_collected``: whether the site serves what collectstatic has put into ``root``."""
+
+    root: Path
+    are_collected: bool
+
+
+def static_conf() -> StaticConf:
+    return StaticConf(Path(settings.STATIC_ROOT), are_collected=settings.IS_PRODUCTION)
+
+
+def sync_queue() -> str:
+    """Where syncs are sent."""
+    return str(settings.CELERY_TASK_DEFAULT_QUEUE)
+
+
+def control_queue() -> str:
+    """Where the monitor, the rules and the reports are sent; by default where syncs are."""
+    return str(settings.CELERY_CONTROL_QUEUE)
+
+
+@dataclass(frozen=True)
 class MetricsConf:
     """Who may read the metrics: whoever has the token, or calls from one of the networks."""
 

@@ -158,6 +158,7 @@ READINESS = {
     "schema": NUMBER,
     "ready": FLAG,
     "parts": {"cache": {"ok": FLAG, "why": TEXT}},
+    "missing": [TEXT],
 }
 REPAIRS = ("lost", "stale", "resent", "ledger_closed", "restored", "started", "repaired")
 FINDING = {"code": TEXT, "subject": TEXT, "sentence": TEXT, "repair": TEXT, "is_safe": FLAG}

@@ -47,8 +47,17 @@ def consumer() -> Any:
         hostname="celery@here",
         pool=SimpleNamespace(num_processes=4),
         timer=Timer(),
-        app=SimpleNamespace(tasks={SYNC: None, "ingestion.tasks.worker_pool_monitor": None}),
+        app=SimpleNamespace(
+            tasks={SYNC: None, "ingestion.tasks.worker_pool_monitor": None},
+            amqp=SimpleNamespace(queues=SimpleNamespace(consume_from={"dw-local": None})),
+        ),
     )
+
+
+def test_a_worker_that_takes_no_syncs_has_no_slot_for_one(bench: Bench, consumer: Any) -> None:
+    consumer.app.amqp.queues.consume_from = {"dw-control": None}
+    bootstep.PoolTick(consumer).start(consumer)
+    assert bench.pool.snapshot().workers == ()
 
 
 def test_a_worker_is_online_from_its_start_to_its_end(bench: Bench, consumer: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -40,9 +40,15 @@ def browser(operator: User) -> Client:
     return client
 
 
-def use_probes(monkeypatch: pytest.MonkeyPatch, **questions: object) -> None:
+def use_probes(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    prepared: Callable[[], None] = lambda: None,
+    **questions: object,
+) -> None:
     probes = {name: Probe(question) for name, question in questions.items()}  # type: ignore[arg-type]
     monkeypatch.setattr(readiness, "PROBES", probes)
+    monkeypatch.setattr(readiness, "PREPARED", Probe(prepared))
 
 
 def fine() -> None:
@@ -94,7 +100,15 @@ class TestReady:
             "schema": 1,
             "ready": True,
             "parts": {"database": {"ok": True, "why": ""}, "cache": {"ok": True, "why": ""}},
+            "missing": [],
         }
+
+    def test_names_what_is_not_prepared_and_serves_all_the_same(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        use_probes(monkeypatch, database=fine, prepared=answers(NotReady("account: there is none")))
+        answer = Client().get("/health/ready")
+        assert (answer.status_code, answer.json()["missing"]) == (200, ["account: there is none"])
 
     def test_is_503_with_the_reason_of_the_part_that_fails(
         self, monkeypatch: pytest.MonkeyPatch

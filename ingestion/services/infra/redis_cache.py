@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from django.core.cache import caches
 from django_redis import get_redis_connection
 from redis import Redis
 from redis.exceptions import RedisError
 
+from ingestion import redis_urls
+
+NEVER = datetime.fromtimestamp(0, UTC)
 CACHE_ALIAS = "default"
 ASK_SECONDS = 1.2
 
@@ -36,6 +43,64 @@ def masters(url: str) -> frozenset[str]:
     with _asking(url) as client:
         return frozenset(str(name) for name in client.sentinel_masters())
     return frozenset()
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """What a server says of itself; all but ``answers`` has no meaning where it does not answer.
+    ``evicts``: by ``policy`` it may throw out keys that have no end; empty where its memory has no
+    bound."""
+
+    answers: bool
+    policy: str = ""
+    is_persistent: bool = False
+    has_password: bool = False
+    clock: datetime = NEVER
+
+    @property
+    def evicts(self) -> bool:
+        return self.policy.startswith("allkeys")
+
+
+def facts(url: str) -> list[ServerFacts]:
+    """Of each server that a URL of Redis names; of those that Sentinels watch, and of other brokers,
+    nothing is known here."""
+    if redis_urls.is_one_server(url):
+        return [_facts(url)]
+    servers = redis_urls.parse(url)
+    is_cluster = servers is not None and servers.kind == "cluster"
+    return [_facts(each) for each in servers.each_url] if servers and is_cluster else []
+
+
+def _facts(url: str) -> ServerFacts:
+    with _asking(url) as client:
+        info: dict[str, Any] = {**client.info("memory"), **client.info("persistence")}
+        seconds, micros = client.time()
+        return ServerFacts(
+            answers=True,
+            policy=str(info.get("maxmemory_policy", "")) if info.get("maxmemory") else "",
+            is_persistent=bool(info.get("aof_enabled") or _has_save_points(client)),
+            has_password=_asks_for_password(url),
+            clock=datetime.fromtimestamp(int(seconds) + int(micros) / 1e6, UTC),
+        )
+    return ServerFacts(answers=False)
+
+
+def _has_save_points(client: Redis) -> bool:
+    """Servers that others run may keep their configuration to themselves."""
+    with suppress(RedisError):
+        return bool(client.config_get("save").get("save"))
+    return False
+
+
+def _asks_for_password(url: str) -> bool:
+    """Whether somebody without one is refused."""
+    parts = urlsplit(url)
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    with _asking(bare) as client:
+        client.ping()
+        return False
+    return True
 
 
 @contextmanager

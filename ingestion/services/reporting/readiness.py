@@ -21,7 +21,9 @@ from kombu.exceptions import OperationalError
 from ingestion.models import SyncHistory
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.snapshot import PoolSnapshot
+from ingestion.services.infra import preparation
 from ingestion.services.infra.database import DATABASE_ERRORS
+from ingestion.services.infra.preparation import DEPLOY
 from ingestion.services.worker_pool import get_worker_pool
 
 logger = logging.getLogger(__name__)
@@ -43,16 +45,21 @@ class Part:
 
 @dataclass(frozen=True)
 class Readiness:
+    """``notes``: what is not prepared yet, and keeps nothing from working."""
+
     parts: Mapping[str, Part]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_ready(self) -> bool:
         return all(part.ok for part in self.parts.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """``{"schema", "ready", "parts": {name: {"ok", "why"}}}``."""
+        """``{"schema", "ready", "parts": {name: {"ok", "why"}}, "missing": [sentence]}``."""
         parts = {name: {"ok": part.ok, "why": part.why} for name, part in self.parts.items()}
-        return {"schema": 1, "ready": self.is_ready, "parts": parts}
+        broken = [f"{name}: {part.why}" for name, part in self.parts.items() if not part.ok]
+        missing = [*broken, *self.notes]
+        return {"schema": 1, "ready": self.is_ready, "parts": parts, "missing": missing}
 
 
 class Probe:
@@ -96,7 +103,10 @@ def readiness(
     """Asks all parts at once; takes at most ``seconds``."""
     deadline = time.monotonic() + seconds
     asked = {name: probe.ask() for name, probe in (probes or PROBES).items()}
-    return Readiness({name: _within(answer, deadline) for name, answer in asked.items()})
+    prepared = PREPARED.ask()
+    parts = {name: _within(answer, deadline) for name, answer in asked.items()}
+    why = _within(prepared, deadline).why if all(part.ok for part in parts.values()) else ""
+    return Readiness(parts, notes=(why,) if why else ())
 
 
 def _within(answer: Future[Part], deadline: float) -> Part:
@@ -107,13 +117,49 @@ def _within(answer: Future[Part], deadline: float) -> Part:
 
 
 def _database() -> None:
-    """The ledger's table can be read, so the migrations have run too."""
+    """The ledger's table can be read, and every migration that this code knows has run."""
     try:
         SyncHistory.objects.exists()
+        _once("migrations", _migrated)
     except DATABASE_ERRORS as problem:
-        raise NotReady(f"the database cannot be read ({type(problem).__name__})") from problem
+        raise NotReady(
+            f"the database cannot be read ({type(problem).__name__}); has {DEPLOY} run?"
+        ) from problem
     finally:
         connection.close()
+
+
+# What was found done stays done while this process lives.
+_done: set[str] = set()
+
+
+def _once(name: str, question: Callable[[], None]) -> None:
+    if name not in _done:
+        question()
+        _done.add(name)
+
+
+def _migrated() -> None:
+    if missing := preparation.unapplied_migrations():
+        raise NotReady(f"{len(missing)} migrations have not run; run {DEPLOY}")
+
+
+def _prepared() -> None:
+    try:
+        _once("static files", _collected)
+        _once("account", _administered)
+    finally:
+        connection.close()
+
+
+def _collected() -> None:
+    if missing := preparation.uncollected_files():
+        raise NotReady(f"static files: {len(missing)} are not collected; run {DEPLOY}")
+
+
+def _administered() -> None:
+    if not preparation.has_administrator():
+        raise NotReady(f"account: nobody can administer the site; run {DEPLOY}")
 
 
 def _cache() -> None:
@@ -150,6 +196,7 @@ def _pool(unless: str) -> PoolSnapshot:
         connection.close()
 
 
+PREPARED = Probe(_prepared)
 PROBES: Mapping[str, Probe] = {
     "database": Probe(_database),
     "cache": Probe(_cache),

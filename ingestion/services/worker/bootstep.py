@@ -17,7 +17,7 @@ from celery.exceptions import WorkerLostError
 from django.core.checks import run_checks
 from kombu.exceptions import OperationalError
 
-from ingestion.conf import pool_conf
+from ingestion.conf import pool_conf, sync_queue
 from ingestion.pool.errors import AlreadyFinished, LeaseLost, PoolError, TaskNotFound
 from ingestion.pool.store import Outcome
 from ingestion.services.failover.connections import other_installation
@@ -191,6 +191,9 @@ def report_problems(**_: Any) -> None:
 
 
 def _tick(consumer: Consumer) -> None:
+    """One that takes no syncs from their queue has no slot for one."""
+    if sync_queue() not in consumer.app.amqp.queues.consume_from:
+        return
     syncs = [name for name in consumer.app.tasks if name.startswith(SYNCS)]
     tick(consumer.hostname, consumer.pool.num_processes, syncs)
 
