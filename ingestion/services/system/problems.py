@@ -24,7 +24,9 @@ from ingestion.sync.common.registry import crms
 from ingestion.warehouse_urls import SUPPORTED, is_file, problem_of
 
 CONNECT_SECONDS = 3
-OF_COMPOSE = frozenset({"POSTGRES_PASSWORD"})  # docker-compose.yml reads them from .env
+OF_COMPOSE = frozenset(
+    {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+)  # docker-compose.yml reads them from .env
 
 
 class WrongSettings(Exception):
