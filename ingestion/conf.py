@@ -348,6 +348,27 @@ def system_conf() -> SystemConf:
     )
 
 
+@dataclass(frozen=True)
+class BackupConf:
+    """``secret_files``: what this installation needs besides its databases; missing ones too."""
+
+    ledger_url: str
+    warehouse_url: str
+    secret_files: tuple[Path, ...]
+
+
+def backup_conf() -> BackupConf:
+    own = ("secret-key", "operator-login", "redis-password")
+    return BackupConf(
+        ledger_url=settings.DATABASE_URL,
+        warehouse_url=settings.WAREHOUSE_URL,
+        secret_files=(
+            settings.CRM_ENVIRONMENT.dotenv_file,
+            *(var_dir() / name for name in own),
+        ),
+    )
+
+
 def secret_files() -> list[Path]:
     """Where secrets, people's data and password hashes stand: ``.env``, and everything in VAR_DIR
     unless that is its owner's alone. Missing ones too."""

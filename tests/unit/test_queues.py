@@ -18,7 +18,6 @@ def test_control_tasks_have_a_queue_of_their_own_where_one_is_set() -> None:
 
 
 def test_every_control_task_is_registered() -> None:
-    app.loader.import_default_modules()
     assert {f"ingestion.tasks.{name}" for name in CONTROL_TASKS} <= set(app.tasks)
 
 

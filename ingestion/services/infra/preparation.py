@@ -32,7 +32,7 @@ def uncollected_files() -> list[str]:
 
 
 def _uncollected(root: Path) -> Iterator[str]:
-    ignored = apps.get_app_config("staticfiles").ignore_patterns
+    ignored = getattr(apps.get_app_config("staticfiles"), "ignore_patterns", [])
     for finder in get_finders():
         for name, storage in finder.list(ignore_patterns=ignored):
             copy = root / name
