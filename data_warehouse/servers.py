@@ -52,3 +52,19 @@ def routes(queue: str, *names: str) -> dict[str, dict[str, str]]:
 def queues(*names: str) -> list[Queue]:
     """What a worker without --queues takes from: all of them."""
     return [Queue(name, routing_key=name) for name in dict.fromkeys(names)]
+
+
+def transport_options(found: CeleryServers, unacknowledged_seconds: float) -> dict[str, Any]:
+    """So that nobody who sends waits long for a broker that is away."""
+    tries = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
+    if not found.is_redis:
+        return tries
+    return {
+        "socket_timeout": 5,
+        "socket_connect_timeout": 1.5,
+        **tries,
+        "visibility_timeout": unacknowledged_seconds,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        **found.options,
+    }

@@ -261,22 +261,7 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # A worker fetches a message for a free process alone and acknowledges it when that begins. What is
 # not acknowledged for so long was fetched by a worker that died: another one gets it.
 UNACKNOWLEDGED_SECONDS = 5 * WORKER_POOL_DISPATCH_SECONDS
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {
-        "socket_timeout": 5,
-        "socket_connect_timeout": 1.5,
-        "max_retries": 1,
-        "interval_start": 0,
-        "interval_step": 0.1,
-        "interval_max": 0.2,
-        "visibility_timeout": UNACKNOWLEDGED_SECONDS,
-        "unacked_restore_interval": 10,
-        "unacked_restore_throttle": 1,
-        **_broker.options,
-    }
-    if _broker.is_redis
-    else {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
-)
+CELERY_BROKER_TRANSPORT_OPTIONS = servers.transport_options(_broker, UNACKNOWLEDGED_SECONDS)
 CELERY_BEAT_SCHEDULER = "data_warehouse.scheduler:WholeDatabaseScheduler"
 
 # --- The warehouse ----------------------------------------------------------------------------

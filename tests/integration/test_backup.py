@@ -40,11 +40,10 @@ class Place:
         found: dict[str, object] = json.loads(self.manage(*words, "--json").stdout)
         return found
 
-    def waiting(self) -> set[str]:
-        """The tasks that Redis holds."""
-        status = self.json("manage_worker_pool", "status")
-        assert status["degraded"] is False
-        return {task["id"] for task in status["queued"]}  # type: ignore[attr-defined]
+    def tasks(self) -> set[str]:
+        """The tasks that the pool holds."""
+        found = self.json("manage_worker_pool", "list-tasks")
+        return {task["id"] for state in ("active", "queued") for task in found[state]}  # type: ignore[attr-defined]
 
     def rows(self) -> list[tuple[object, ...]]:
         """What the drill must bring back: schedules, accounts, and the warehouse's rows."""
@@ -84,8 +83,8 @@ def place(
         new_database: Callable[[], str] = request.getfixturevalue("postgres_database")
         ledger, warehouse = new_database(), new_database()
         settings |= {"DATABASE_URL": ledger, "WAREHOUSE_URL": warehouse}
-    # Each its own place in the Redis that they share.
-    settings["CACHE_KEY_PREFIX"] = f"{{drill-{request.param}}}"
+    # Each test has its own place in the Redis that they share.
+    settings["CACHE_KEY_PREFIX"] = f"{{{tmp_path.name}}}"
     return Place(production_environment(tmp_path, **settings), ledger, warehouse)
 
 
@@ -125,7 +124,7 @@ def test_all_is_as_it_was(place: Place, tmp_path: Path) -> None:
     place.manage("restore", str(made["folder"]), "--yes")
 
     assert place.rows() == before
-    assert place.waiting() == {task_id}
+    assert place.tasks() == {task_id}
     with pytest.raises((sqlite3.Error, psycopg.Error)):
         place.ask(place.ledger, "SELECT * FROM of_a_newer_version")
     assert place.json("manage_worker_pool", "doctor")["findings"] == []
@@ -140,7 +139,7 @@ def test_a_new_place_becomes_as_the_old_one_was(
     """On a machine with nothing but this program and empty servers."""
     task_id = prepare(place)
     made = place.json("backup", str(tmp_path / "backups"))
-    changes = {"VAR_DIR": str(tmp_path / "new/var"), "CACHE_KEY_PREFIX": "{new}"}
+    changes = {"VAR_DIR": str(tmp_path / "new/var"), "CACHE_KEY_PREFIX": f"{{new-{tmp_path.name}}}"}
     if place.is_sqlite:
         ledger = f"sqlite:///{tmp_path}/new/var/ledger.sqlite3"
         warehouse = f"sqlite:///{tmp_path}/new/var/warehouse/warehouse__hubspot.sqlite3"
@@ -153,7 +152,7 @@ def test_a_new_place_becomes_as_the_old_one_was(
     new.manage("restore", str(made["folder"]), "--yes")
 
     assert new.rows() == place.rows()
-    assert new.waiting() == {task_id}
+    assert new.tasks() == {task_id}
 
 
 class TestOfFiles:
