@@ -12,6 +12,7 @@
 #   make dbt                       dbt-core reads the sources that manage_data writes, from an environment of its
 #                                  own, .venv-dbt; needs a PostgreSQL server (TEST_POSTGRES_URL)
 #   make crowd                     half an hour of all schedules against slow CRMs, in six minutes
+#   make deployment                a whole site in production mode, restarted part by part under load; as root
 #   make machine                   random histories of every store, for ten minutes
 #   make chaos                     real processes killed at random; SEED= TASKS= FAULTS= ARGS=
 #   make histories SECONDS=60      sources that change while they are read: is nothing lost? SEED=
@@ -85,6 +86,10 @@ $(DBT)/bin/dbt: $(VENV)/.development
 
 crowd: $(VENV)/.development
 	$(PY) -m pytest -m crowd tests/e2e $(ARGS)
+
+.PHONY: deployment
+deployment: $(VENV)/.development
+	$(PY) -m pytest -m deployment tests/deployment $(ARGS)
 
 MACHINE_SECONDS ?= 600
 

@@ -16,14 +16,15 @@ class NoNamespace(Exception):
 class Namespace:
     """``host`` is this machine's address as seen from there. What runs with ``prefix`` runs there."""
 
-    def __init__(self) -> None:
-        number = os.getpid() % 250 + 1
+    def __init__(self, number: int | None = None) -> None:
+        """``number``: 1 to 250, another one for each at a time."""
+        number = number or os.getpid() % 250 + 1
         self.name = f"chaos{number}"
         self.host = f"10.213.{number}.1"
         self.is_cut = False
         self.prefix = ("ip", "netns", "exec", self.name)
         self._here, self._there = f"chaosa{number}", f"chaosb{number}"
-        self._guest = f"10.213.{number}.2"
+        self.guest = f"10.213.{number}.2"
 
     def make(self) -> None:
         """Raises NoNamespace with the reason."""
@@ -33,7 +34,7 @@ class Namespace:
             _ip("link", "set", self._there, "netns", self.name)
             _ip("address", "add", f"{self.host}/24", "dev", self._here)
             _ip("link", "set", self._here, "up")
-            self._inside("address", "add", f"{self._guest}/24", "dev", self._there)
+            self._inside("address", "add", f"{self.guest}/24", "dev", self._there)
             self._inside("link", "set", self._there, "up")
             self._inside("link", "set", "lo", "up")
         except NoNamespace:
