@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.db import connection
 
 from ingestion.conf import ServersConf, pool_conf, servers_conf, warehouse_conf
-from ingestion.services.infra import redis_cache
+from ingestion.services.infra import redis_cache, sole_user
 from ingestion.services.infra.database import DATABASE_ERRORS, ledger_now
 from ingestion.services.infra.redis_cache import ServerFacts
 
@@ -91,11 +91,12 @@ def database_problems() -> list[CheckMessage]:
     """Of the ledger's database; says nothing where it is away, which others report."""
     if connection.vendor != "postgresql":
         return [
+            *_other_user(),
             Warning(
                 "The ledger is a SQLite file: everything must stay on this one machine.",
                 hint="Set DATABASE_URL to a PostgreSQL for more than one.",
                 id="ingestion.W033",
-            )
+            ),
         ]
     try:
         return list(_postgresql())
@@ -103,6 +104,12 @@ def database_problems() -> list[CheckMessage]:
         return []
     finally:
         connection.close()
+
+
+def _other_user() -> Iterator[CheckMessage]:
+    if said := sole_user.claim():
+        sentence, cure = said.split(": ", 1)
+        yield Error(f"{sentence}.", hint=cure, id="ingestion.E035")
 
 
 def _postgresql() -> Iterator[CheckMessage]:

@@ -2,5 +2,5 @@
 
 May use: conf, models, pool, redis_urls, sync, sync.common.
 Entry points: access_log, bounds, cursor, database, idempotency, preparation, redis_cache, request_rates,
-    response_cache, sandboxed, throttle, verbs.
+    response_cache, sandboxed, sole_user, throttle, verbs.
 """

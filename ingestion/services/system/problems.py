@@ -16,6 +16,7 @@ from ingestion import private_files
 from ingestion.conf import SystemConf
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.services.failover.connections import other_installation
+from ingestion.services.infra import sole_user
 from ingestion.services.infra.database import DATABASE_ERRORS
 from ingestion.services.system import embedded_redis
 from ingestion.services.system.crms import operators_crms
@@ -94,6 +95,8 @@ def _database() -> Iterator[str]:
         connection.ensure_connection()
     except DATABASE_ERRORS as problem:
         yield f"DATABASE_URL: the database cannot be opened: {_first_line(problem)}"
+    if said := sole_user.claim():
+        yield said
 
 
 def _warehouse(conf: SystemConf) -> Iterator[str]:

@@ -21,6 +21,7 @@ from ingestion.conf import pool_conf, sync_queue
 from ingestion.pool.errors import AlreadyFinished, LeaseLost, PoolError, TaskNotFound
 from ingestion.pool.store import Outcome
 from ingestion.services.failover.connections import other_installation
+from ingestion.services.infra import sole_user
 from ingestion.services.infra.database import DATABASE_ERRORS, close_connections
 from ingestion.services.infra.throttle import Overdue
 from ingestion.services.security import audit
@@ -172,8 +173,9 @@ def refuse_unsuited(sender: Any = None, **_: Any) -> None:
 
 
 def refuse_other_installation(**_: Any) -> None:
-    """Raises SystemExit where the state in Redis is not this installation's."""
-    said = other_installation()
+    """Raises SystemExit where the state in Redis is not this installation's, or this ledger another
+    one's."""
+    said = other_installation() or sole_user.claim()
     close_connections()
     if said:
         raise SystemExit(said)
