@@ -101,8 +101,12 @@ def _pauses(words: Subcommands) -> None:
     _add_expires(pause, "it goes on by itself")
     resume = words.add("resume", pauses.resume, "End a pause.")
     _add_crm(resume, "End the pause of this CRM; that of the pool stays.")
+    resume.add_argument("--worker", metavar="NAME", help="This worker takes syncs again.")
     drain = words.add(
         "drain", pauses.drain, "Before a deployment: pause the pool, and wait until nothing runs."
+    )
+    drain.add_argument(
+        "--worker", metavar="NAME", help="Only this worker, as 'status --verbose' lists it."
     )
     drain.add_argument("--wait", action="store_true", help="Stay until nothing runs any more.")
     drain.add_argument(

@@ -7,6 +7,7 @@ import time
 from ingestion.management.cli import lines
 from ingestion.management.cli.cli import COMMAND, Cli, Options
 from ingestion.management.cli.failures import CliError, Conflict, WrongUse
+from ingestion.management.pool_cli import draining
 from ingestion.pool.controls import PoolControls
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.snapshot import PoolSnapshot
@@ -32,6 +33,10 @@ def pause(cli: Cli, options: Options) -> None:
 
 
 def resume(cli: Cli, options: Options) -> None:
+    """The pool, a CRM, or one worker."""
+    if options["worker"]:
+        draining.resume(cli, options)
+        return
     made = cli.pool.resume(options["crm"], change=cli.change(options))
     _show(cli, made, f"{_what(options['crm'])} goes on.")
 
@@ -51,6 +56,9 @@ def drain(cli: Cli, options: Options) -> None:
     """Pause the whole pool, and with --wait stay until nothing runs. Raises NotDrained."""
     if options["timeout"] is not None and not options["wait"]:
         raise WrongUse("--timeout needs --wait.")
+    if options["worker"]:
+        draining.drain(cli, options)
+        return
     change = cli.change({**options, "reason": options["reason"] or "drain"})
     cli.pool.pause(change=change, expires_at=options["expires"])
     cli.out.talk(f"Nothing new starts until '{COMMAND} resume'.")

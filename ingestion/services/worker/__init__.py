@@ -2,5 +2,5 @@
 
 May use: notices, breakers, ingestion_adapter, worker_pool, tasks, runs, failover, ledger, requests, security,
     infra, conf, models, pool, sync.common.
-Entry points: bootstep, execute.
+Entry points: bootstep, draining, execute.
 """

@@ -193,8 +193,9 @@ def report_problems(**_: Any) -> None:
 
 
 def _tick(consumer: Consumer) -> None:
-    """One that takes no syncs from their queue has no slot for one."""
+    """One that takes no syncs from their queue, or was told to take no more, has no slot for one."""
     if sync_queue() not in consumer.app.amqp.queues.consume_from:
+        _in_main_process(lambda: get_worker_pool().worker_gone(consumer.hostname))
         return
     syncs = [name for name in consumer.app.tasks if name.startswith(SYNCS)]
     tick(consumer.hostname, consumer.pool.num_processes, syncs)
