@@ -101,8 +101,7 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static_collected"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# A clone serves static/ as it stands; production serves what collectstatic made, hashed names. Where
-# it has not run, pages look the same and deploy_check says so.
+# Production serves what collectstatic made, hashed names; where that has not run, as a clone does.
 WHITENOISE_USE_FINDERS = not (IS_PRODUCTION and (STATIC_ROOT / "staticfiles.json").is_file())
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

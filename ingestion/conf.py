@@ -124,11 +124,11 @@ class TransportConf:
 
 def transport_conf() -> TransportConf:
     return TransportConf(
-        is_production=settings.IS_PRODUCTION,
-        allowed_hosts=tuple(settings.ALLOWED_HOSTS),
-        secure_cookies=settings.SESSION_COOKIE_SECURE,
-        trusted_proxies=tuple(settings.TRUSTED_PROXIES),
-        site_url=site_url(),
+        settings.IS_PRODUCTION,
+        tuple(settings.ALLOWED_HOSTS),
+        settings.SESSION_COOKIE_SECURE,
+        tuple(settings.TRUSTED_PROXIES),
+        site_url(),
     )
 
 
@@ -358,15 +358,9 @@ class BackupConf:
 
 
 def backup_conf() -> BackupConf:
-    own = ("secret-key", "operator-login", "redis-password")
-    return BackupConf(
-        ledger_url=settings.DATABASE_URL,
-        warehouse_url=settings.WAREHOUSE_URL,
-        secret_files=(
-            settings.CRM_ENVIRONMENT.dotenv_file,
-            *(var_dir() / name for name in own),
-        ),
-    )
+    own = [var_dir() / name for name in ("secret-key", "operator-login", "redis-password")]
+    secrets = (settings.CRM_ENVIRONMENT.dotenv_file, *own)
+    return BackupConf(settings.DATABASE_URL, settings.WAREHOUSE_URL, secrets)
 
 
 def secret_files() -> list[Path]:
