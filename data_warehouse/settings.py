@@ -239,6 +239,7 @@ CONTROL_TASKS = (
     "cleanup_stale_syncs",
     "generate_automation_reports",
     "run_automation_rules",
+    "describe_datasets",
     "look_for_troubles",
 )
 CELERY_TASK_ROUTES = {
