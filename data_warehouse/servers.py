@@ -13,6 +13,15 @@ from ingestion.redis_urls import CeleryServers, WrongRedisUrl
 # A call that finds Redis away goes on over the ledger, within two seconds in all.
 CACHE_CALL_SECONDS = 1.2
 SENTINEL_SECONDS = 1.5
+# What keeps the pool going and is no sync.
+CONTROL_TASKS = (
+    "ingestion.tasks.worker_pool_monitor",
+    "ingestion.tasks.cleanup_stale_syncs",
+    "ingestion.tasks.generate_automation_reports",
+    "ingestion.tasks.run_automation_rules",
+    "ingestion.tasks.describe_datasets",
+    "ingestion.tasks.look_for_troubles",
+)
 
 
 def caches(config: Settings, url: str) -> dict[str, dict[str, Any]]:

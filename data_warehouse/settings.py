@@ -234,16 +234,8 @@ CELERY_TASK_DEFAULT_QUEUE = config.text(
 )
 # What keeps the pool going and is no sync. A worker of its own may take it: celery worker --queues.
 CELERY_CONTROL_QUEUE = config.text("CELERY_CONTROL_QUEUE", CELERY_TASK_DEFAULT_QUEUE)
-CONTROL_TASKS = (
-    "worker_pool_monitor",
-    "cleanup_stale_syncs",
-    "generate_automation_reports",
-    "run_automation_rules",
-    "describe_datasets",
-    "look_for_troubles",
-)
 CELERY_TASK_ROUTES = {
-    **servers.routes(CELERY_CONTROL_QUEUE, *(f"ingestion.tasks.{name}" for name in CONTROL_TASKS)),
+    **servers.routes(CELERY_CONTROL_QUEUE, *servers.CONTROL_TASKS),
     **servers.routes(CELERY_TASK_DEFAULT_QUEUE, "ingestion.*", "data_warehouse.*"),
 }
 CELERY_TASK_QUEUES = servers.queues(CELERY_TASK_DEFAULT_QUEUE, CELERY_CONTROL_QUEUE)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from data_warehouse import servers
 from data_warehouse.celery import app, beat_schedule
-from data_warehouse.settings import CONTROL_TASKS
 
 
 def test_control_tasks_have_a_queue_of_their_own_where_one_is_set() -> None:
     routes = {
-        **servers.routes("dw-control", *(f"ingestion.tasks.{name}" for name in CONTROL_TASKS)),
+        **servers.routes("dw-control", *servers.CONTROL_TASKS),
         **servers.routes("dw", "ingestion.*"),
     }
     assert routes["ingestion.tasks.worker_pool_monitor"]["queue"] == "dw-control"
@@ -18,12 +17,10 @@ def test_control_tasks_have_a_queue_of_their_own_where_one_is_set() -> None:
 
 
 def test_every_control_task_is_registered() -> None:
-    assert {f"ingestion.tasks.{name}" for name in CONTROL_TASKS} <= set(app.tasks)
+    assert set(servers.CONTROL_TASKS) <= set(app.tasks)
 
 
 def test_all_that_beat_starts_is_a_control_task() -> None:
     entries = beat_schedule(monitor_seconds=120, queue="dw-control").values()
-    assert {entry["task"] for entry in entries} <= {
-        f"ingestion.tasks.{name}" for name in CONTROL_TASKS
-    }
+    assert {entry["task"] for entry in entries} <= set(servers.CONTROL_TASKS)
     assert {entry["options"]["routing_key"] for entry in entries} == {"dw-control"}
