@@ -197,10 +197,15 @@ class AthenaBackend:
                     )
                 pause(POLL_SECONDS, check=self._context.reporter.check)
         except BaseException:
-            with suppress(ClientError, BotoCoreError):
-                self._athena.stop_query_execution(QueryExecutionId=query_id)
+            self._stop(query_id)
             raise
         return query_id
+
+    def _stop(self, query_id: str) -> None:
+        arguments = {"QueryExecutionId": query_id}
+        with suppress(ClientError, BotoCoreError):
+            self._athena.stop_query_execution(**arguments)
+        self._record("stop_query_execution", arguments)
 
     def _unfinished(self, sentence: str) -> SyncError:
         """Athena itself says whether the same query may succeed later."""
