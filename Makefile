@@ -7,7 +7,7 @@
 #   make slow                      the tests that wait for minutes, as CI runs them too
 #   make crms                      every sync command against its CRM's sandbox, on both warehouses,
 #                                  with a table at the end (kept in test-results/crms.txt)
-#   make clients                   clients made by others (HubSpot's SDK, gspread, PyAthena, ...) read the sandbox,
+#   make clients                   clients made by others (HubSpot's SDK, singer's tap, gspread, PyAthena, ...) read the sandbox,
 #                                  from an environment of their own, .venv-clients; with a table
 #   make dbt                       dbt-core reads the sources that manage_data writes, from an environment of its
 #                                  own, .venv-dbt; needs a PostgreSQL server (TEST_POSTGRES_URL)
@@ -66,12 +66,15 @@ clients: $(VENV)/.development $(CLIENTS)/.installed
 	@DJANGO_SETTINGS_MODULE=tests.settings $(PY) -m tests.clients --python $(CLIENTS)/bin/python $(ARGS)
 
 # One that cannot be installed is named in the table.
-$(CLIENTS)/.installed: tests/clients/requirements.txt $(VENV)/.development
+# What singer's tap asks for nothing else can be installed with.
+$(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/singer.txt $(VENV)/.development
 	$(PY) -m uv venv --quiet --clear --python $(PY) $(CLIENTS)
 	$(PY) -m uv pip install --quiet --python $(CLIENTS)/bin/python --requirements $< || \
 		for name in $$(cat tests/clients/requirements.in); do \
 			$(PY) -m uv pip install --quiet --python $(CLIENTS)/bin/python $$name --constraints $< || true; \
 		done
+	$(PY) -m uv venv --quiet --clear --python $(PY) $(CLIENTS)/singer
+	$(PY) -m uv pip install --quiet --python $(CLIENTS)/singer/bin/python --requirement tests/clients/singer.txt || true
 	@touch $@
 
 DBT := .venv-dbt
@@ -160,6 +163,7 @@ requirements: $(VENV)/.development
 	$(COMPILE) pyproject.toml --output-file requirements.txt
 	$(COMPILE) pyproject.toml --extra dev --constraints requirements.txt --output-file requirements-dev.txt
 	$(COMPILE) tests/clients/requirements.in --output-file tests/clients/requirements.txt
+	$(COMPILE) tests/clients/singer.in --output-file tests/clients/singer.txt
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -14,6 +14,8 @@ from sandbox.base import SandboxConf, began_on
 from sandbox.web import Refused, RequestRate, WebSandbox, json_answer
 
 API_KEY, ACCOUNT = "sandbox-callrail-key", "ACC8154748ae6bd4e278a7cddd38a662f4f"
+# As the reference shows it, and as Airbyte's connector sends it.
+AUTHORIZED = (f'Token token="{API_KEY}"', f"Token token={API_KEY}")
 RETENTION = timedelta(days=761)
 DEFAULT_PER_PAGE, MAX_PER_PAGE = 100, 250
 HOME = timezone(timedelta(hours=-7))
@@ -99,7 +101,7 @@ class CallRailSandbox(WebSandbox):
         return {"created": few + 1, "updated": len(edited) + 1, "deleted": 2}
 
     def admit(self, request: Request) -> None:
-        if request.headers.get("Authorization") != f'Token token="{API_KEY}"':
+        if request.headers.get("Authorization") not in AUTHORIZED:
             raise Refused(json_answer({"error": "HTTP Token: Access denied."}, 401))
         if self.over_rate():
             raise Refused(json_answer({"error": "Rate limit exceeded"}, 429))
@@ -160,14 +162,17 @@ class CallRailSandbox(WebSandbox):
             "next_page": f"{request.base_url}?{query}" if has_next else None,
             "has_next_page": has_next,
         }
-        return json_answer(body)
+        return _linked(json_answer(body), body["next_page"])
 
     def _page(self, request: Request, kind: str, found: list[Row]) -> Response:
         page, per_page = max(1, int(request.args.get("page", 1))), _per_page(request)
         body: Row = {"page": page, "per_page": per_page, "total_records": len(found)}
         if kind not in WITHOUT_TOTALS:
             body["total_pages"] = max(1, -(-len(found) // per_page))
-        return json_answer({**body, kind: found[(page - 1) * per_page : page * per_page]})
+        answer = json_answer({**body, kind: found[(page - 1) * per_page : page * per_page]})
+        following = urlencode({**request.args, "page": page + 1})
+        has_next = page * per_page < len(found)
+        return _linked(answer, f"{request.base_url}?{following}" if has_next else None)
 
     def _company(self, number: int) -> Row:
         return {
@@ -275,6 +280,13 @@ class CallRailSandbox(WebSandbox):
 
 def _shown(call: Row, fields: list[str]) -> Row:
     return {k: v for k, v in call.items() if k not in OPTIONAL_CALL_FIELDS or k in fields}
+
+
+def _linked(answer: Response, following: str | None) -> Response:
+    """With the header by which Airbyte's connector finds the next page."""
+    if following:
+        answer.headers["Link"] = f'<{following}>; rel="next"'
+    return answer
 
 
 def _day(request: Request, name: str, default: date) -> date:

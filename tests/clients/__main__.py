@@ -25,12 +25,24 @@ SECONDS = 120
 
 @dataclass(frozen=True)
 class Client:
-    """``package`` is installed; ``reader`` is the program that uses it."""
+    """``package`` is installed; ``reader`` is the program that uses it. ``environment``: the folder of
+    its own environment, for what cannot be installed beside the others."""
 
     package: str
     reader: str
     crm: str
     expected: Callable[[Any], dict[str, Any]]
+    title: str = ""
+    environment: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.title or self.package
+
+    def python(self, others: Path) -> str:
+        """``others``: the interpreter of the environment that most clients share."""
+        root = others.parents[1]
+        return str(root / self.environment / "bin" / "python" if self.environment else others)
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,16 @@ def clients() -> list[Client]:
 
     return [
         Client("hubspot-api-client", "hubspot_api_client", "hubspot", expected.hubspot),
+        Client(
+            "tap-hubspot", "tap_hubspot_client", "hubspot", expected.singer, environment="singer"
+        ),
+        Client(
+            "requests",
+            "callrail_manifest",
+            "callrail",
+            expected.callrail,
+            title="requests, by Airbyte's manifest",
+        ),
         Client("gspread", "gspread_client", "gsheet", expected.leads),
         Client("google-api-python-client", "google_api_client", "gsheet", expected.spends),
         Client("PyAthena", "pyathena_client", "salespro", expected.lake),
@@ -61,10 +83,11 @@ def clients() -> list[Client]:
     ]
 
 
-def outcomes(client: Client, python: str, server: SandboxServer) -> Iterator[Outcome]:
+def outcomes(client: Client, others: Path, server: SandboxServer) -> Iterator[Outcome]:
+    python = client.python(others)
     version = version_of(client.package, python)
     if version is None:
-        yield Outcome(client.package, "-", "-", 0, "not installed")
+        yield Outcome(client.name, "-", "-", 0, "not installed")
         return
     run = subprocess.run(
         [python, READERS / f"{client.reader}.py"],
@@ -75,14 +98,14 @@ def outcomes(client: Client, python: str, server: SandboxServer) -> Iterator[Out
     )
     if run.returncode:
         last = (run.stderr.strip().splitlines() or ["no message"])[-1]
-        yield Outcome(client.package, version, "-", 0, f"failed: {last}")
+        yield Outcome(client.name, version, "-", 0, f"failed: {last}")
         return
     read = json.loads(run.stdout)
     # As the reader's went through JSON.
     wanted = json.loads(json.dumps(client.expected(server.sandboxes.by_name[client.crm])))
     for what in sorted(wanted.keys() | read.keys()):
         verdict = difference(wanted.get(what), read.get(what))
-        yield Outcome(client.package, version, what, len(read.get(what) or ()), verdict)
+        yield Outcome(client.name, version, what, len(read.get(what) or ()), verdict)
 
 
 def difference(wanted: Any, read: Any) -> str:
@@ -102,6 +125,8 @@ def difference(wanted: Any, read: Any) -> str:
 
 def version_of(package: str, python: str) -> str | None:
     """None where it is not installed."""
+    if not Path(python).exists():
+        return None
     question = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
     run = subprocess.run([python, "-c", question, package], capture_output=True, text=True)
     return run.stdout.strip() if run.returncode == 0 else None
@@ -109,7 +134,9 @@ def version_of(package: str, python: str) -> str | None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make clients", description=__doc__)
-    parser.add_argument("--python", required=True, help="of the environment with the clients")
+    parser.add_argument(
+        "--python", required=True, type=Path, help="of the environment with the clients"
+    )
     options = parser.parse_args()
     django.setup()
     crms = tuple({client.crm for client in clients()})

@@ -10,7 +10,8 @@ from sandbox.crms.gsheet import LEADS_ID, LEADS_TAB, SPENDS_ID, SPENDS_TAB, held
 from sandbox.crms.salespro import athena
 
 Lists = dict[str, Any]
-CONTACT = ("firstname", "lastname", "email", "hs_object_id")
+NUMBER = "hs_object_id"
+CONTACT = ("firstname", "lastname", "email", NUMBER)
 
 
 def hubspot(sandbox: Any) -> Lists:
@@ -32,6 +33,28 @@ def hubspot(sandbox: Any) -> Lists:
         "associations (v4)": linked,
         "search": contacts,
         "properties": {p.name: {"type": p.kind} for p in sandbox._props("contacts")},
+    }
+
+
+def singer(sandbox: Any) -> Lists:
+    tickets = sandbox._portal.items["tickets"].items()
+    found = hubspot(sandbox)
+    contacts = found["contacts"].items()
+    return {
+        "contacts": {i: {n: v for n, v in c.items() if n != NUMBER} for i, c in contacts},
+        "tickets": {str(i): {"subject": item.properties.get("subject")} for i, item in tickets},
+        "owners": found["owners"],
+    }
+
+
+def callrail(sandbox: Any) -> Lists:
+    names = ("start_time", "value", "lead_status", "company_id", "tracker_id")
+    calls = {call["id"]: {n: call[n] for n in names} for call in sandbox._rows["calls"]}
+    return {
+        "calls": calls,
+        "calls by small pages": calls,
+        "companies": {c["id"]: {"name": c["name"]} for c in sandbox._rows["companies"]},
+        "users": {u["id"]: {"email": u["email"]} for u in sandbox._rows["users"]},
     }
 
 

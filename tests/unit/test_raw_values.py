@@ -90,8 +90,27 @@ def test_what_is_not_understood_is_no_difference(raw: Any, stored: str | None, k
 
 
 def test_a_misfit_is_the_text_that_was_sent() -> None:
-    assert CHICAGO.same_misfit("n/a", "n/a") is True
-    assert CHICAGO.same_misfit(12, 12) is True
+    assert CHICAGO.same_misfit("n/a", "n/a", "decimal") is True
+    assert CHICAGO.same_misfit(12, 12, "text") is True
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "verdict"),
+    [
+        ("$1,234.50", "decimal", False),
+        ("12", "bigint", False),
+        ("2026-01-05 10:00:00", "timestamp", False),
+        ("3.5", "bigint", True),
+        ("1e40", "decimal", True),
+        ("1 234,50", "decimal", True),
+        ("2026-13-05 10:00:00", "timestamp", True),
+        ("12", "json", True),
+    ],
+)
+def test_what_would_have_fitted_has_no_place_among_misfits(
+    raw: str, kind: str, verdict: bool
+) -> None:
+    assert CHICAGO.same_misfit(raw, raw, kind) is verdict
 
 
 def test_json_keeps_every_digit_and_half_a_surrogate_pair() -> None:

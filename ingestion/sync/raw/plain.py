@@ -29,6 +29,8 @@ _WCF: Final = re.compile(r"/Date\((-?\d+)([+-]\d{4})?\)/")
 _CLOCK: Final = re.compile(r"(\d\d?):(\d\d)(?::(\d\d)(?:\.(\d+))?)?")
 _MILLISECONDS: Final = range(10**8, 10**15)
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+# Every column of numbers takes what is smaller, whatever its precision.
+_MOST: Final = Decimal(10) ** 15
 _TRUE: Final = ("true", "t", "yes", "y", "1")
 _FALSE: Final = ("false", "f", "no", "n", "0")
 _ZERO: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - a time of the calendar
@@ -61,11 +63,26 @@ class Plain:
         except (Unclear, ValueError, OverflowError, ArithmeticError):
             return None
 
-    def same_misfit(self, raw: Raw, kept: Raw) -> bool | None:
-        """``kept``: the value in ``_misfits`` that stands for what did not fit its column."""
+    def same_misfit(self, raw: Raw, kept: Raw, data_type: str) -> bool | None:
+        """``kept``: the value in ``_misfits`` that stands for what did not fit its column. One that
+        is understood here and would have fitted is not in its place there."""
         if kept is None:
             return None
+        if self._fits(raw, data_type):
+            return False
         return same_json(raw, kept) or clean(str(raw)) == str(kept) or None
+
+    def _fits(self, raw: Raw, data_type: str) -> bool:
+        try:
+            if data_type == "timestamp":
+                return isinstance(raw, str) and instant(raw, self.zone).year > 1
+            if data_type not in ("bigint", "decimal"):
+                return False
+            found = number(raw)
+        except (Unclear, ValueError, OverflowError, ArithmeticError):
+            return False
+        is_whole = found == found.to_integral_value()
+        return abs(found) < _MOST and (is_whole or data_type == "decimal")
 
     def _is_nothing(self, raw: Raw, data_type: str) -> bool | None:
         if raw is None or raw == "":

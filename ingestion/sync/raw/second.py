@@ -200,7 +200,7 @@ class SecondReading:
                 continue
             raw, stored = sent.fields.get(name), row.values.get(column)
             if column in row.misfits and stored is None:
-                same = self._plain.same_misfit(raw, row.misfits[column])
+                same = self._plain.same_misfit(raw, row.misfits[column], kind)
             else:
                 same = self._plain.same(raw, stored, kind)
             if same is False:

@@ -47,6 +47,8 @@ def _rules() -> list[Rule]:
         objects, associations = base.format("objects"), newer.format("associations")
         rules += [
             Rule(f"{objects}/<kind>", endpoint="list_objects", methods=["GET"]),
+            Rule(f"{newer.format('objects')}/<kind>", endpoint="list_objects", methods=["GET"]),
+            Rule(base.format("schemas"), endpoint="list_schemas", methods=["GET"]),
             Rule(f"{objects}/<kind>/<int:item_id>", endpoint="get_object", methods=["GET"]),
             Rule(f"{objects}/<kind>/search", endpoint="search_objects", methods=["POST"]),
             Rule(f"{objects}/<kind>/batch/read", endpoint="read_objects", methods=["POST"]),
@@ -204,6 +206,10 @@ class HubspotSandbox(WebSandbox):
         properties = [wire.property_metadata(p) for p in self._props(self._kind(kind))]
         return self._answer({"results": properties})
 
+    def list_schemas(self, request: Request) -> Response:
+        """Of the account's own kinds of objects: it has none."""
+        return self._answer({"results": []})
+
     def list_owners(self, request: Request) -> Response:
         self._check_scope("owners")
         limit, after = wire.limit_of(request, OWNERS_LIMIT, default=100), wire.after_of(request)
@@ -249,8 +255,10 @@ class HubspotSandbox(WebSandbox):
         return self._answer(entry)
 
     def _others(self, kind: str, request: Request) -> list[str]:
-        """The object types whose associations are asked for beside the objects."""
-        return [self._pair(kind, name)[1] for name in wire.listed(request, "associations")]
+        """The object types whose associations are asked for beside the objects. Those that no object
+        of the kind has are passed over."""
+        asked = [self._kind(name) for name in wire.listed(request, "associations")]
+        return [other for other in asked if {(kind, other), (other, kind)} & LINKS.keys()]
 
     def _with_others(
         self, kind: str, item: Item, names: tuple[str, ...], others: list[str]

@@ -205,6 +205,12 @@ ALIASES = {
     "0-5": "tickets",
     "0-7": "products",
     "0-8": "line_items",
+    "contact": "contacts",
+    "company": "companies",
+    "deal": "deals",
+    "ticket": "tickets",
+    "product": "products",
+    "line_item": "line_items",
 }
 
 FIRST_IDS = {
