@@ -65,6 +65,11 @@ def seven(convert: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *args: Decimal(7)
 
 
+def unread(convert: Callable[..., Any]) -> Callable[..., Any]:
+    """It is kept beside its column, though it would have fitted."""
+    return lambda *args: None
+
+
 def in_2001(convert: Callable[..., Any]) -> Callable[..., Any]:
     return lambda text: "2001-01-01T00:00:00Z"
 
@@ -73,6 +78,7 @@ def in_2001(convert: Callable[..., Any]) -> Callable[..., Any]:
 CONVERSIONS = [
     pytest.param("arrivy", "tasks", {}, "arrivy.source._rows", in_capitals("title"), "title"),
     pytest.param("callrail", "calls", {}, "callrail.rows.amount", seven, "value"),
+    pytest.param("callrail", "calls", {}, "callrail.rows.amount", unread, "value"),
     pytest.param("five9", "contacts", {}, "five9.fields._moment", late, "date"),
     pytest.param("gsheet", "leads", {}, "gsheet.cells.moment_of_serial", late, "appt"),
     pytest.param("gsheet", "spends", {}, "gsheet.cells.Reader._number", seven, "cost"),
