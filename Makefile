@@ -18,6 +18,8 @@
 #   make histories SECONDS=60      sources that change while they are read: is nothing lost? SEED=
 #   make fuzz SECONDS=60           random batches against a warehouse; SEED= WAREHOUSE= BATCHES=
 #   make mutants SCOPE=load        small faults in a copy of the code: do the tests notice? SEED= EACH=10
+#   make sync-mutants AREA=paging  small faults in paging, deletions, watermark, converter: does verify_warehouse
+#                                  notice the wrong table? SEED= EACH=10
 #   make bench-sync                how fast syncs are, beside COPY, executemany, dlt and ingestr, with 10,000 to
 #                                  1,000,000 rows, and the targets' table; ARGS="--rows N --only NAME"
 #   make bench                     how fast all is, in half an hour: the pool beside raw Celery, RQ, procrastinate,
@@ -40,8 +42,8 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 # The tests start hundreds of processes; without kept bytecode each compiles the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test slow crms clients dbt crowd machine chaos fuzz histories mutants bench bench-quick \
-	bench-pool bench-sync site check requirements clean
+.PHONY: up test slow crms clients dbt crowd machine chaos fuzz histories mutants sync-mutants bench \
+	bench-quick bench-pool bench-sync site check requirements clean
 .DEFAULT_GOAL := up
 
 up: $(VENV)/.runtime
@@ -65,8 +67,7 @@ CLIENTS := .venv-clients
 clients: $(VENV)/.development $(CLIENTS)/.installed
 	@DJANGO_SETTINGS_MODULE=tests.settings $(PY) -m tests.clients --python $(CLIENTS)/bin/python $(ARGS)
 
-# One that cannot be installed is named in the table.
-# What singer's tap asks for nothing else can be installed with.
+# One that cannot be installed is named in the table. Beside what singer's tap asks for nothing else can be installed.
 $(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/singer.txt $(VENV)/.development
 	$(PY) -m uv venv --quiet --clear --python $(PY) $(CLIENTS)
 	$(PY) -m uv pip install --quiet --python $(CLIENTS)/bin/python --requirements $< || \
@@ -119,6 +120,11 @@ EACH ?= 10
 
 mutants: $(VENV)/.development
 	@$(PY) -m tests.mutants $(SCOPE) --each $(EACH) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+AREA ?=
+
+sync-mutants: $(VENV)/.development
+	@$(PY) -m tests.mutants.syncs $(AREA) --each $(EACH) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench-pool: $(VENV)/.development
 	@$(PY) -m benchmarks.pool $(ARGS)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.lives import AREAS
 from tests.mutants.lua_source import lua_mutations
 from tests.mutants.mutation import sample
 from tests.mutants.python_source import python_mutations
-from tests.mutants.scopes import SCOPES, chosen
+from tests.mutants.scopes import SCOPES, chosen, mutations_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,3 +117,13 @@ def test_the_command_runs_outside_django() -> None:
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert listed.returncode == 0, listed.stderr
     assert len(listed.stdout.splitlines()) == 1 + 10
+
+
+@pytest.mark.parametrize("name", AREAS)
+def test_every_file_of_an_area_has_mutations_and_syncs_that_use_it(name: str) -> None:
+    area = AREAS[name]
+    for path, within in area.files:
+        found = [m for m in mutations_of(ROOT, path) if m.within.startswith(within)]
+        assert found, (path, within)
+        assert area.lives_of(path)
+    assert sum(len(mutations_of(ROOT, path)) for path, _ in area.files) > 100
