@@ -107,15 +107,16 @@ class System:
         """That of every process of the system."""
         return dict(self._env)
 
-    def start_worker(self, *options: str, **environment: str) -> None:
-        """In a session of its own, so that it can be killed whole. ``options`` of celery worker."""
+    def start_worker(self, *options: str, release: Path = ROOT, **environment: str) -> None:
+        """In a session of its own, so that it can be killed whole. ``options`` of celery worker;
+        ``release``: the folder of the project's version that it runs."""
         log = (self.folder / "worker.log").open("ab")
         self.worker = subprocess.Popen(
             [
                 *(sys.executable, "-m", "celery", "-A", "data_warehouse"),
                 *("worker", "-l", "INFO", *options),
             ],
-            cwd=ROOT,
+            cwd=release,
             env={**self._env, **environment},
             stdout=log,
             stderr=log,

@@ -6,10 +6,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tarfile
 from datetime import UTC
 from decimal import Decimal
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +18,9 @@ from ingestion.sync.common.source import Model, Window
 from tests import earlier_release
 from tests.earlier_release import NEW_YEAR, ODD, WRONG
 from tests.fake_crm import CALLS, LEADS, USERS
-from tests.sync_world import ROOT, World, counts
+from tests.sync_world import World, counts
 
-EARLIER = "06fed9c"  # the last one whose SQLite and PostgreSQL dlt has loaded
 COLUMNS = Model("_columns")
-
-
-@pytest.fixture(scope="session")
-def earlier_release_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That release's files, from git."""
-    archive = subprocess.run(
-        ["git", "archive", EARLIER, "ingestion", "tests"], cwd=ROOT, capture_output=True
-    )
-    if archive.returncode:
-        pytest.skip(f"git does not have {EARLIER} here")
-    folder = tmp_path_factory.mktemp("earlier")
-    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
-        files.extractall(folder, filter="data")
-    return folder
 
 
 @pytest.fixture
