@@ -389,3 +389,54 @@ def test_what_an_older_version_left_in_redis_is_in_the_ledger_too(bench: Failove
     assert (task.id, task.parameters) == ("from-before", {"full": True})
     assert bench.pool.process_queue() == 1
     assert bench.row("from-before").status == "running"
+
+
+class TestWhatTheLedgerWasNotTold:
+    """The database was away when an attempt ended, and a part of Redis is lost before it follows."""
+
+    def lose_a_part(self, bench: FailoverTestbed) -> None:
+        bench.redis.delete(bench.keys.active)
+
+    def end(self, bench: FailoverTestbed, task_id: str, outcome: Outcome) -> None:
+        bench.store.finish(task_id, attempt=1, outcome=outcome, token="t")
+        assert bench.row(task_id).status == "running"
+
+    def test_what_was_done_is_not_run_again(self, bench: FailoverTestbed) -> None:
+        done, other, _ = bench.submit(), bench.submit(), bench.submit()
+        for task_id in (done, other):
+            bench.confirm(task_id)
+        self.end(bench, done, DONE)
+        self.lose_a_part(bench)
+        assert bench.task(done).status == TaskStatus.COMPLETED
+        assert bench.row(done).status == "success"
+        assert bench.task(other).status == TaskStatus.RUNNING
+        assert actions("complete") == actions("rebuild") == 1
+
+    @pytest.mark.parametrize("outcome", [AGAIN, Outcome(TaskStatus.FAILED, "HTTP 401")])
+    def test_what_failed_keeps_its_reason(self, bench: FailoverTestbed, outcome: Outcome) -> None:
+        task_id, _, _ = bench.submit(max_attempts=3), bench.submit(), bench.submit()
+        bench.confirm(task_id)
+        self.end(bench, task_id, outcome)
+        before = bench.store.get(task_id)
+        self.lose_a_part(bench)
+        assert bench.task(task_id) == before
+        assert bench.row(task_id).error_message == outcome.error_message
+
+    def test_what_was_cancelled_in_the_queue_does_not_run(self, bench: FailoverTestbed) -> None:
+        _, _, task_id, _ = (bench.submit() for _ in range(4))
+        bench.store.cancel(task_id, change=ChangeRequest(by="ann"))
+        self.lose_a_part(bench)
+        assert bench.task(task_id).status == TaskStatus.CANCELLED
+        assert bench.row(task_id).status == "cancelled"
+
+    def test_of_an_older_state_only_what_was_done_counts(self, bench: FailoverTestbed) -> None:
+        """In the state that is in force since, its holder may be at work."""
+        done, failed, _ = bench.submit(), bench.submit(), bench.submit()
+        for task_id in (done, failed):
+            bench.confirm(task_id)
+        self.end(bench, done, DONE)
+        self.end(bench, failed, Outcome(TaskStatus.FAILED, "it was lost"))
+        bench.redis.hset(bench.keys.config, "epoch", epoch() - 1)
+        assert bench.task(done).status == TaskStatus.COMPLETED
+        assert bench.task(failed).status == TaskStatus.RUNNING
+        bench.pool.renew_lease(failed, attempt=1)

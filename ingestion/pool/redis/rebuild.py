@@ -6,13 +6,14 @@ import copy
 import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
 from redis.sentinel import SentinelConnectionPool
 
 from ingestion.pool.controls import Named
-from ingestion.pool.errors import StateLost
+from ingestion.pool.errors import StateLost, UnreadableTask
 from ingestion.pool.keys import PoolKeys
 from ingestion.pool.order_rule import PriorityAging
 from ingestion.pool.record import TaskRecord
@@ -21,7 +22,7 @@ from ingestion.pool.redis.fields import record_fields
 from ingestion.pool.redis.scripts import Client, in_chunks
 from ingestion.pool.redis.store import CHUNK, RedisPoolStore
 from ingestion.pool.store import PAGE, PoolPolicy
-from ingestion.pool.task import WorkerTask
+from ingestion.pool.task import TaskStatus, WorkerTask
 
 # No tasks: these stay, for operators or because they are the same in every epoch.
 KEPT_NAMES = frozenset(
@@ -92,6 +93,19 @@ class RebuildableRedisStore(RedisPoolStore):
                 if int(looked_at) < PAGE:
                     break
 
+    def unwritten(
+        self, known: Iterable[tuple[str, str, int]], *, of_epoch: int
+    ) -> Iterator[WorkerTask]:
+        """Of these tasks (id, status, attempt) those that have ended or gone back to the queue since,
+        by what is left of the state. One of another epoch is believed only where it says that a
+        task is COMPLETED, which nobody but the holder of its attempt can have reported."""
+        for chunk in in_chunks(known, CHUNK):
+            flats, epoch = self._build("find_unwritten", known=json.dumps(chunk))
+            is_in_force = answers.text(epoch) == str(of_epoch)
+            for task in _readable(flats):
+                if is_in_force or task.status == TaskStatus.COMPLETED:
+                    yield task
+
     def rebuild(
         self,
         tasks: Iterable[TaskRecord],
@@ -145,3 +159,10 @@ class RebuildableRedisStore(RedisPoolStore):
 
     def _build(self, verb: str, **given: object) -> list[Any]:
         return self._checked(self._run(verb, given), "")
+
+
+def _readable(flats: Iterable[Sequence[Any]]) -> Iterator[WorkerTask]:
+    """What cannot be read is about to be replaced."""
+    for flat in flats:
+        with suppress(UnreadableTask):
+            yield answers.task(flat)

@@ -25,6 +25,7 @@ from ingestion.services.failover.active_store import ActiveStore, InForce, in_fo
 from ingestion.services.failover.stores import FallbackStore, PrimaryStore
 from ingestion.services.infra.database import as_unavailable, ledger_now
 from ingestion.services.infra.throttle import Overdue
+from ingestion.services.ledger import entries
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.ledger.state import ActiveStoreChanged
 from ingestion.services.security.secrets import mask
@@ -200,7 +201,9 @@ class FailoverBase:
         began, self._refusal = self._clock(), None
         try:
             self._redis.probe()
-            transitions.recover(seen.epoch, store=self._redis, policy=self._policy)
+            transitions.recover(
+                seen.epoch, store=self._redis, policy=self._policy, follow=entries.follow
+            )
         except OtherInstallation as problem:
             self._refusal = problem
             raise
@@ -225,7 +228,11 @@ class FailoverBase:
             try:
                 if not self._redis.has_moved():
                     transitions.rebuild(
-                        seen.epoch, store=self._redis, policy=self._policy, reason=str(lost)
+                        seen.epoch,
+                        store=self._redis,
+                        policy=self._policy,
+                        follow=entries.follow,
+                        reason=str(lost),
                     )
             except (LedgerUnavailable, OtherInstallation):
                 raise

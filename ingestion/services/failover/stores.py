@@ -31,6 +31,12 @@ class PrimaryStore(PoolStore, Protocol):
     def find_lost(self) -> None:
         """Raises StateLost where a task is listed and gone, which may show much later by itself."""
 
+    def unwritten(
+        self, known: Iterable[tuple[str, str, int]], *, of_epoch: int
+    ) -> Iterable[WorkerTask]:
+        """Of these tasks (id, status, attempt) those that have ended or gone back to the queue since,
+        as far as what is left of the state can be believed. Raises PoolUnavailable."""
+
     def rebuild(
         self,
         tasks: Iterable[TaskRecord],

@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from django.db.models import Max
 
@@ -18,6 +19,7 @@ from ingestion.models import ActiveStoreState, SyncHistory
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.controls import controls_to_json
 from ingestion.pool.store import PoolPolicy
+from ingestion.pool.task import WorkerTask
 from ingestion.services.failover.stores import PrimaryStore
 from ingestion.services.infra.database import bounded_transaction, ledger_now
 from ingestion.services.ledger import state as ledger_state
@@ -32,6 +34,13 @@ STAY_SECONDS = 5.0
 LONGEST_STAY_SECONDS = 300.0
 AT_ONCE_SECONDS = 60.0
 REDIS = "redis"
+BATCH = 500
+
+
+class Follow(Protocol):
+    """Brings the row of a task to what the store says of it, see ``ledger.entries``."""
+
+    def __call__(self, task: WorkerTask, *, epoch: int) -> object: ...
 
 
 def degrade(epoch: int, *, policy: PoolPolicy, reason: str) -> None:
@@ -77,7 +86,7 @@ def _first_memory(record: ActiveStoreState, policy: PoolPolicy, now: datetime) -
     }
 
 
-def recover(epoch: int, *, store: PrimaryStore, policy: PoolPolicy) -> None:
+def recover(epoch: int, *, store: PrimaryStore, policy: PoolPolicy, follow: Follow) -> None:
     """Make Redis active again with the ledger's tasks. Raises PoolUnavailable; then the ledger
     stays active."""
     with bounded_transaction():
@@ -85,6 +94,7 @@ def recover(epoch: int, *, store: PrimaryStore, policy: PoolPolicy) -> None:
         if record.epoch != epoch or not record.is_degraded:
             return
         now = ledger_now()
+        _write_down_what_is_left(record, store, follow)
         count = _build(record, store, policy)
         record.is_degraded = False
         record.recovered_at = now
@@ -93,13 +103,16 @@ def recover(epoch: int, *, store: PrimaryStore, policy: PoolPolicy) -> None:
     logger.warning("the pool is no longer degraded, Redis decides: %d tasks put back", count)
 
 
-def rebuild(epoch: int, *, store: PrimaryStore, policy: PoolPolicy, reason: str) -> None:
+def rebuild(
+    epoch: int, *, store: PrimaryStore, policy: PoolPolicy, follow: Follow, reason: str
+) -> None:
     """Give Redis, which answers, its lost or incomplete state again; ``reason`` says what is lost.
     Raises PoolUnavailable."""
     with bounded_transaction():
         record = ActiveStoreState.objects.locked()
         if record.epoch != epoch or record.is_degraded:
             return
+        _write_down_what_is_left(record, store, follow)
         count = _build(record, store, policy)
         action = "rebuild" if epoch else "build"  # the first use of the pool
         _save(
@@ -121,6 +134,21 @@ def take_over(*, store: PrimaryStore, policy: PoolPolicy) -> int:
         _save(record, "take_over", f"Redis was taken over; {count} tasks were put in.")
     logger.warning("Redis was taken over, %d tasks put in", count)
     return count
+
+
+def _write_down_what_is_left(record: ActiveStoreState, store: PrimaryStore, follow: Follow) -> None:
+    """What ended while the ledger could not be written stands in the state alone, and a sync that was
+    done must not be run again because a part of that state was lost before the ledger followed."""
+    rows = SyncHistory.objects.filter(
+        worker_pool_task_id__isnull=False, status__in=SyncHistory.OPEN_STATUSES
+    ).values_list("worker_pool_task_id", "status", "attempt")
+    known = (
+        (str(task_id), status, attempt)
+        for task_id, status, attempt in rows.iterator(chunk_size=BATCH)
+    )
+    unwritten = store.unwritten(known, of_epoch=record.epoch)
+    for task in list(unwritten):  # before any of these rows is changed
+        follow(task, epoch=record.epoch)
 
 
 def _build(
