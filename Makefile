@@ -17,7 +17,7 @@
 #   make chaos                     real processes killed at random; SEED= TASKS= FAULTS= ARGS=
 #   make histories SECONDS=60      sources that change while they are read: is nothing lost? SEED=
 #   make fuzz SECONDS=60           random batches against a warehouse; SEED= WAREHOUSE= BATCHES=
-#   make mutants SCOPE=load        small faults in a copy of the code: do the tests notice? SEED= EACH=10
+#   make mutants SCOPE=pool        small faults in a copy of the code: do the tests notice? SEED= EACH=10
 #   make sync-mutants AREA=paging  small faults in paging, deletions, watermark, converter: does verify_warehouse
 #                                  notice the wrong table? SEED= EACH=10
 #   make bench-sync                how fast syncs are, beside COPY, executemany, dlt and ingestr, with 10,000 to

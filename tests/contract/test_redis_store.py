@@ -224,3 +224,15 @@ class TestCost:
         client = Redis.from_url(redis_server.url(4))
         self.costs_with(client, self.FEW)  # the server learns the scripts
         assert self.costs_with(client, self.MANY) == self.costs_with(client, self.FEW)
+
+
+def test_one_claim_parks_no_more_than_a_script_may_take(redis_only: Pool) -> None:
+    redis_only.store.worker_seen("w1", capacity=9, task_names=["ingestion.tasks.another"])
+    at_once, count = 200, 450
+    for _ in range(count):
+        redis_only.submit()
+    parked = []
+    for _ in range(3):
+        assert redis_only.claim() == []
+        parked.append(redis_only.store.snapshot(queue_limit=0).delayed_count)
+    assert parked == [at_once, 2 * at_once, count]

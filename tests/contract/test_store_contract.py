@@ -299,6 +299,13 @@ class TestAnotherAttempt:
         pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
         assert pool.finish(task_id, AGAIN).status == TaskStatus.CANCELLED
 
+    def test_one_that_is_canceled_instead_keeps_what_it_had_done(self, pool: Pool) -> None:
+        task_id = pool.held()
+        pool.store.cancel(task_id, change=ChangeRequest(reason="by alice"))
+        result = {"counts": {"processed": 3}}
+        pool.finish(task_id, Outcome(TaskStatus.FAILED, "stopped", result=result))
+        assert pool.task(task_id).result == result
+
     def test_without_a_wait_the_task_takes_its_old_place_at_once(self, pool: Pool) -> None:
         pool.store.set_limit(1)
         task_id = pool.held(max_attempts=2)

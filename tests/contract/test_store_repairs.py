@@ -126,6 +126,7 @@ class TestStale:
             (task_id, TaskStatus.FAILED, "No progress for 30 minutes.")
         ]
         assert reaped.ended == reaped.stale
+        assert (pool.counter("stale"), pool.counter("lost"), pool.counter("failed")) == (1, 0, 1)
         with pytest.raises(LeaseLost):
             pool.store.heartbeat(task_id, attempt=1)
 

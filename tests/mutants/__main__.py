@@ -24,6 +24,7 @@ from tests.project_copy import copy_project
 
 ROOT = Path(__file__).parents[2]
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+NAMED = Path(__file__).with_name("named.toml")
 
 
 def main() -> int:
@@ -34,7 +35,10 @@ def main() -> int:
     except KeyError as unknown:
         print(f"No scope is named {unknown}; there are: {', '.join(SCOPES)}", file=sys.stderr)
         return 2
-    print(f"mutants: seed {seed}, {asked.each} each of {', '.join(scopes)}", flush=True)
+    print(
+        f"mutants: seed {seed}, the named ones and {asked.each} each of {', '.join(scopes)}",
+        flush=True,
+    )
     equivalent = tomllib.loads(EQUIVALENT.read_text())
     drawn = {
         name: _drawn(scope, equivalent, seed, asked.each, asked.only)
@@ -65,7 +69,9 @@ def _drawn(
         print(f"listed as equivalent, and not generated any more: {name}", file=sys.stderr)
     if only:
         return [mutation for mutation in every if any(part in mutation.name for part in only)]
-    return sample([m for m in every if m.name not in equivalent], each, seed)
+    named = set(tomllib.loads(NAMED.read_text()).values())
+    rest = [m for m in every if m.name not in equivalent and m.name not in named]
+    return [m for m in every if m.name in named] + sample(rest, each, seed)
 
 
 def _survivors(name: str, scope: Scope, mutations: list[Mutation]) -> list[Mutation]:
@@ -87,7 +93,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("scopes", nargs="*", help=f"of {', '.join(SCOPES)}; none: all")
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--each", type=int, default=10, help="so many of each scope")
+    parser.add_argument(
+        "--each",
+        type=int,
+        default=10,
+        help="so many of each scope, besides those in named.toml; 0: these alone",
+    )
     parser.add_argument("--only", action="append", default=[], metavar="PART_OF_A_NAME")
     parser.add_argument("--list", action="store_true", help="their names, without a trial")
     return parser.parse_args()

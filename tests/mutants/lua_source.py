@@ -31,6 +31,10 @@ _STATEMENT = re.compile(
     r"(?:\(.*\)|= .*[^,{(]))[ \t]*$",
     re.MULTILINE,
 )
+# A line that ends the script or function where something is not as it must be.
+_GUARD = re.compile(r"^[ \t]*(if .+ then return .+ end)[ \t]*$", re.MULTILINE)
+# The order of what these take does not count.
+_UNORDERED = ("math.min(", "math.max(")
 _FUNCTION = re.compile(r"^(?:local )?function ([\w.]+)", re.MULTILINE)
 _CALL = re.compile(r"[\w.]+\(")
 
@@ -54,10 +58,11 @@ class _Finder:
             yield self._mutation(found.start(), found.end(), "constant", str(int(found[0]) + 1))
         for found in _TEXT.finditer(self._code):
             yield self._mutation(found.start(), found.end(), "constant", f"{found[0][:-1]}x'")
-        for found in _STATEMENT.finditer(self._bare):
+        for found in (*_STATEMENT.finditer(self._bare), *_GUARD.finditer(self._bare)):
             yield self._mutation(found.start(1), found.end(1), "dropped statement", "")
         for found in _CALL.finditer(self._bare):
-            yield from self._swapped(found.end())
+            if found[0] not in _UNORDERED:
+                yield from self._swapped(found.end())
 
     def _swapped(self, start: int) -> Iterator[Mutation]:
         places = self._arguments(start)

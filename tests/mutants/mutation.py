@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Literal
 
-Operator = Literal["comparison", "constant", "dropped statement", "swapped argument"]
+Operator = Literal[
+    "comparison", "constant", "dropped statement", "moment taken late", "swapped argument"
+]
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,10 @@ _SQL: dict[str, str] = {
     "LEFT JOIN": "JOIN",
 }
 _SQL_WORD = re.compile("|".join(re.escape(w) for w in sorted(_SQL, key=len, reverse=True)))
+# Asking one of these later gives another answer.
+_CLOCKS = {"clock", "_clock", "now", "utc_now", "ledger_now", "monotonic", "time"}
+# The order of what these take does not count.
+_UNORDERED = {"max", "min"}
 _STATEMENT = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|FROM|CREATE|ALTER|AND|OR|NULL)\b")
 _BRACES = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 
@@ -79,8 +83,10 @@ class _Finder:
                 yield from self._sql(node, within)
             case ast.Constant():
                 yield from self._constant(node, within)
-            case ast.Call():
+            case ast.Call() if _called(node) not in _UNORDERED:
                 yield from self._swapped(node, within)
+            case ast.FunctionDef():
+                yield from self._taken_late(node, within)
         for statements in (getattr(node, "body", None), getattr(node, "orelse", None)):
             if isinstance(statements, list):
                 yield from self._dropped(statements, within, node)
@@ -137,6 +143,19 @@ class _Finder:
                     after = second + between + first
                     yield self._between(start, end, within, "swapped argument", after)
 
+    def _taken_late(self, function: ast.FunctionDef, within: str) -> Iterator[Mutation]:
+        """Where a moment that was noted is used, the clock is asked again."""
+        noted: dict[str, ast.Call] = {}
+        for node in ast.walk(function):
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call):
+                    if _called(call) in _CLOCKS:
+                        noted[name] = call
+        for node in ast.walk(function):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in noted:
+                asked = self._text(noted[node.id])
+                yield self._mutation(node, within, "moment taken late", asked)
+
     def _dropped(
         self, statements: Sequence[ast.stmt], within: str, of: ast.AST
     ) -> Iterator[Mutation]:
@@ -164,6 +183,14 @@ class _Finder:
 
     def _end(self, node: ast.AST) -> int:
         return self._starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+
+
+def _called(call: ast.Call) -> str:
+    """The last part of the name of what is called; '' where it has none."""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
 
 
 def _worth_a_look(node: ast.AST) -> Iterator[ast.AST]:

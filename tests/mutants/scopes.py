@@ -47,13 +47,15 @@ _STORE_TESTS = (
     "tests/contract/test_store_controls.py",
     "tests/contract/test_store_damage.py",
     "tests/contract/test_store_aging.py",
+    "tests/contract/test_store_workers.py",
+    "tests/contract/test_store_admit.py",
     "tests/contract/test_redis_store.py",
     "tests/contract/test_redis_rebuild.py",
     "tests/contract/test_redis_broken.py",
     "-k",
     "fakeredis",
 )
-_MEMORY_TESTS = (*_STORE_TESTS[:9], "-k", "memory")
+_MEMORY_TESTS = (*_STORE_TESTS[:11], "-k", "memory")
 
 # A name before the dot runs all that begin with it.
 SCOPES: dict[str, Scope] = {
@@ -149,11 +151,13 @@ SCOPES: dict[str, Scope] = {
             f"{_LUA}/end_rebuild.lua",
             f"{_LUA}/restore.lua",
             f"{_LUA}/wipe.lua",
+            f"{_LUA}/find_unwritten.lua",
             f"{_INCLUDES}/guard.lua",
+            f"{_INCLUDES}/placing.lua",
             f"{_INCLUDES}/rebuild.lua",
             "ingestion/pool/redis/rebuild.py",
         ),
-        (*_STORE_TESTS[9:], "tests/integration/test_rebuild.py"),
+        (*_STORE_TESTS[11:], "tests/integration/test_rebuild.py"),
     ),
     "pool.memory": Scope(
         ("ingestion/pool/memory/state.py", "ingestion/pool/memory/store.py"), _MEMORY_TESTS

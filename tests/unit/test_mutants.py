@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,18 @@ def test_every_file_of_an_area_has_mutations_and_syncs_that_use_it(name: str) ->
         assert found, (path, within)
         assert area.lives_of(path)
     assert sum(len(mutations_of(ROOT, path)) for path, _ in area.files) > 100
+
+
+@pytest.mark.parametrize("listed", ["named.toml", "equivalent.toml"])
+def test_what_is_listed_by_name_is_generated(listed: str) -> None:
+    found = tomllib.loads((ROOT / "tests/mutants" / listed).read_text())
+    names = found.values() if listed == "named.toml" else found
+    generated = {m.name for scope in SCOPES.values() for m in scope.mutations(ROOT)}
+    assert set(names) - generated == set()
+
+
+def test_a_moment_taken_late_asks_the_clock_again() -> None:
+    source = "def f(self):\n    began = self._clock()\n    g()\n    return h() - began\n"
+    assert ("moment taken late", "began", "self._clock()") in changes(
+        python_mutations("f.py", source)
+    )

@@ -8,26 +8,11 @@
 -- @include stats
 local BROKEN_AT_ONCE, PARKED_AT_ONCE = 200, 200
 
--- Every waiting task stands in the queue of its CRM; with an epoch nothing is started before a
--- queue that was lost is rebuilt.
-local function has_lost_a_queue()
-  if arg.epoch == '' then return false end
-  local standing = 0
-  for _, crm in ipairs(redis.call('SMEMBERS', key.queues)) do
-    standing = standing + redis.call('ZCARD', key.queue_family .. crm)
-  end
-  return standing ~= redis.call('ZCARD', key.waiting)
-end
-
 -- A CRM that may start nothing now is not looked into, however long its queue is.
 local function free_head_of(crm) return has_room(crm) and head_of(crm) or nil end
 
 local function claim_free_slots()
   promote_due()
-  if has_lost_a_queue() then
-    broken[#broken + 1], broken[#broken + 2] = 'queues', 'VANISHED'
-    return {}
-  end
   if is_rescoring() or is_paused('') then return {} end
   local free = effective_limit() - redis.call('ZCARD', key.active)
   if free <= 0 then return {} end
