@@ -17,13 +17,12 @@ from pathlib import Path
 
 from tests.chaos.namespace import Namespace, NoNamespace
 from tests.chaos.notes import Notes
-from tests.chaos.plan import KINDS, PARTITION, PENDING, PENDING_WEIGHT, plan_for
+from tests.chaos.plan import KINDS, PARTITION, plan_for
 from tests.chaos.runner import Runner, Verdict
 from tests.chaos.servers import Ledger, PostgresLedger, SqliteLedger
 from tests.chaos.system import Shape, System
 
-USUAL_KINDS = [*KINDS, *PARTITION]
-ALL_KINDS = [*USUAL_KINDS, *PENDING]
+ALL_KINDS = [*KINDS, *PARTITION]
 POSTGRES_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 
@@ -31,7 +30,7 @@ def main() -> int:
     asked = _arguments()
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(10**6)
     namespace = _second_host() if asked.partition else None
-    known = KINDS | (PARTITION if namespace else {}) | dict.fromkeys(PENDING, PENDING_WEIGHT)
+    known = KINDS | (PARTITION if namespace else {})
     kinds = {k: w for k, w in known.items() if k in asked.only and k not in asked.without}
     print(f"chaos: seed {seed}, {asked.tasks} tasks, {asked.faults} faults", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
@@ -85,7 +84,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--concurrency", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=ALL_KINDS, default=USUAL_KINDS, metavar="KIND")
+    parser.add_argument("--only", nargs="+", choices=ALL_KINDS, default=ALL_KINDS, metavar="KIND")
     parser.add_argument("--without", nargs="+", choices=ALL_KINDS, default=[], metavar="KIND")
     parser.add_argument(
         "--postgres",

@@ -27,6 +27,7 @@ STALL_SECONDS = 200.0
 SUBMIT_SECONDS = 1200.0
 ENDINGS = ("complete", "fail", "cancel")
 PAUSE_SECONDS = 2.0
+ROUND_SECONDS = 10.0
 TRIES = 20
 PROBE_PAGES, PROBE_SECONDS = 1000, 40.0
 
@@ -197,6 +198,15 @@ class Runner:
         runs = read_runs(self._system.runs_file, self._notes)
         return [run for run in runs if run.start > moment and run.end is None]
 
+    def _messages_left(self) -> dict[str, int]:
+        """Not a round of the monitor, which comes and goes."""
+        deadline = time.monotonic() + ROUND_SECONDS
+        while True:
+            found: dict[str, int] = self._system.observer.ask("messages")
+            if not any(found.values()) or time.monotonic() > deadline:
+                return found
+            time.sleep(0.1)
+
     def _in_time(self) -> suppress:
         return _Noting(self._problems)
 
@@ -215,7 +225,7 @@ class Runner:
             audit=[tuple(record) for record in ask("records")],
             tasks={task_id: (status, attempt) for task_id, (status, attempt) in known.items()},
             slots=ask("slots"),
-            messages=ask("messages"),
+            messages=self._messages_left(),
             busy=ask("busy"),
             wall_minus_monotonic=time.time() - time.monotonic(),
         )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from tests.chaos.judges.facts import Facts
 from tests.chaos.notes import Call
 
-# The longest wait for a lock or a server, and what a busy machine adds.
-CALL_SECONDS = 25.0
+# No verb waits longer than five seconds for whatever it is; a busy machine adds as much again.
+CALL_SECONDS = 10.0
 # Of the submissions; each fault that may refuse any is over within seconds.
 REFUSED_SHARE = 0.25
 FEWEST_TO_JUDGE = 20

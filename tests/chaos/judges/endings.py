@@ -13,7 +13,7 @@ from tests.chaos.runs import Run
 # Between the last line of a sync and the ledger's note of it.
 REPORT_SECONDS = 5.0
 PARTITIONS = {"partition", "partition_cache"}
-LOSES_STATE = {"flush_cache", "kill_cache", "lose_cache", "lose_cache_for_long"}
+LOSES_STATE = {"flush_cache", "kill_cache", "lose_cache", "lose_cache_for_long", "lose_key"}
 
 
 def unfinished(facts: Facts) -> Iterator[str]:
