@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -141,3 +143,30 @@ def test_outside_of_a_child_nothing_is_taken() -> None:
     with StopSignals() as signals:
         assert [signal.getsignal(number) for number in ALL] == before
         signals.check()
+
+
+@pytest.mark.parametrize(
+    ("number", "stop"), [(CANCEL_NOW, SyncCancelled), (SHUT_DOWN_NOW, SyncInterrupted)]
+)
+def test_an_import_is_not_cut_off(
+    signals: StopSignals,
+    lease: Lease,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    stop: type[BaseException],
+) -> None:
+    """A package of which one module was loaded and the rest was not cannot be imported again in that
+    process: every later sync of it would fail."""
+    package = tmp_path / f"package_for_{number.name.lower()}"
+    package.mkdir()
+    (package / "inner.py").write_text("")
+    signalled = (
+        f"import signal\nfrom {package.name} import inner\nsignal.raise_signal({number:d})\n"
+    )
+    (package / "__init__.py").write_text(f"{signalled}whole = inner\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with signals.interrupting(lease):
+        assert import_module(package.name).whole
+        with pytest.raises(stop):
+            signals.check()

@@ -27,6 +27,8 @@ SHUT_DOWN = signal.SIGTERM
 # The worker shuts down: stop at once.
 SHUT_DOWN_NOW = signal.SIGQUIT
 
+# The file that the frames of an import name.
+IMPORT = "<frozen importlib._bootstrap>"
 INTERRUPTED = "The worker was shut down while the sync ran."
 
 
@@ -65,7 +67,8 @@ class StopSignals:
     @contextmanager
     def interrupting(self, lease: Lease) -> Iterator[None]:
         """Within the block a signal to stop at once raises: SyncLeaseLost, SyncCancelled,
-        SyncInterrupted, once. What is swallowed is raised again by ``check``."""
+        SyncInterrupted, once. What is swallowed, or comes during an import, is raised by
+        ``check``."""
         self._lease, self._is_inside = lease, True
         try:
             self.check()
@@ -85,7 +88,7 @@ class StopSignals:
 
     def _cancel_now(self, number: int, frame: FrameType | None) -> None:
         self.is_cancelled = True
-        self._interrupt()
+        self._interrupt(frame)
 
     def _shut_down(self, number: int, frame: FrameType | None) -> None:
         self.is_shutting_down = True
@@ -94,9 +97,13 @@ class StopSignals:
 
     def _shut_down_now(self, number: int, frame: FrameType | None) -> None:
         self.is_shutting_down = True
-        self._interrupt()
+        self._interrupt(frame)
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, frame: FrameType | None) -> None:
+        """Not in the middle of an import: what is left of that breaks every later sync of the process.
+        ``check`` raises soon enough."""
+        if _is_importing(frame):
+            return
         lease, self._lease = self._lease, None
         if lease is not None:
             lease.check()
@@ -113,6 +120,14 @@ class StopSignals:
 def ignore_late_signals(**_: Any) -> None:
     """CANCEL_NOW would end a child whose sync has just ended; the others end it in order."""
     signal.signal(CANCEL_NOW, signal.SIG_IGN)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORT:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_child() -> bool:
