@@ -13,14 +13,16 @@ import random
 import shutil
 import sys
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from tests.chaos import crms
 from tests.chaos.namespace import Namespace, NoNamespace
 from tests.chaos.notes import Notes
-from tests.chaos.plan import KINDS, PARTITION, plan_for
+from tests.chaos.plan import KINDS, PARTITION, Plan, plan_for
 from tests.chaos.runner import Runner, Verdict
 from tests.chaos.servers import Ledger, PostgresLedger, SqliteLedger
-from tests.chaos.system import Shape, System
+from tests.chaos.system import LEASE_SECONDS, REAL_LEASE_SECONDS, Shape, System
 
 ALL_KINDS = [*KINDS, *PARTITION]
 POSTGRES_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
@@ -32,25 +34,51 @@ def main() -> int:
     namespace = _second_host() if asked.partition else None
     known = KINDS | (PARTITION if namespace else {})
     kinds = {k: w for k, w in known.items() if k in asked.only and k not in asked.without}
-    print(f"chaos: seed {seed}, {asked.tasks} tasks, {asked.faults} faults", flush=True)
+    is_real = _is_real(asked.syncs, seed, namespace)
+    what = "real syncs" if is_real else "tasks"
+    print(f"chaos: seed {seed}, {asked.tasks} {what}, {asked.faults} faults", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     ledger: Ledger = PostgresLedger(asked.postgres) if asked.postgres else SqliteLedger(folder)
-    shape = Shape(asked.workers, asked.concurrency)
-    system = System(folder, ledger, Notes(), shape, namespace=namespace)
+    lease_seconds = REAL_LEASE_SECONDS if is_real else LEASE_SECONDS
+    shape, notes = Shape(asked.workers, asked.concurrency, lease_seconds), Notes()
+    plan = plan_for(seed, tasks=asked.tasks, faults=asked.faults, kinds=kinds)
     verdict = Verdict(["it did not come to an end"], [])
     try:
-        system.start()
-        plan = plan_for(seed, tasks=asked.tasks, faults=asked.faults, kinds=kinds)
-        verdict = Runner(system, plan, say=_say, measures=not asked.no_measures).run()
+        with _settings(folder, ledger, is_real) as settings:
+            system = System(folder, ledger, notes, shape, namespace=namespace, settings=settings)
+            verdict = _run(system, plan, measures=not asked.no_measures, is_real=is_real)
     finally:
-        system.stop()
         ledger.remove()
         if namespace:
             namespace.remove()
-        _tell(verdict, system.notes, folder, seed)
+        _tell(verdict, notes, folder, seed)
     if not verdict.findings and not asked.keep:
         shutil.rmtree(folder)
     return 1 if verdict.findings else 0
+
+
+def _is_real(wanted: str | None, seed: int, namespace: Namespace | None) -> bool:
+    """One run in five, unless it is said; the sandboxes of the CRMs are on this host alone."""
+    return wanted == "real" or (wanted is None and seed % 5 == 0 and namespace is None)
+
+
+def _settings(
+    folder: Path, ledger: Ledger, is_real: bool
+) -> AbstractContextManager[dict[str, str]]:
+    if is_real:
+        return crms.serving(folder, warehouse_url=ledger.warehouse_url)
+    return nullcontext({})
+
+
+def _run(system: System, plan: Plan, *, measures: bool, is_real: bool) -> Verdict:
+    try:
+        system.start()
+        verdict = Runner(system, plan, say=_say, measures=measures).run()
+        if is_real:
+            verdict.findings.extend(crms.differences(system.env))
+        return verdict
+    finally:
+        system.stop()
 
 
 def _second_host() -> Namespace | None:
@@ -97,6 +125,12 @@ def _arguments() -> argparse.Namespace:
         "--partition",
         action="store_true",
         help="run a worker in a network namespace and cut it off now and then",
+    )
+    parser.add_argument(
+        "--syncs",
+        choices=("real", "fake"),
+        help="load sandboxes of CRMs into a warehouse, or pretend to; by default real for one seed "
+        "in five",
     )
     parser.add_argument(
         "--no-measures",

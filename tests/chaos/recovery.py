@@ -11,9 +11,8 @@ from tests.chaos.plan import Submission
 from tests.chaos.processes import Actor
 from tests.chaos.runs import Run, read_runs
 from tests.chaos.submitter import Submitter
-from tests.chaos.system import DISPATCH_SECONDS, LEASE_SECONDS, START_LIMIT, System, wait_for
+from tests.chaos.system import START_LIMIT, System, wait_for
 
-BEAT_SECONDS = LEASE_SECONDS / 3
 # A message that was sent again must still be read, and its sync begun, on a machine that is busy.
 START_SECONDS = 3.0
 LONG, SHORT = 10_000, 1
@@ -40,6 +39,11 @@ class Recoveries:
     def __init__(self, system: System) -> None:
         self._system = system
 
+    @property
+    def _lost_seconds(self) -> float:
+        """A lease, and the time until somebody looks."""
+        return self._system.shape.lease_seconds * 4 / 3
+
     def measure(self) -> list[Recovery]:
         return [self.of_child(), self.of_worker(), self.of_message()]
 
@@ -49,7 +53,7 @@ class Recoveries:
             began = time.monotonic()
             self._worker_of(run).kill_child(run.pid)
             seconds = self._next_start(began)
-        return Recovery("a killed child", seconds, LEASE_SECONDS + BEAT_SECONDS)
+        return Recovery("a killed child", seconds, self._lost_seconds)
 
     def of_worker(self) -> Recovery:
         with self._full_pool() as held:
@@ -58,7 +62,7 @@ class Recoveries:
             worker.kill()
             seconds = self._next_start(began)
             worker.start()
-        return Recovery("a killed worker", seconds, LEASE_SECONDS + BEAT_SECONDS)
+        return Recovery("a killed worker", seconds, self._lost_seconds)
 
     def of_message(self) -> Recovery:
         """Sent while all workers stand still, and lost by the broker."""
@@ -75,7 +79,7 @@ class Recoveries:
             worker.go_on()
         seconds = self._next_start(began)
         self._empty()
-        return Recovery("a lost message", seconds, DISPATCH_SECONDS)
+        return Recovery("a lost message", seconds, system.shape.dispatch_seconds)
 
     @contextmanager
     def _full_pool(self) -> Iterator[list[Run]]:

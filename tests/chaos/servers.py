@@ -141,9 +141,10 @@ class RedisServer:
 
 
 class Ledger(Protocol):
-    """The database that holds the ledger."""
+    """The database that holds the ledger, and beside it one for what real syncs load."""
 
     url: str
+    warehouse_url: str
     is_locked: bool
 
     def interrupt(self) -> None: ...
@@ -157,6 +158,7 @@ class SqliteLedger:
     def __init__(self, folder: Path) -> None:
         self._file = folder / "ledger.sqlite3"
         self.url = f"sqlite:///{self._file}"
+        self.warehouse_url = f"sqlite:///{folder / 'warehouse.sqlite3'}"
         self.is_locked = False
 
     def interrupt(self) -> None:
@@ -182,8 +184,11 @@ class PostgresLedger:
     def __init__(self, server_url: str) -> None:
         self._admin = psycopg.connect(server_url, autocommit=True, connect_timeout=5)
         self._name = f"chaos_{uuid.uuid4().hex[:10]}"
-        self._admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self._name)))
+        self._warehouse = f"{self._name}_warehouse"
+        for name in (self._name, self._warehouse):
+            self._admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         self._direct_url = f"{server_url.rsplit('/', 1)[0]}/{self._name}"
+        self.warehouse_url = f"{self._direct_url}_warehouse"
         self._wire = Wire(self._admin.info.port, name="ledger")
         self._wire.start()
         self._lock: psycopg.Connection[object] | None = None
@@ -231,7 +236,8 @@ class PostgresLedger:
 
     def remove(self) -> None:
         drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
-        self._admin.execute(drop.format(sql.Identifier(self._name)))
+        for name in (self._name, self._warehouse):
+            self._admin.execute(drop.format(sql.Identifier(name)))
         self._admin.close()
         self._wire.stop()
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +22,8 @@ from tests.chaos.submitter import Web
 from tests.chaos.wire import Wire
 
 LEASE_SECONDS = 6.0
-DISPATCH_SECONDS = 3.0
+# The first real sync of a process imports for seconds, in which it may be able to do nothing else.
+REAL_LEASE_SECONDS = 20.0
 MONITOR_SECONDS = 3.0
 START_LIMIT = 4
 LIMITS = (2, 3, 4, 5)
@@ -51,6 +52,11 @@ class Shape:
 
     workers: int = 3
     concurrency: int = 3
+    lease_seconds: float = LEASE_SECONDS
+
+    @property
+    def dispatch_seconds(self) -> float:
+        return self.lease_seconds / 2
 
 
 class Observer:
@@ -86,7 +92,8 @@ class Observer:
 
 
 class System:
-    """``namespace``: the last worker runs there and reaches both Redis servers from there."""
+    """``namespace``: the last worker runs there and reaches both Redis servers from there.
+    ``settings``: further ones of every process."""
 
     def __init__(
         self,
@@ -96,10 +103,13 @@ class System:
         shape: Shape,
         *,
         namespace: Namespace | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
+        self._settings = settings or {}
         self.ledger = ledger
         self.notes = notes
+        self.shape = shape
         self.namespace = namespace
         self.runs_file = folder / "runs.jsonl"
         self.clock_file = folder / "clock"
@@ -185,10 +195,11 @@ class System:
             # Higher than it ever is set, so that a limit that was lost shows.
             "MAX_SYNC_WORKERS": str(max(LIMITS) + 3),
             "CELERY_WORKER_CONCURRENCY": str(shape.concurrency),
-            "WORKER_POOL_LEASE_SECONDS": str(LEASE_SECONDS),
-            "WORKER_POOL_DISPATCH_SECONDS": str(DISPATCH_SECONDS),
+            "WORKER_POOL_LEASE_SECONDS": str(shape.lease_seconds),
+            "WORKER_POOL_DISPATCH_SECONDS": str(shape.dispatch_seconds),
             "WORKER_POOL_MONITOR_SECONDS": str(MONITOR_SECONDS),
             "ALLOWED_HOSTS": "*",
+            **self._settings,
         }
 
     def _actor(self, name: str, module: tuple[str, ...], **more: Any) -> Actor:

@@ -8,7 +8,7 @@ from random import Random
 from tests.chaos.faults.base import Done, Undo, Untouchable
 from tests.chaos.runs import read_runs
 from tests.chaos.servers import SqliteLedger
-from tests.chaos.system import LEASE_SECONDS, LIMITS, System
+from tests.chaos.system import LIMITS, System
 
 
 def deliver_again(system: System, draw: Random) -> Done:
@@ -48,7 +48,7 @@ def limit(system: System, draw: Random) -> Done:
 
 def move_clock(system: System, draw: Random) -> Done:
     """A jump may take no more from a lease than a holder keeps in hand."""
-    offset = draw.uniform(-LEASE_SECONDS / 16, LEASE_SECONDS / 16)
+    offset = draw.uniform(-system.shape.lease_seconds / 16, system.shape.lease_seconds / 16)
     written = system.clock_file.with_suffix(".new")
     written.write_text(f"{offset:.3f}")
     os.replace(written, system.clock_file)
@@ -61,7 +61,7 @@ def partition(system: System, draw: Random) -> Done:
     if namespace is None or namespace.is_cut:
         raise Untouchable
     namespace.cut()
-    seconds = draw.choice((0.3, 1, 2)) * LEASE_SECONDS
+    seconds = draw.choice((0.3, 1, 2)) * system.shape.lease_seconds
     return f"for {seconds:.1f} s", Undo(seconds, namespace.heal)
 
 

@@ -10,7 +10,7 @@ from tests.chaos.faults.base import Done, Undo, Untouchable, one_up
 from tests.chaos.plan import ROUTES
 from tests.chaos.processes import Actor
 from tests.chaos.runs import read_runs
-from tests.chaos.system import LEASE_SECONDS, START_SECONDS, NotInTime, System, wait_for
+from tests.chaos.system import START_SECONDS, NotInTime, System, wait_for
 
 
 def kill_child(system: System, draw: Random) -> Done:
@@ -52,11 +52,11 @@ def end_worker(system: System, draw: Random) -> Done:
 
 
 def stop_worker(system: System, draw: Random) -> Done:
-    return _stop_worker(system, draw, draw.uniform(0.2, LEASE_SECONDS / 2))
+    return _stop_worker(system, draw, draw.uniform(0.2, system.shape.lease_seconds / 2))
 
 
 def stop_worker_past_lease(system: System, draw: Random) -> Done:
-    return _stop_worker(system, draw, LEASE_SECONDS + draw.uniform(1, 4))
+    return _stop_worker(system, draw, system.shape.lease_seconds + draw.uniform(1, 4))
 
 
 def _stop_worker(system: System, draw: Random, seconds: float) -> Done:

@@ -6,7 +6,7 @@ from random import Random
 
 from tests.chaos.faults.base import Done, Undo, Untouchable
 from tests.chaos.servers import PASSWORD, RedisServer
-from tests.chaos.system import LEASE_SECONDS, System
+from tests.chaos.system import System
 from tests.chaos.wire import Wire
 
 
@@ -29,7 +29,7 @@ def lose_cache_for_long(system: System, draw: Random) -> Done:
     """Longer than any lease."""
     _must_be_up(system.cache)
     system.cache.kill()
-    seconds = draw.uniform(2, 3) * LEASE_SECONDS
+    seconds = draw.uniform(2, 3) * system.shape.lease_seconds
     return f"for {seconds:.1f} s", Undo(seconds, system.cache.start)
 
 
@@ -77,7 +77,7 @@ def _must_be_up(server: RedisServer) -> None:
 def freeze_cache_past_lease(system: System, draw: Random) -> Done:
     _must_be_up(system.cache)
     system.cache.freeze()
-    seconds = LEASE_SECONDS + draw.uniform(1, 4)
+    seconds = system.shape.lease_seconds + draw.uniform(1, 4)
     return f"for {seconds:.1f} s", Undo(seconds, system.cache.thaw)
 
 
@@ -136,7 +136,7 @@ def partition_cache(system: System, draw: Random) -> Done:
     """One worker cannot reach the cache; it reaches all the rest, and all others the cache."""
     wire = _well(system.lone_wire)
     wire.hold()
-    seconds = draw.choice((0.3, 1, 2)) * LEASE_SECONDS
+    seconds = draw.choice((0.3, 1, 2)) * system.shape.lease_seconds
     return f"{system.workers[0].name} for {seconds:.1f} s", Undo(seconds, wire.mend)
 
 
