@@ -22,6 +22,8 @@ from ingestion import deadline
 from ingestion.services.system.embedded_redis import EmbeddedRedis
 from tests.chaos.wire import Wire
 from tests.integration.system import DriverError, System, running_system, wait_for
+from tests.missing import cannot_have
+from tests.postgres_server import PostgresServer, own_server
 
 pytestmark = [pytest.mark.redis]
 
@@ -101,6 +103,23 @@ def locked(wire: Wire, direct_url: str) -> Iterator[None]:
         yield
 
 
+def call_every_verb(call: Caller, waiting: str, other: str) -> None:
+    for verb, args in (
+        ("cancel_task", [other]),
+        ("get_task_status", [waiting]),
+        ("get_stats", []),
+        ("get_active_tasks", []),
+        ("get_queued_tasks", []),
+        ("process_queue", []),
+        ("hold_task", [waiting]),
+        ("set_priority", [waiting, 5]),
+        ("set_max_workers", [3]),
+        ("pause", []),
+        ("update_task_status", [waiting, "failed", "by hand"]),
+    ):
+        call.told(verb, *args)
+
+
 @pytest.mark.postgres
 @pytest.mark.slow
 @pytest.mark.parametrize("trouble", [frozen, deaf, locked], ids=lambda way: way.__name__)
@@ -116,20 +135,7 @@ def test_every_verb_ends_while_postgresql_does_not_answer(
             "LedgerUnavailable: Nothing was submitted: The ledger's database cannot be used: "
         )
         assert SILENT in said or "connection timeout expired" in said
-        for verb, args in (
-            ("cancel_task", [other]),
-            ("get_task_status", [waiting]),
-            ("get_stats", []),
-            ("get_active_tasks", []),
-            ("get_queued_tasks", []),
-            ("process_queue", []),
-            ("hold_task", [waiting]),
-            ("set_priority", [waiting, 5]),
-            ("set_max_workers", [3]),
-            ("pause", []),
-            ("update_task_status", [waiting, "failed", "by hand"]),
-        ):
-            call.told(verb, *args)
+        call_every_verb(call, waiting, other)
     wait_for(lambda: call.told("submit_task", "five9", "contacts") == "", what="a submission")
     with psycopg.connect(direct_url) as connection:
         rows = connection.execute(
@@ -137,6 +143,41 @@ def test_every_verb_ends_while_postgresql_does_not_answer(
             " WHERE configuration -> 'parameters' ->> 'batch_size' = '4'"
         ).fetchone()
     assert rows == (0,), "what was refused has left a row"
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "postmaster alone"])
+def test_every_verb_ends_while_the_server_stands_still(
+    tmp_path: Path, redis_server: EmbeddedRedis, whole: bool
+) -> None:
+    """SIGSTOP to the processes of a server of its own; with the postmaster alone who is connected
+    works on, and nobody else gets in."""
+    try:
+        with own_server() as server:
+            settings = {"DATABASE_URL": server.url, "LEDGER_CALL_SECONDS": str(BOUND_SECONDS)}
+            with running_system(tmp_path / "system", redis_server, **settings) as system:
+                _stand_still(Caller(system), server, whole)
+    except FileNotFoundError as problem:
+        cannot_have("A PostgreSQL server of its own", problem)
+
+
+def _stand_still(call: Caller, server: PostgresServer, whole: bool) -> None:
+    waiting, other = call.system.submit(1), call.system.submit(2)
+    call.system.submit(3)
+    server.freeze(whole=whole)
+    said = call.told("submit_task", "five9", "contacts", {"batch_size": 4})
+    assert said or not whole
+    assert not said or SILENT in said or "connection timeout expired" in said
+    call_every_verb(call, waiting, other)
+    server.thaw()
+    wait_for(lambda: call.told("submit_task", "five9", "contacts") == "", what="a submission")
+    with psycopg.connect(server.url) as connection:
+        rows = connection.execute(
+            "SELECT count(*) FROM ingestion_synchistory"
+            " WHERE configuration -> 'parameters' ->> 'batch_size' = '4'"
+        ).fetchone()
+    assert rows == (0 if said else 1,)
 
 
 @pytest.mark.postgres
