@@ -205,3 +205,11 @@ class TestKept:
 
     def test_an_unknown_task_is_none(self, pool: Pool) -> None:
         assert pool.store.get(uuid.uuid4().hex) is None
+
+
+def test_one_that_was_held_is_held_no_more(pool: Pool) -> None:
+    task_id = pool.submit()
+    pool.store.hold(task_id, change=ChangeRequest(by="ann", reason="later"))
+    pool.store.cancel(task_id, change=ChangeRequest(by="bob"))
+    task = pool.task(task_id)
+    assert (task.held_at, task.held_by, task.held_reason) == (None, "", "")

@@ -16,6 +16,7 @@ from ingestion.models import AuditRecord, SyncHistory
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import AlreadyConfirmed, AlreadyFinished, LeaseLost, PoolUnavailable
 from ingestion.pool.keys import PoolKeys
+from ingestion.pool.redis import rebuild as rebuild_module
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus, utc_now
 from ingestion.services.system import embedded_redis
@@ -440,3 +441,34 @@ class TestWhatTheLedgerWasNotTold:
         assert bench.task(done).status == TaskStatus.COMPLETED
         assert bench.task(failed).status == TaskStatus.RUNNING
         bench.pool.renew_lease(failed, attempt=1)
+
+
+def test_a_configuration_of_another_type_is_replaced(bench: FailoverTestbed) -> None:
+    bench.pool.set_max_workers(1)
+    first, _ = bench.submit(), bench.submit()
+    bench.redis.delete(bench.keys.config)
+    bench.redis.set(bench.keys.config, "x")
+    assert [task.id for task in bench.pool.get_active_tasks()] == [first]
+    assert bench.pool.get_max_workers() == 1
+    assert actions("rebuild") == 1
+
+
+def test_a_change_of_the_order_rule_that_was_going_on_is_over(bench: FailoverTestbed) -> None:
+    """What waits is put back by the rule in force; whoever takes it for half done starts nothing."""
+    bench.submit()
+    bench.redis.hset(bench.keys.config, "rescored_until", "(5")
+    bench.redis.delete(bench.keys.active)
+    bench.pool.get_active_tasks()
+    assert actions("rebuild") == 1
+    assert not bench.redis.hexists(bench.keys.config, "rescored_until")
+
+
+def test_the_monitor_looks_at_more_than_a_page(
+    bench: FailoverTestbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild_module, "PAGE", 2)
+    ids = bench.submit_many(6)
+    bench.redis.delete(bench.keys.task(ids[-1]))
+    bench.store.note_monitor_round()
+    assert actions("rebuild") == 1
+    assert bench.task(ids[-1]).status == TaskStatus.QUEUED

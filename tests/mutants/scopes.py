@@ -157,14 +157,19 @@ SCOPES: dict[str, Scope] = {
             f"{_INCLUDES}/rebuild.lua",
             "ingestion/pool/redis/rebuild.py",
         ),
-        (*_STORE_TESTS[11:], "tests/integration/test_rebuild.py"),
+        ("tests/integration/test_rebuild.py", *_STORE_TESTS[11:-1], "fakeredis or test_rebuild"),
     ),
     "pool.memory": Scope(
         ("ingestion/pool/memory/state.py", "ingestion/pool/memory/store.py"), _MEMORY_TESTS
     ),
     "pool.rules": Scope(
         ("ingestion/pool/order_rule.py", "ingestion/pool/overlap.py"),
-        ("tests/contract/test_order_rule.py", "tests/unit/test_pool_task.py", *_STORE_TESTS),
+        (
+            "tests/contract/test_order_rule.py",
+            "tests/unit/test_pool_task.py",
+            *_STORE_TESTS[:-1],
+            "fakeredis or test_order_rule or test_pool_task",
+        ),
     ),
     "pool.lease": Scope(
         ("ingestion/services/worker/lease.py", "ingestion/services/worker/execute.py"),
