@@ -157,12 +157,13 @@ class CallRailSandbox(WebSandbox):
         after = offset + per_page
         query = urlencode({**request.args, "offset": after})
         has_next = after < len(found)
+        following = f"{request.base_url}?{query}" if has_next else None
         body = {
             "calls": found[offset:after],
-            "next_page": f"{request.base_url}?{query}" if has_next else None,
+            "next_page": following,
             "has_next_page": has_next,
         }
-        return _linked(json_answer(body), body["next_page"])
+        return _linked(json_answer(body), following)
 
     def _page(self, request: Request, kind: str, found: list[Row]) -> Response:
         page, per_page = max(1, int(request.args.get("page", 1))), _per_page(request)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 PAGES = ("README.md", *(f"docs/{path.name}" for path in sorted((BASE_DIR / "docs").glob("*.md"))))
 WITH_COMMANDS = [page for page in PAGES if any(commands(BASE_DIR / page))]
 SECONDS = 600
-# What these make is there already; the clone's own environment would be filled anew.
+# What these make is there already; the clone's own environment would be filled again.
 MADE = ("-o", ".venv/.runtime", "-o", ".venv/.development")
 TESTS_OWN = {
     *("INSIDE_TESTS", "DJANGO_SETTINGS_MODULE", "CI", "VAR_DIR", "LOG_DIR"),
