@@ -157,7 +157,12 @@ SCOPES: dict[str, Scope] = {
             f"{_INCLUDES}/rebuild.lua",
             "ingestion/pool/redis/rebuild.py",
         ),
-        ("tests/integration/test_rebuild.py", *_STORE_TESTS[11:-1], "fakeredis or test_rebuild"),
+        (
+            "tests/integration/test_rebuild.py",
+            "tests/integration/test_rebuild_endings.py",
+            *_STORE_TESTS[11:-1],
+            "fakeredis or test_rebuild",
+        ),
     ),
     "pool.memory": Scope(
         ("ingestion/pool/memory/state.py", "ingestion/pool/memory/store.py"), _MEMORY_TESTS
@@ -186,6 +191,7 @@ SCOPES: dict[str, Scope] = {
             "tests/integration/test_degraded.py",
             "tests/integration/test_two_failover_stores.py",
             "tests/integration/test_rebuild.py",
+            "tests/integration/test_rebuild_endings.py",
         ),
     ),
 }
