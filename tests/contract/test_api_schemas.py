@@ -39,6 +39,9 @@ FREE_FORM = {
     "AuditRecord.after": "JSON of whatever was changed",
     "Act.figures": "each rule judges by figures of its own",
     "Act.result": "each rule has an action of its own",
+    "RowPage.rows": "each table has columns of its own",
+    "ChangeExample.values": "as RowPage's rows",
+    "QueryAnswer.rows": "a query chooses its columns",
     "Refusal.present": "whatever the refused request was about",
 }
 

@@ -26,6 +26,7 @@ TAGS = {
     "bulk": "One action on all tasks that match, as they were previewed.",
     "CRMs": "What each CRM has loaded, and whether its credentials are right.",
     "dashboard": "The pool now and over time, for whoever polls; answered with ETag and 304.",
+    "data": "What the warehouse holds: rows, columns, changes; masked for whoever may not see all.",
     "datasets": "How fresh every table of the warehouse is, and how fresh it must be.",
     "notices": "What is wrong, who is told of it, and what became of the messages.",
     "doctor": "What disagrees in the pool, its repair, and the reset.",
