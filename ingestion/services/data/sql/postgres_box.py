@@ -76,14 +76,16 @@ def _session(warehouse: Warehouse, found: Crm, bounds: Bounds, *, personal: bool
         with closing(_connected(engine)) as connection:
             connection.autocommit = True
             _check(connection)
-            schema = sql.Identifier(roles.schema_name(found.name, of))
-            connection.execute(sql.SQL("SET search_path TO {}").format(schema))
-            connection.execute(f"SET statement_timeout = {int(bounds.seconds * 1000)}")
-            connection.execute("SET default_transaction_read_only = on")
             watch = threading.Timer(bounds.seconds + GRACE_SECONDS, connection.cancel)
             watch.start()
             try:
                 with connection.transaction(force_rollback=True):
+                    schema = sql.Identifier(roles.schema_name(found.name, of))
+                    connection.execute("SET TRANSACTION READ ONLY")
+                    # Of the transaction: behind a pooler the session is another one's next.
+                    connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
+                    milliseconds = int(bounds.seconds * 1000)
+                    connection.execute(f"SET LOCAL statement_timeout = {milliseconds}")
                     yield connection
             finally:
                 watch.cancel()
