@@ -6,7 +6,7 @@ import os
 import time
 from collections import defaultdict
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import mean, median, quantiles
 
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
@@ -34,8 +34,10 @@ def read(file: Path, *, last: int, slots: int) -> tuple[float, float, tuple[floa
     used: dict[str, list[float]] = defaultdict(list)
     for _, _, pid, cpu in runs:
         used[pid].append(cpu)
-    cpu_ms = (
-        1000 * sum(max(found) - min(found) for found in used.values()) / (len(runs) - len(used))
-    )
+    if len(used) == len(runs):  # a process for each
+        cpu_ms = 1000 * mean(cpu for found in used.values() for cpu in found)
+    else:
+        spent = sum(max(found) - min(found) for found in used.values())
+        cpu_ms = 1000 * spent / (len(runs) - len(used))
     rate = len(runs) / (ends[-1] - runs[0][0])
     return rate, cpu_ms, (median(gaps), quantiles(gaps, n=100)[98])

@@ -34,12 +34,14 @@ class World:
     def runs_file(self) -> Path:
         return Path(self.env["BENCH_RUNS_FILE"])
 
-    def run(self, *words: str, python: str = sys.executable) -> None:
+    def run(self, *words: str, python: str = sys.executable) -> str:
+        """What it prints."""
         done = subprocess.run(
             [python, *words], env=self.env, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()[-2000:]}")
+        return done.stdout
 
     def worker(self, app: str, *, processes: int) -> AbstractContextManager[None]:
         """A Celery worker."""

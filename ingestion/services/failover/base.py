@@ -153,24 +153,21 @@ class FailoverBase:
         if store.is_incomplete:
             raise StateLost("a part of the queue is gone")
         self._local.epoch = seen.epoch
-        return self._once_more(lambda: verb(store))
-
-    def _is_incomplete(self) -> bool:
-        """Redis has answered without a task that it had lost. The next verb rebuilds its state, not
-        this one: what was answered just now must stand in the ledger before."""
-        return self._of_epoch.is_incomplete
-
-    def _once_more(self, call: Callable[[], T]) -> T:
         began = self._clock()
         try:
-            return call()
+            return verb(store)
         except (StateLost, LedgerUnavailable, OtherInstallation):
             raise
         except PoolUnavailable:
             if self._clock() - began > AT_ONCE_SECONDS:
                 raise
         time.sleep(PAUSE_SECONDS)
-        return call()
+        return verb(store)
+
+    def _is_incomplete(self) -> bool:
+        """Redis has answered without a task that it had lost. The next verb rebuilds its state, not
+        this one: what was answered just now must stand in the ledger before."""
+        return self._of_epoch.is_incomplete
 
     # Change of the active store
 

@@ -85,7 +85,7 @@ class TaskLife:
             reason=reason,
             on_overlap=on_overlap,
         )
-        return self.submit(asked).task_id
+        return self._submit(asked).task_id
 
     def submit(self, asked: Submission) -> Submitted:
         """Accept a request and start it at once when a slot is free.
@@ -94,6 +94,9 @@ class TaskLife:
         UnknownSource, UnknownSyncType, InvalidParameters, SecretInParameters, InvalidPriority,
         InvalidSubmission. Raises Overlaps too, where ``on_overlap`` says so.
         """
+        return self._submit(asked)
+
+    def _submit(self, asked: Submission) -> Submitted:
         good = prepare(asked, usual_attempts=self._conf.max_attempts)
         if self._may_admit(good):
             return self._admit(good)
