@@ -34,7 +34,9 @@ def moment(when: datetime | str | None) -> SafeString | str:
     found = datetime.fromisoformat(when) if isinstance(when, str) else when
     at = found.astimezone(UTC)
     return format_html(
-        '<time datetime="{}">{} UTC</time>', at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}"
+        '<time datetime="{}">{} UTC</time>',
+        at.isoformat(timespec="seconds"),
+        f"{at:%Y-%m-%d %H:%M:%S}",
     )
 
 
@@ -70,7 +72,9 @@ def _stamped(found: re.Match[str]) -> str:
         at = datetime.fromisoformat(f"{found[1]}+00:00")
     except ValueError:
         return found[0]
-    return format_html('<time datetime="{}" data-zoned>{}</time>', at.isoformat(), found[0])
+    return format_html(
+        '<time datetime="{}" data-zoned>{}</time>', at.isoformat(timespec="seconds"), found[0]
+    )
 
 
 @register.filter

@@ -10,8 +10,10 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from ingestion.models import ApiToken, AuditRecord
+from ingestion.pool.change import ChangeRequest
 from ingestion.services.security import people
 from ingestion.services.security.access import Right
+from ingestion.views.people import users
 from tests.unit.people import browser, member
 
 pytestmark = pytest.mark.django_db
@@ -127,6 +129,35 @@ class TestUsers:
         root.refresh_from_db()
         assert root.is_active
         assert root.check_password("x")
+
+
+def test_nobody_gives_or_takes_what_they_do_not_hold() -> None:
+    desk = Group.objects.create(name="Desk")
+    client = browser(member("Viewers"))
+    me = User.objects.get(username="ann")
+    root_of_desk = User.objects.create_superuser("root", password="x")
+    people.set_group(
+        "Desk", [Right.VIEW, Right.CONFIGURE], by=root_of_desk, change=ChangeRequest(by="root")
+    )
+    me.groups.set([desk])
+    boss = member("Administrators", "boss")
+    attempts = {
+        "/users/create/": {"name": "carol", "groups": ["Administrators"]},
+        f"/users/{me.pk}/change/": {"groups": ["Administrators"], "is_active": "on"},
+        f"/users/{boss.pk}/password/": {},
+        f"/users/{boss.pk}/delete/": {},
+        "/groups/set/": {"name": "Desk", "rights": [str(right) for right in Right]},
+    }
+    for path, body in attempts.items():
+        page = client.post(path, body, follow=True).content.decode()
+        assert "That takes rights that you do not hold" in page, path
+    assert list(me.groups.all()) == [desk]
+    assert people.rights_of(desk) == [Right.VIEW, Right.CONFIGURE]
+    assert set(User.objects.values_list("username", flat=True)) == {"ann", "boss", "root"}
+
+
+def test_every_right_can_be_given() -> None:
+    assert set(users.RIGHTS) == set(Right)
 
 
 class TestGroups:

@@ -1,7 +1,7 @@
 """Who may come in: users and their groups, made, changed and deleted, with an audit record of each.
 
-A password is made here and shown once. Only a superuser changes a superuser, nobody locks themself
-out, and somebody who may configure always stays.
+A password is made here and shown once. Nobody gives rights that they do not hold, or changes somebody
+who holds more, or locks themself out; and somebody who may configure always stays.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import PoolError
@@ -43,8 +44,9 @@ class NewPassword:
     password: str
 
 
-def create(name: str, *, groups: Sequence[Group], change: ChangeRequest) -> NewPassword:
-    """Raises InvalidPerson."""
+def create(name: str, *, groups: Sequence[Group], by: User, change: ChangeRequest) -> NewPassword:
+    """Raises InvalidPerson, NotThisPerson."""
+    _check_holds(by, Permission.objects.filter(group__in=groups))
     try:
         UnicodeUsernameValidator()(name)
         if len(name) > 150:
@@ -69,6 +71,7 @@ def set_access(
 ) -> None:
     """Raises NotThisPerson."""
     _check(user, by)
+    _check_holds(by, Permission.objects.filter(group__in=groups))
     before = _state(user)
     if user == by and not is_active:
         raise NotThisPerson("You cannot lock yourself out.")
@@ -109,19 +112,22 @@ def delete(user: User, *, by: User, change: ChangeRequest) -> None:
         audit.record("delete_user", change=change, target=name, before=before)
 
 
-def set_group(name: str, rights: Sequence[Right], *, change: ChangeRequest) -> None:
+def set_group(name: str, rights: Sequence[Right], *, by: User, change: ChangeRequest) -> None:
     """Make a group, or change what its members may do. Raises InvalidPerson, NotThisPerson."""
     if not name.strip() or len(name) > 150 or not name.isprintable():
         raise InvalidPerson("A group needs a name of 1 to 150 printable characters.")
     with transaction.atomic():
         group, _ = Group.objects.get_or_create(name=name)
+        _check_holds(by, group.permissions.all())
         before = rights_of(group)
         ours = Permission.objects.filter(
             content_type__app_label=APP, codename__in=[str(right) for right in Right]
         )
         # Rights of other apps are Django's administration's.
+        wanted = ours.filter(codename__in=[str(right) for right in rights])
+        _check_holds(by, wanted)
         group.permissions.remove(*ours)
-        group.permissions.add(*ours.filter(codename__in=[str(right) for right in rights]))
+        group.permissions.add(*wanted)
         _check_somebody_configures()
         audit.record(
             "change_group",
@@ -132,8 +138,9 @@ def set_group(name: str, rights: Sequence[Right], *, change: ChangeRequest) -> N
         )
 
 
-def delete_group(group: Group, *, change: ChangeRequest) -> None:
+def delete_group(group: Group, *, by: User, change: ChangeRequest) -> None:
     """Its members lose what it allowed. Raises NotThisPerson."""
+    _check_holds(by, group.permissions.all())
     with transaction.atomic():
         name, before = group.name, [str(right) for right in rights_of(group)]
         group.delete()
@@ -152,6 +159,14 @@ def rights_of(group: Group) -> list[Right]:
 def _check(user: User, by: User) -> None:
     if user.is_superuser and not by.is_superuser:
         raise NotThisPerson("Only a superuser changes a superuser.")
+    _check_holds(by, Permission.objects.filter(Q(user=user) | Q(group__user=user)))
+
+
+def _check_holds(by: User, wanted: QuerySet[Permission]) -> None:
+    held = by.get_all_permissions()
+    names = wanted.values_list("content_type__app_label", "codename").distinct()
+    if missing := sorted({f"{app}.{codename}" for app, codename in names} - held):
+        raise NotThisPerson(f"That takes rights that you do not hold: {', '.join(missing)}.")
 
 
 def _check_somebody_configures() -> None:

@@ -20,6 +20,8 @@ RIGHTS = {
     Right.OPERATE: "submit, cancel and order syncs",
     Right.CONFIGURE: "set limits, settings, users and tokens",
     Right.SCHEDULE: "make and change schedules",
+    Right.PERSONAL: "see personal data",
+    Right.QUERY: "ask in SQL",
 }
 
 
@@ -47,6 +49,7 @@ def create(request: HttpRequest) -> HttpResponse:
         made = people.create(
             request.POST.get("name", "").strip(),
             groups=_groups(request),
+            by=user_of(request),
             change=change_of(request),
         )
     except PoolError as problem:
@@ -101,7 +104,7 @@ def set_group(request: HttpRequest) -> HttpResponse:
     rights = [right for right in Right if right in request.POST.getlist("rights")]
     return carried_out(
         request,
-        lambda: people.set_group(name, rights, change=change_of(request)),
+        lambda: people.set_group(name, rights, by=user_of(request), change=change_of(request)),
         done=f"The group {name} is set.",
         to="users",
     )
@@ -112,7 +115,7 @@ def delete_group(request: HttpRequest, group_id: int) -> HttpResponse:
     found = get_object_or_404(Group, pk=group_id)
     return carried_out(
         request,
-        lambda: people.delete_group(found, change=change_of(request)),
+        lambda: people.delete_group(found, by=user_of(request), change=change_of(request)),
         done=f"The group {found.name} was deleted.",
         to="users",
     )
