@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -86,7 +87,6 @@ def test_it_ends_in_a_site_with_login_rows_and_health(
         assert runs == (38,)
         assert len(list((clone / "backups").iterdir())) == 1
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGTERM)
-        finally:
-            log.close()
+        log.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ingestion.services.backup import databases
 from ingestion.services.system import embedded_redis
 from tests.production import manage, production_environment
 
@@ -200,3 +201,10 @@ class TestOfFiles:
         (tmp_path / "half").mkdir()
         done = manage("restore", str(tmp_path / "half"), "--yes", environment=environment)
         assert (done.returncode, "is no backup" in done.stderr) == (4, True)
+
+
+def test_no_command_line_shows_a_password() -> None:
+    """Nor the stars that stand for it in a message, which would be taken for it."""
+    found = databases.database("postgresql://ann:s3cret@db.example.com:5433/dw?sslmode=require")
+    (where,) = databases.where(found)
+    assert where == "--dbname=postgresql://ann@db.example.com:5433/dw?sslmode=require"

@@ -91,7 +91,7 @@ def dump_postgresql(found: Database, target: Path) -> None:
     """Raises BackupError."""
     private_files.make_file(target)
     words = ("--format=custom", "--no-owner", "--no-privileges", f"--file={target}")
-    _run([_tool("pg_dump"), *words, *_where(found)], found)
+    _run([_tool("pg_dump"), *words, *where(found)], found)
 
 
 def put_postgresql_back(source: Path, found: Database) -> None:
@@ -99,7 +99,7 @@ def put_postgresql_back(source: Path, found: Database) -> None:
     reading = [_tool("pg_restore"), "--no-owner", "--no-privileges", "--clean", "--if-exists"]
     script = _run([*reading, "--file=-", str(source)], found)
     quietly = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1")
-    _run([_tool("psql"), *quietly, *_where(found)], found, given=EMPTY.encode() + script)
+    _run([_tool("psql"), *quietly, *where(found)], found, given=EMPTY.encode() + script)
 
 
 def _tool(name: str) -> str:
@@ -108,9 +108,11 @@ def _tool(name: str) -> str:
     return found
 
 
-def _where(found: Database) -> Sequence[str]:
+def where(found: Database) -> Sequence[str]:
     """Without the password: others of this machine can read command lines."""
-    return (f"--dbname={found.url.set(drivername=POSTGRESQL, password=None).render_as_string()}",)
+    url = found.url
+    bare = URL.create(POSTGRESQL, url.username, None, url.host, url.port, url.database, url.query)
+    return (f"--dbname={bare.render_as_string()}",)
 
 
 def _run(words: Sequence[str], found: Database, *, given: bytes | None = None) -> bytes:
