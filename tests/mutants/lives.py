@@ -108,7 +108,7 @@ AREAS: Mapping[str, Area] = {
             (f"{_SYNC}/load/merge.py", "Merge.mark"),
             (f"{_SYNC}/load/merge.py", "Merge.count_absent"),
         ),
-        lives={f"{_SYNC}/load": (_RABBIT, _GENIUS, _CALLS)},
+        lives={f"{_SYNC}/load": (_CONTACTS, _RABBIT, _GENIUS, _CALLS)},
         steps=("full", "tick", "delta", "tick", "full"),
     ),
     "watermark": Area(
