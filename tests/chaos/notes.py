@@ -140,7 +140,7 @@ class Notes:
         return not run.is_done and any(
             end.group == run.group
             and (end.at >= run.start or run.how == INTERRUPTED)
-            and run.ran_until >= end.at - 1
+            and (run.end is None or run.ran_until >= end.at - 1)
             for end in (*self.ends, *self.died)
         )
 

@@ -106,6 +106,15 @@ def test_an_attempt_that_began_while_its_worker_was_told_to_end_does_not_count()
     assert findings(noted(two, ends=[End(9.8, 1)])) == []
 
 
+def test_an_attempt_that_its_worker_killed_in_the_end_does_not_count() -> None:
+    """A real sync writes nothing for seconds; nobody knows how long it ran."""
+    first = a_run(attempt=1, start=10, until=10, how="")
+    first.end = None
+    two = facts(first, a_run(attempt=2, start=30, until=31), rows={"a": a_row(attempt=2)})
+    assert findings(two) == ["task a ran 2 attempts, 1 were allowed"]
+    assert findings(noted(two, ends=[End(15.0, 1)])) == []
+
+
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_what_was_done_may_fail_only_where_its_worker_was_hit(how: str) -> None:
     why = "Worker a stopped renewing its lease of 6 s; it was lost."
