@@ -5,6 +5,8 @@
 #   make test                      all tests but those of the next ones, in two processes; one file at once:
 #                                  make test ARGS=tests/unit/test_docs.py
 #   make slow                      the tests that wait for minutes, as CI runs them too
+#   make ground                    the pool on hard ground: two releases side by side, fail-overs, clusters, poolers, frozen
+#                                  servers, a long history; what make test and make slow have of these, in one command
 #   make crms                      every sync command against its CRM's sandbox, on both warehouses,
 #                                  with a table at the end (kept in test-results/crms.txt)
 #   make clients                   clients made by others (HubSpot's SDK, singer's tap, gspread, PyAthena, ...) read the sandbox,
@@ -42,8 +44,8 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 # The tests start hundreds of processes; without kept bytecode each compiles the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test slow crms clients dbt crowd machine chaos fuzz histories mutants sync-mutants bench \
-	bench-quick bench-pool bench-sync site check requirements clean
+.PHONY: up test slow ground crms clients dbt crowd machine chaos fuzz histories mutants \
+	sync-mutants bench bench-quick bench-pool bench-sync site check requirements clean
 .DEFAULT_GOAL := up
 
 up: $(VENV)/.runtime
@@ -58,6 +60,14 @@ test: $(VENV)/.development
 
 slow: $(VENV)/.development
 	$(PY) -m pytest -m slow $(SHARED_OUT) $(ARGS)
+
+GROUND := tests/unit/schedules/test_clock_changes.py tests/e2e/test_slow_clients.py \
+	$(addprefix tests/integration/test_,$(addsuffix .py, \
+	celery_pools database_errors ledger_clock long_life older_release one_key_lost outages redis_cluster \
+	redis_load redis_sentinel rolling_update time_bounds transaction_pooling two_installations worker_shutdown))
+
+ground: $(VENV)/.development
+	$(PY) -m pytest -m "not crms and not crowd" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(GROUND) $(ARGS)
 
 crms: $(VENV)/.development
 	$(PY) -m pytest -m crms tests/crms -n $(TEST_WORKERS) $(ARGS)
