@@ -33,6 +33,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         "postgresql://user:password@host/name",
         {"psycopg": "psycopg", "psycopg2": "psycopg", "": "psycopg"},
     ),
+    "duckdb": Kind("DuckDB", "duckdb:///path", {"": "duckdb"}, extra="duckdb", is_file=True),
     "mysql": Kind("MySQL", "mysql+pymysql://user:password@host/name", _MYSQL),
     "mariadb": Kind("MariaDB", "mariadb+pymysql://user:password@host/name", _MYSQL),
 }

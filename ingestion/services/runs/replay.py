@@ -65,10 +65,10 @@ def replay(wanted: Wanted, reporter: Reporter, *, change: ChangeRequest) -> Iter
     found = [crm(wanted.crm_source)] if wanted.crm_source else list(crms().values())
     of_run = _run_id(wanted.run) if wanted.run else None
     with closing(Warehouse(warehouse_conf().url)) as warehouse:
-        if not (warehouse.is_sqlite or warehouse.is_postgres):
+        if not warehouse.takes_columns:
             raise PermanentError(
-                "Only warehouses of SQLite and PostgreSQL keep rejected records; read them again"
-                " with a sync and --full."
+                "Only warehouses of SQLite, PostgreSQL and DuckDB keep rejected records; read them"
+                " again with a sync and --full."
             )
         for one in found:
             for model in [one.model(wanted.model)] if wanted.model else one.models:

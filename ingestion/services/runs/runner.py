@@ -217,8 +217,8 @@ def _raise_what_failed(
 
 
 def _kind(warehouse: Warehouse) -> Callable[[Run, ModelResult], TwoParts]:
-    """What runs a model: the load path of SQLite and PostgreSQL, or dlt for others."""
-    if warehouse.is_sqlite or warehouse.is_postgres:
+    """What runs a model: the project's own load path, or dlt."""
+    if warehouse.takes_columns:
         from ingestion.sync.load.pipeline import ModelRun
 
         return ModelRun

@@ -97,6 +97,7 @@ def verify_model(
     """Read a model in full on both sides. Only keys and checksums are kept in memory. Without
     ``second`` the first reading stands alone."""
     from ingestion.sync.common.convert import Converter
+    from ingestion.sync.load.columns.types import OF_DUCKDB
     from ingestion.sync.load.tables.stored import StoredTable
 
     reporter.step(model.name, "verify")
@@ -113,6 +114,7 @@ def verify_model(
         existing={**table.types, **table.overflow},
         declared={n: kind for n, kind in declared.items() if n in known},
         names=table.names,
+        decimals=OF_DUCKDB if warehouse.is_duckdb else None,
     )
     with ExitStack() as opened:
         hashes = opened.enter_context(_hashes(found, adapted, source, warehouse, declared))
@@ -144,7 +146,7 @@ def _hashes(
     from ingestion.sync.load.hashes import row_hashes
     from ingestion.sync.load.run import Run
 
-    if not (warehouse.is_sqlite or warehouse.is_postgres):
+    if not warehouse.takes_columns:
         return nullcontext()
     policy = policy_of(warehouse_conf().schema_policy(found.name))
     options = SyncOptions(dry_run=True)

@@ -24,6 +24,7 @@ from ingestion.sync.common.names import (
 )
 from ingestion.sync.common.source import Columns, Model, Record
 from ingestion.sync.common.values import (
+    Decimals,
     DoesNotFit,
     canonical,
     fit,
@@ -65,6 +66,7 @@ class Converter:
     new_columns: dict[str, str] = field(default_factory=dict)
     misfits: Counter[str] = field(default_factory=Counter)
     retyped: dict[str, tuple[str, str]] = field(default_factory=dict)  # declared, kept
+    decimals: Decimals | None = None
     _names: dict[str, str] = field(default_factory=dict)
     _unsettled: set[str] = field(default_factory=set)
     _met: set[str] = field(default_factory=set)  # names of fields
@@ -77,10 +79,12 @@ class Converter:
         existing: Columns,
         declared: Columns,
         names: Mapping[str, str] | None = None,
+        decimals: Decimals | None = None,
     ) -> Converter:
         """``existing``: the table's columns; their types stand against what is declared.
-        ``names``: the columns of fields, where they have been decided."""
-        converter = cls(model, types=dict(existing), _names=dict(names or {}))
+        ``names``: the columns of fields, where they have been decided. ``decimals``: what the
+        warehouse takes of them; None: every digit."""
+        converter = cls(model, types=dict(existing), decimals=decimals, _names=dict(names or {}))
         for name, data_type in OWN_COLUMNS.items():
             converter._add(converter.name_of(name), data_type)
         for name, data_type in {**declared, **model.columns}.items():
@@ -116,6 +120,8 @@ class Converter:
             column = self._names.get(field_name) or self.name_of(field_name)
             try:
                 fitting = fit(value, self._type_for(column, value))
+                if self.decimals is not None:
+                    self.decimals.check(fitting)
             except DoesNotFit as problem:
                 misfits[column] = misfit(json_safe(value), problem.reason)
                 continue

@@ -20,13 +20,23 @@ from ingestion.sync.common.errors import (
 from ingestion.sync.database_errors import Trouble, trouble_of
 
 DRIVER_ERRORS = (sa.exc.DBAPIError, psycopg.Error, sqlite3.Error)
-# By the names of dlt's classes: only the warehouses that it loads import it.
-CONNECTION_NAMES = frozenset({"DatabaseTransientException", "DestinationConnectionError"})
+# By the names of dlt's and DuckDB's classes: only the warehouses that need them import them.
+CONNECTION_NAMES = frozenset(
+    {
+        "DatabaseTransientException",
+        "DestinationConnectionError",
+        "IOException",
+        "OutOfMemoryException",
+    }
+)
 KEPT_STATE_NAMES = frozenset(
     {"SchemaException", "DatabaseUndefinedRelation", "DestinationSchemaWillNotUpdate"}
 )
-# As SQLite and PostgreSQL say it.
-UNDEFINED = re.compile(r"no such (table|column)|has no column|(column|relation) .* does not exist")
+# As SQLite, PostgreSQL and DuckDB say it.
+UNDEFINED = re.compile(
+    r"no such (table|column)|has no column|(column|relation|Table with name) .* does not exist"
+    r"|Referenced column"
+)
 REFUSED = ("password authentication failed", "no password supplied", "access denied for user")
 LONGEST_CAUSE = 300
 

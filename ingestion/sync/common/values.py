@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -38,6 +39,24 @@ class DoesNotFit(ValueError):
     def __init__(self, message: str, reason: Reason = "not_text") -> None:
         super().__init__(message)
         self.reason: Reason = reason
+
+
+@dataclass(frozen=True)
+class Decimals:
+    """What a warehouse's decimals hold: so many digits before the point, and so many behind it."""
+
+    whole: int
+    places: int
+
+    @property
+    def pattern(self) -> str:
+        """Of the plain texts that fit."""
+        return rf"^-?[0-9]{{1,{self.whole}}}(\.[0-9]{{1,{self.places}}})?$"
+
+    def check(self, value: Any) -> None:
+        """Raises DoesNotFit."""
+        if isinstance(value, Decimal) and not re.match(self.pattern, plain_decimal(value)):
+            raise DoesNotFit("more digits than the warehouse's decimals have", "too_long")
 
 
 def type_of(value: Any) -> str | None:

@@ -1,7 +1,7 @@
 """Where the rows go: one engine per CRM's tables.
 
-``WAREHOUSE_URL`` decides. SQLite keeps each dataset (one per CRM) in a file of its own beside the
-named one; PostgreSQL and others keep it in a schema.
+``WAREHOUSE_URL`` decides. SQLite and DuckDB keep each dataset (one per CRM) in a file of its own
+beside the named one; PostgreSQL and others keep it in a schema.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 from ingestion import private_files
-from ingestion.sync.common.errors import PermanentError
+from ingestion.sync.common.errors import PermanentError, SyncBusy
 from ingestion.warehouse_urls import SUPPORTED, problem_of
 
 # How long a writer waits for another one: SQLite has one writer per dataset.
@@ -54,7 +54,7 @@ class Dataset:
     @property
     def exists(self) -> bool:
         """Looks without creating anything."""
-        if self.engine.dialect.name == "sqlite":
+        if self.schema is None:
             return Path(str(self.engine.url.database)).exists()
         return self.schema in sa.inspect(self.engine).get_schema_names()
 
@@ -79,6 +79,15 @@ class Warehouse:
     @property
     def is_postgres(self) -> bool:
         return self.url.get_backend_name() == "postgresql"
+
+    @property
+    def is_duckdb(self) -> bool:
+        return self.url.get_backend_name() == "duckdb"
+
+    @property
+    def takes_columns(self) -> bool:
+        """Whether the project's own load path serves it; others are loaded by dlt."""
+        return self.is_sqlite or self.is_postgres or self.is_duckdb
 
     def dataset(self, name: str) -> Dataset:
         """The tables of one CRM; nothing is created."""
@@ -125,7 +134,7 @@ class Warehouse:
         return engine_of(self.url)
 
     def _open_dataset(self, name: str) -> Dataset:
-        if not self.is_sqlite:
+        if not (self.is_sqlite or self.is_duckdb):
             return Dataset(name, self.main_engine, schema=name)
         main = Path(str(self.url.database))
         # As dlt named the file of an attached dataset, in earlier releases.
@@ -144,13 +153,15 @@ def _parsed(url: str) -> URL:
         ) from None
     if parsed.get_backend_name() == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() == "sqlite":
+    if parsed.get_backend_name() in ("sqlite", "duckdb"):
         return parsed.set(database=str(Path(str(parsed.database)).absolute()))
     return parsed
 
 
 def engine_of(url: URL) -> sa.Engine:
     """As every connection to a warehouse is made."""
+    if url.get_backend_name() == "duckdb":
+        return _duckdb_engine(url)
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, pool_pre_ping=True, connect_args=_connect_args(url))
     # A writer takes the write lock at the start: a transaction that reads first and writes later
@@ -163,6 +174,28 @@ def engine_of(url: URL) -> sa.Engine:
             "factory": private_files.PrivateConnection,
         },
     )
+
+
+def _duckdb_engine(url: URL) -> sa.Engine:
+    """Reads, and has the file open no longer than a connection is used."""
+    from ingestion.sync.common.files.duckdb_file import CONFIG, FileBusy, Readers  # an extra
+
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.NullPool,
+        connect_args={"read_only": True, "config": {**CONFIG}},
+    )
+    readers = Readers(Path(str(url.database)))
+
+    def connect(*given: Any) -> Any:
+        try:
+            return readers.connect(*given)
+        except FileBusy as busy:
+            raise SyncBusy(str(busy)) from busy
+
+    sa.event.listen(engine, "do_connect", connect)
+    sa.event.listen(engine, "close", readers.close)
+    return engine
 
 
 def _connect_args(url: URL) -> dict[str, Any]:

@@ -40,15 +40,20 @@ class Loading:
             if Absent(self.reading, self.table, listed).needs_second_pass(merge):
                 merge = self._read_again(merge)
             self.reading.result.processed = merge.seen()
-            self.vanished = self._vanished()
-            with self.table.session.transaction():
-                self.told = self.table.settle(self.reading.stager.columns, self.reading.now)
+            with self.table.session.using_dataset(writes=True):
+                self._write_all(listed)
+
+    def _write_all(self, listed: keys.Listed | None) -> None:
+        session = self.table.session
+        self.vanished = self._vanished()
+        with session.transaction():
+            self.told = self.table.settle(self.reading.stager.columns, self.reading.now)
+        self._check()
+        with session.transaction():
+            self._count(self._merge(), listed)
+            rejected.write(self.reading, self.table)
+            self._keep_state(listed)
             self._check()
-            with self.table.session.transaction():
-                self._count(self._merge(), listed)
-                rejected.write(self.reading, self.table)
-                self._keep_state(listed)
-                self._check()
 
     def _read_again(self, merge: Merge) -> Merge:
         """Lists shift while they are read: what the first pass skipped is read by the second."""

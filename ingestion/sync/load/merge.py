@@ -1,4 +1,4 @@
-"""The statements that make the staged rows part of the table: the same on both warehouses, and as
+"""The statements that make the staged rows part of the table: the same on every warehouse, and as
 many whatever the number of rows."""
 
 from __future__ import annotations
@@ -53,10 +53,7 @@ class Merge:
     def index_staged(self, name: str, *, examples: int) -> list[Row]:
         """A unique index on the staged keys. Of rows with one key the last one stays; gives
         examples of keys that came with different contents."""
-        make = (
-            f"CREATE UNIQUE INDEX {self._index_name(name)} ON {self._index_on()} ({self._keys()})"
-        )
-        if self.session.make_unique(make):
+        if self.session.make_unique(self.rows, name, self.keys):
             return []
         found = self.session.rows(
             f"SELECT {self._keys()} FROM {self.rows} GROUP BY {self._keys()}"
@@ -66,13 +63,12 @@ class Merge:
             f"DELETE FROM {self.rows} WHERE {SEQUENCE} NOT IN (SELECT max({SEQUENCE})"
             f" FROM {self.rows} GROUP BY {self._keys()})"
         )
-        self.session.make_unique(make)
+        self.session.make_unique(self.rows, name, self.keys)
         return found
 
     def drop_staged_index(self, name: str) -> None:
         """So that more rows can be staged."""
-        place = self.rows.rpartition(".")[0]  # an index stands where its table does
-        self.session.execute(f"DROP INDEX {place}.{self.session.quote(name)}")
+        self.session.drop_unique(self.rows, name)
 
     def keep_old_hashes(self) -> None:
         """Rows whose values are what the source says get today's hash, silently."""
@@ -217,14 +213,6 @@ class Merge:
     def _keys(self, of: str = "") -> str:
         prefix = f"{of}." if of else ""
         return ", ".join(prefix + self.session.quote(name) for name in self.keys)
-
-    def _index_name(self, name: str) -> str:
-        quoted = self.session.quote(name)
-        return f"temp.{quoted}" if self.session.dialect == "sqlite" else quoted
-
-    def _index_on(self) -> str:
-        """SQLite's index stands where its table does."""
-        return self.rows.removeprefix("temp.") if self.session.dialect == "sqlite" else self.rows
 
     def _set_facts(self, proof: Proof) -> str:
         return f"{DELETED_PROOF} = '{proof}', {SYNCED_AT} = ?, {RUN_ID} = ?"

@@ -13,6 +13,7 @@ from ingestion.sync.common.failures import cause_of
 from ingestion.sync.common.locks import Waiting, advisory_lock, local_lock, transaction_lock
 from ingestion.sync.common.run import ModelResult
 from ingestion.sync.common.source import AdaptsModels, Meter, StaysInThread
+from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.common.window import utc_now
 from ingestion.sync.load import rejected
 from ingestion.sync.load.columns.batch import Batcher
@@ -84,7 +85,7 @@ class ModelRun:
         run = replace(self.run, lock_wait_seconds=lock_wait_seconds, meter=self._meter)
         with self.measured():
             session = self._opened.enter_context(opened(run, self._steps))
-            with self._steps.timed("prepare"):
+            with self._steps.timed("prepare"), session.using_dataset():
                 self._table = Table.read(session, run.crm.name, run.model.name, run.schema_policy)
                 reading = begin(run, self._table, self._steps, self.result)
             self._reading = self._opened.enter_context(closing(reading))
@@ -149,8 +150,20 @@ def opened(run: Run, steps: Steps) -> Iterator[Session]:
 
 
 def open_session(run: Run) -> Session:
-    kind = PostgresSession if run.warehouse.is_postgres else SqliteSession
-    return kind(run.warehouse, run.crm.name, run.model.name, is_dry=run.options.dry_run)
+    return session_kind(run.warehouse)(
+        run.warehouse, run.crm.name, run.model.name, is_dry=run.options.dry_run
+    )
+
+
+def session_kind(warehouse: Warehouse) -> Callable[..., Session]:
+    """The class that keeps the Session contract for it."""
+    if warehouse.is_postgres:
+        return PostgresSession
+    if warehouse.is_duckdb:
+        from ingestion.sync.load.tables.duckdb import DuckdbSession  # duckdb is an extra
+
+        return DuckdbSession
+    return SqliteSession
 
 
 def _read_and_load(run: Run, reading: Reading, table: Table) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -58,21 +58,33 @@ def _selected(table: StoredTable, rest: str) -> Iterator[TextRow]:
     there = [column.name for column in table.table.c]
     names = [n for n in there if n in table.types or n in (*OWN, OVERFLOW)]
     with table.dataset.engine.connect() as connection:
-        is_postgresql = connection.dialect.name == "postgresql"
-        if is_postgresql:
+        if connection.dialect.name == "postgresql":
             for setting in ("TimeZone = 'UTC'", "DateStyle = 'ISO'", "bytea_output = 'hex'"):
                 connection.exec_driver_sql(f"SET LOCAL {setting}")
-        statement = _statement(table, names, rest, cast="::text" if is_postgresql else "")
+        statement = _statement(table, names, rest, _as_text(connection.dialect.name, table))
         options = connection.execution_options(yield_per=ROWS_PER_FETCH)
         for row in options.exec_driver_sql(statement):
             yield _row({n: v for n, v in zip(names, row, strict=True) if v is not None})
 
 
-def _statement(table: StoredTable, names: list[str], rest: str, *, cast: str) -> str:
+def _as_text(dialect: str, table: StoredTable) -> Callable[[str, str], str]:
+    """Writes a column, by its name and quoted, as the database gives it as a text."""
+    if dialect == "sqlite":  # it has the texts; its own texts of numbers lack digits
+        return lambda name, quoted: quoted
+    if dialect == "duckdb":
+        return lambda name, quoted: (
+            f"lower(hex({quoted}))" if table.types.get(name) == "binary" else f"{quoted}::VARCHAR"
+        )
+    return lambda name, quoted: f"{quoted}::text"
+
+
+def _statement(
+    table: StoredTable, names: list[str], rest: str, as_text: Callable[[str, str], str]
+) -> str:
     quote = table.dataset.engine.dialect.identifier_preparer.quote_identifier
     schema = table.dataset.schema
     place = f"{quote(schema)}.{quote(table.name)}" if schema else quote(table.name)
-    columns = ", ".join(f"{quote(name)}{cast}" for name in names)
+    columns = ", ".join(as_text(name, quote(name)) for name in names)
     return f"SELECT {columns} FROM {place} {rest}"  # noqa: S608 - names only
 
 

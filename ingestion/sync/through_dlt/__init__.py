@@ -1,4 +1,4 @@
-"""The load path of warehouses other than SQLite and PostgreSQL; nothing else imports dlt.
+"""The load path of MySQL and MariaDB; nothing else imports dlt.
 
 May use: load, load.columns, load.tables, sync.common.
 Entry points: pipeline.

@@ -20,7 +20,7 @@ from ingestion.sync.common.values import DoesNotFit, fit, json_safe, refined_typ
 from ingestion.sync.load.columns.column_map import IN_OVERFLOW, Column, ColumnMap
 from ingestion.sync.load.columns.hashing import row_hashes, texts
 from ingestion.sync.load.columns.rejects import Rejects
-from ingestion.sync.load.columns.typed import Typed, json_text, typed
+from ingestion.sync.load.columns.typed import Typed, json_text, typed, within
 from ingestion.sync.load.columns.types import ACCEPTABLE, WIDENS
 
 KEY_SEPARATOR: Final = "\x1f"
@@ -125,13 +125,19 @@ class Batcher:
         if column.name not in self.filled:
             column = self._settled(column, first)
         self.filled.add(column.name)
-        fitted = typed(values, column.data_type)
+        fitted = self._typed(values, column.data_type)
         if fitted.misfits and _can_widen(column, fitted) and self.map.may_widen(column):
             column = self.map.widen(column, WIDENS[column.data_type])
-            fitted = typed(values, column.data_type)
+            fitted = self._typed(values, column.data_type)
         if fitted.misfits:
             self._propose(column, fitted)
         return column, fitted
+
+    def _typed(self, values: SourceColumn, data_type: str) -> Typed:
+        found = typed(values, data_type)
+        if data_type != "decimal" or self.map.decimals is None:
+            return found
+        return within(found, values, self.map.decimals)
 
     def _propose(self, column: Column, fitted: Typed) -> None:
         """The narrowest type that would take every value, where there is one without loss."""

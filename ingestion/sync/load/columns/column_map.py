@@ -25,6 +25,7 @@ from ingestion.sync.common.names import (
     with_suffix,
 )
 from ingestion.sync.common.run import Policy
+from ingestion.sync.common.values import Decimals
 
 # ``column``: a column of the table. ``overflow``: an entry of the JSON column ``_overflow``, because
 # the destination takes no more columns. ``earlier``: a column that a release before the map made;
@@ -67,6 +68,7 @@ class ColumnMap:
     everything. ``expected``: types of fields that get a column with their first value."""
 
     most_columns: int
+    decimals: Decimals | None = None  # what the warehouse takes; None: every digit
     policy: Policy = "evolve"
     columns: dict[str, Column] = field(default_factory=dict)  # by the field's name
     foreign: frozenset[str] = frozenset()
@@ -87,10 +89,11 @@ class ColumnMap:
         columns: Iterable[Column],
         *,
         most_columns: int,
+        decimals: Decimals | None = None,
         foreign: Iterable[str] = (),
         is_adopted: bool = False,
     ) -> ColumnMap:
-        found = cls(most_columns, foreign=frozenset(foreign), is_adopted=is_adopted)
+        found = cls(most_columns, decimals, foreign=frozenset(foreign), is_adopted=is_adopted)
         for column in columns:
             found._keep(column)
         return found

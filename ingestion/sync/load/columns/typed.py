@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from ingestion.sync.common.misfits import Reason
 from ingestion.sync.common.source import SourceColumn, TextColumn
-from ingestion.sync.common.values import DoesNotFit, fit, plain_decimal
+from ingestion.sync.common.values import Decimals, DoesNotFit, fit, plain_decimal
 from ingestion.sync.load.columns import server_text
 from ingestion.sync.load.columns.types import ARROW
 
@@ -62,6 +62,18 @@ def typed(values: SourceColumn, data_type: str) -> Typed:
         if found is not None:
             return Typed(found)
     return _one_by_one(values, data_type)
+
+
+def within(found: Typed, values: SourceColumn, limits: Decimals) -> Typed:
+    """A column of decimals without those that the warehouse does not take."""
+    beyond = pc.invert(pc.match_substring_regex(found.array, limits.pattern))
+    rows = pc.indices_nonzero(pc.fill_null(beyond, False)).to_pylist()
+    if not rows:
+        return found
+    raw = list(values)
+    misfits: dict[int, tuple[Any, Reason]] = {row: (raw[row], "too_long") for row in rows}
+    array = pc.if_else(beyond, pa.scalar(None, pa.string()), found.array)
+    return Typed(array, {**found.misfits, **misfits})
 
 
 def _typed_by_server(column: TextColumn, data_type: str) -> Typed | None:

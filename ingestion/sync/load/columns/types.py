@@ -6,7 +6,9 @@ from typing import Final, Literal, NamedTuple
 
 import pyarrow as pa
 
-Dialect = Literal["sqlite", "postgresql"]
+from ingestion.sync.common.values import Decimals
+
+Dialect = Literal["sqlite", "postgresql", "duckdb"]
 
 
 class Declared(NamedTuple):
@@ -14,22 +16,26 @@ class Declared(NamedTuple):
 
     sqlite: str
     postgresql: str
+    duckdb: str
 
 
 # A column without a type has no affinity in SQLite: it keeps a number as it is given.
 DECLARED: Final[dict[str, Declared]] = {
-    "text": Declared("TEXT", "character varying"),
-    "bigint": Declared("BIGINT", "bigint"),
-    "double": Declared("DOUBLE", "double precision"),
-    "decimal": Declared("", "numeric"),
-    "bool": Declared("BOOLEAN", "boolean"),
-    "timestamp": Declared("DATETIME", "timestamp with time zone"),
-    "datetime": Declared("DATETIME", "timestamp without time zone"),
-    "date": Declared("DATE", "date"),
-    "time": Declared("TIME", "time without time zone"),
-    "json": Declared("JSON", "jsonb"),
-    "binary": Declared("BLOB", "bytea"),
+    "text": Declared("TEXT", "character varying", "VARCHAR"),
+    "bigint": Declared("BIGINT", "bigint", "BIGINT"),
+    "double": Declared("DOUBLE", "double precision", "DOUBLE"),
+    "decimal": Declared("", "numeric", "DECIMAL(38,10)"),
+    "bool": Declared("BOOLEAN", "boolean", "BOOLEAN"),
+    "timestamp": Declared("DATETIME", "timestamp with time zone", "TIMESTAMP WITH TIME ZONE"),
+    "datetime": Declared("DATETIME", "timestamp without time zone", "TIMESTAMP"),
+    "date": Declared("DATE", "date", "DATE"),
+    "time": Declared("TIME", "time without time zone", "TIME"),
+    "json": Declared("JSON", "jsonb", "JSON"),
+    "binary": Declared("BLOB", "bytea", "BLOB"),
 }
+
+# DuckDB's widest decimal has 38 digits, of which a column fixes how many stand behind the point.
+OF_DUCKDB: Final = Decimals(whole=28, places=10)
 
 # Only without loss: every whole number is a decimal; not every one is a double.
 WIDENS: Final[dict[str, str]] = {"bigint": "decimal"}
@@ -82,6 +88,15 @@ _OF_SQLITE: Final[dict[str, str]] = {
 }
 
 
+# As duckdb_columns() names them, without what stands in brackets.
+_OF_DUCKDB: Final[dict[str, str]] = {
+    **{declared.duckdb.split("(")[0]: name for name, declared in DECLARED.items()},
+    **dict.fromkeys(("INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT"), "bigint"),
+    "HUGEINT": "decimal",
+    "FLOAT": "double",
+}
+
+
 def declared(data_type: str, dialect: Dialect) -> str:
     return getattr(DECLARED[data_type], dialect)  # type: ignore[no-any-return]
 
@@ -95,6 +110,11 @@ def is_narrow(name: str) -> bool:
     """Whether a type of PostgreSQL takes less than the data type that its columns have here."""
     known = {*(declared.postgresql for declared in DECLARED.values()), "text", "json"}
     return name not in known
+
+
+def of_duckdb(name: str) -> str:
+    """The data type of a column by its name in duckdb_columns(); others take texts."""
+    return _OF_DUCKDB.get(name.split("(")[0], "text")
 
 
 def of_sqlite(name: str) -> str:

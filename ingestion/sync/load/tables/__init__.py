@@ -1,5 +1,5 @@
-"""The tables of a warehouse and its sessions, in the SQL of SQLite and of PostgreSQL.
+"""The tables of a warehouse and its sessions, in the SQL of SQLite, PostgreSQL and DuckDB.
 
-May use: load.columns, sync.common.
-Entry points: own_tables, postgres, readers, session, sqlite, stored, table.
+May use: load.columns, sync.common, sync.common.files.
+Entry points: duckdb, own_tables, postgres, readers, session, sqlite, stored, table.
 """

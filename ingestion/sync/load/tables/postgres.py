@@ -18,6 +18,7 @@ from pyarrow import csv
 
 from ingestion.sync.common.locks import HeldLock
 from ingestion.sync.common.names import MAX_IDENTIFIER_LENGTH
+from ingestion.sync.common.values import Decimals
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.columns.batch import SEQUENCE, Batch
 from ingestion.sync.load.columns.column_map import FACTS, OF_DLT
@@ -41,6 +42,7 @@ class PostgresSession:
 
     dialect: Dialect = "postgresql"
     most_columns = MOST_COLUMNS
+    decimals: Decimals | None = None
 
     def __init__(self, warehouse: Warehouse, crm: str, model: str, *, is_dry: bool) -> None:
         self.is_dry = is_dry
@@ -88,13 +90,18 @@ class PostgresSession:
         self._cursor.execute(_query(statement, parameters), tuple(parameters) or None)
         return max(self._cursor.rowcount, 0)
 
-    def make_unique(self, statement: str) -> bool:
+    def make_unique(self, table: str, name: str, keys: Sequence[str]) -> bool:
+        index, columns = self.quote(name), ", ".join(map(self.quote, keys))
         try:
             with self._connection.transaction():
-                self.execute(statement)
+                self.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {table} ({columns})")
         except errors.UniqueViolation:
             return False
         return True
+
+    def drop_unique(self, table: str, name: str) -> None:
+        place = table.rpartition(".")[0]  # an index stands where its table does
+        self.execute(f"DROP INDEX {place}.{self.quote(name)}")
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
         self._cursor.execute(_query(statement, parameters), tuple(parameters) or None)
@@ -109,6 +116,9 @@ class PostgresSession:
                 if self.held is not None:
                     self.held.fence(self.rows)
             yield
+
+    def using_dataset(self, *, writes: bool = False) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def moment(self, at: datetime) -> Any:
         return at

@@ -1,4 +1,4 @@
-"""What the load asks of a warehouse: the contract that ``postgres`` and ``sqlite`` keep."""
+"""What the load asks of a warehouse: the contract that ``postgres``, ``sqlite`` and ``duckdb`` keep."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import pyarrow as pa
 
+from ingestion.sync.common.values import Decimals
 from ingestion.sync.load.columns.types import Dialect
 
 if TYPE_CHECKING:
@@ -27,25 +28,34 @@ class RowRefused(Exception):
 
 
 class Session(Protocol):
-    """One connection to one CRM's dataset, for one run of one model.
+    """One connection to one CRM's dataset, for one run of one model. ``decimals``: what it takes of
+    them; None: every digit.
 
     Names are quoted by ``quote``; ``?`` stands for a parameter in every statement.
     """
 
     dialect: Dialect
     most_columns: int
+    decimals: Decimals | None
     is_dry: bool
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         """How many rows it changed."""
 
-    def make_unique(self, statement: str) -> bool:
-        """Make a unique index; False, and none, where a key is there twice."""
+    def make_unique(self, table: str, name: str, keys: Sequence[str]) -> bool:
+        """Make the unique index ``name`` of a table, which is qualified, unless it is there; False,
+        and none, where a key is there twice. A warehouse that makes none looks all the same."""
+
+    def drop_unique(self, table: str, name: str) -> None: ...
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]: ...
 
     def transaction(self, *, rollback: bool = False) -> AbstractContextManager[None]:
         """All or nothing. Inside another one: a savepoint. ``rollback``: nothing, in the end."""
+
+    def using_dataset(self, *, writes: bool = False) -> AbstractContextManager[None]:
+        """For several statements: a dataset that one process alone may have open is opened once for
+        all of them, and no longer. Others are open all the time."""
 
     def moment(self, at: datetime) -> Any:
         """A time as a parameter."""

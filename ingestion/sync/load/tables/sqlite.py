@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from ingestion import private_files
 from ingestion.sync.common.misfits import misfit_values
-from ingestion.sync.common.values import plain_decimal
+from ingestion.sync.common.values import Decimals, plain_decimal
 from ingestion.sync.common.warehouse import SQLITE_BUSY_SECONDS, Warehouse
 from ingestion.sync.load.columns.batch import Batch
 from ingestion.sync.load.columns.hashing import texts
@@ -38,6 +38,7 @@ class SqliteSession:
 
     dialect: Dialect = "sqlite"
     most_columns = MOST_COLUMNS
+    decimals: Decimals | None = None
     can_publish = False
 
     def __init__(self, warehouse: Warehouse, crm: str, model: str, *, is_dry: bool) -> None:
@@ -76,12 +77,17 @@ class SqliteSession:
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         return max(self._connection.execute(statement, parameters).rowcount, 0)
 
-    def make_unique(self, statement: str) -> bool:
+    def make_unique(self, table: str, name: str, keys: Sequence[str]) -> bool:
+        place, _, on = table.partition(".")  # an index stands where its table does
+        index, columns = f"{place}.{self.quote(name)}", ", ".join(map(self.quote, keys))
         try:
-            self.execute(statement)
+            self.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {on} ({columns})")
         except sqlite3.IntegrityError:
             return False
         return True
+
+    def drop_unique(self, table: str, name: str) -> None:
+        self.execute(f"DROP INDEX {table.partition('.')[0]}.{self.quote(name)}")
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
         return self._connection.execute(statement, parameters).fetchall()
@@ -100,6 +106,9 @@ class SqliteSession:
             self.execute(back)
             raise
         self.execute(back if rollback else commit)
+
+    def using_dataset(self, *, writes: bool = False) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def moment(self, at: datetime) -> Any:
         return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

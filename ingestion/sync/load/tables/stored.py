@@ -11,7 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingestion.sync.common.names import DELETED_AT, MISFITS, OVERFLOW
-from ingestion.sync.common.values import DoesNotFit, fit
+from ingestion.sync.common.values import DoesNotFit, fit, plain_decimal
 from ingestion.sync.common.warehouse import Dataset
 from ingestion.sync.load.columns.column_map import IN_OVERFLOW, RESERVED
 from ingestion.sync.load.columns.types import of_postgresql, of_sqlite
@@ -21,13 +21,14 @@ ROWS_PER_FETCH: Final = 5_000
 
 
 class ExactDecimal(sa.types.TypeDecorator[Decimal]):
-    """A number of SQLite, which stands there as an integer, a double or a text."""
+    """A number of SQLite, which stands there as an integer, a double or a text; or of DuckDB, which
+    fills it up with zeros."""
 
     impl = sa.types.NullType
     cache_ok = True
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:
-        return None if value is None else Decimal(str(value))
+        return None if value is None else Decimal(plain_decimal(Decimal(str(value))))
 
 
 class AsItStands(sa.types.TypeDecorator[Any]):
@@ -125,13 +126,24 @@ def _words(kind: sa.types.TypeEngine[Any]) -> str:
     if isinstance(kind, sa.Time):
         return "time without time zone"
     words = kind.compile().lower().split("(")[0].strip()
-    return {"varchar": "character varying", "float": "double precision"}.get(words, words)
+    return _WORDS.get(words, words)
+
+
+_WORDS: Final = {
+    "varchar": "character varying",
+    "float": "double precision",
+    "double": "double precision",
+    "blob": "bytea",
+}
 
 
 def _sa_type(
     dataset: Dataset, data_type: str, kind: sa.types.TypeEngine[Any]
 ) -> sa.types.TypeEngine[Any]:
-    if dataset.engine.dialect.name != "sqlite":
+    dialect = dataset.engine.dialect.name
+    if dialect == "duckdb" and data_type == "decimal":
+        return ExactDecimal()
+    if dialect != "sqlite":
         return kind
     return AsItStands(ExactDecimal() if data_type == "decimal" else kind)
 

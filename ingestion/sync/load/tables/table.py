@@ -54,9 +54,8 @@ class Table:
             if state:  # somebody has dropped the map
                 return cls._of_earlier(session, crm, model, found, state)
         if not session.has_dataset:
-            return cls(
-                session, model, {}, ColumnMap.of([], most_columns=session.most_columns), State()
-            )
+            empty = ColumnMap.of([], most_columns=session.most_columns, decimals=session.decimals)
+            return cls(session, model, {}, empty, State())
         return cls._of_earlier(session, crm, model, found)
 
     @classmethod
@@ -69,10 +68,13 @@ class Table:
         state: State,
     ) -> Table:
         kept = columns
-        if found and session.dialect == "postgresql":  # SQLite's declarations say less than the map
+        if found and session.dialect != "sqlite":  # SQLite's declarations say less than the map
             kept = [_as_found(column, found) for column in columns]
         column_map = ColumnMap.of(
-            kept, most_columns=session.most_columns, foreign=_foreign(found, columns)
+            kept,
+            most_columns=session.most_columns,
+            decimals=session.decimals,
+            foreign=_foreign(found, columns),
         )
         was_there = bool(columns) or state.watermark is not None
         is_lost = was_there and not found
@@ -106,6 +108,7 @@ class Table:
         column_map = ColumnMap.of(
             columns,
             most_columns=session.most_columns,
+            decimals=session.decimals,
             foreign=_foreign(found, columns),
             is_adopted=bool(found),
         )
@@ -162,18 +165,12 @@ class Table:
 
     def index(self, keys: tuple[str, ...]) -> bool:
         """The unique index of the key, unless it is there; False where rows stand twice."""
-        name = self.session.quote(self.index_name)
-        on = self.session.table(self.model)
-        if self.session.dialect == "sqlite":
-            name, on = f"main.{name}", self.session.quote(self.model)
-        columns = ", ".join(map(self.session.quote, keys))
-        make = f"CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {on} ({columns})"
-        return self.session.make_unique(make)
+        return self.session.make_unique(self.session.table(self.model), self.index_name, keys)
 
     def forget_repeated(self, keys: tuple[str, ...]) -> int:
         """All but one of the rows that share a key, a living one where there is one: the index was
         dropped, and somebody has written. How many they were."""
-        row = "rowid" if self.session.dialect == "sqlite" else "ctid"
+        row = "ctid" if self.session.dialect == "postgresql" else "rowid"
         columns = ", ".join(map(self.session.quote, keys))
         of = self.session.table(self.model)
         numbered = (
