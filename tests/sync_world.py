@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import sqlalchemy as sa
 
 from ingestion.sync.common.progress import Reporter, SilentReporter
@@ -69,6 +70,12 @@ class World:
 
     def execute(self, statement: str) -> None:
         """As somebody with a database client would."""
+        if self.warehouse.is_duckdb:
+            with duckdb.connect(
+                str(self.warehouse.dataset(FAKE.name).engine.url.database)
+            ) as client:
+                client.execute(statement)
+            return
         with self.warehouse.dataset(FAKE.name).engine.begin() as connection:
             connection.exec_driver_sql(statement)
 

@@ -38,13 +38,13 @@ def earlier_release_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", "duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'warehouse' / 'warehouse.sqlite3'}"
-    else:
+    if request.param == "postgres":
         new_database: Callable[[], str] = request.getfixturevalue("postgres_database")
         url = new_database()
+    else:
+        url = f"{request.param}:///{tmp_path / 'warehouse' / f'warehouse.{request.param}'}"
     warehouse = Warehouse(url)
     yield World(FakeSource(), url, tmp_path / "pipelines", warehouse)
     warehouse.close()

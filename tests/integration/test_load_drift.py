@@ -72,6 +72,8 @@ def test_rows_that_people_deleted_or_changed_come_right_with_a_full_run(world: W
 
 
 def test_a_dropped_index_of_the_key_comes_back(world: World) -> None:
+    if world.warehouse.is_duckdb:
+        pytest.skip("there is none: a DuckDB index forbids to change its table's columns")
     world.source.records["users"] = people(2)
     world.run(USERS)
     world.execute(f"DROP INDEX {world.table('ux_users')}")

@@ -1,4 +1,4 @@
-"""No digit of a number is changed, on SQLite and PostgreSQL; and accounts wider than the warehouse
+"""No digit of a number is changed, on any warehouse; and accounts wider than the warehouse
 load."""
 
 from __future__ import annotations
@@ -13,6 +13,14 @@ from tests.sync_world import World, counts
 
 NUMBERS = Model("users", columns={"id": "bigint", "n": "decimal"})
 WIDE = Model("users", columns={"id": "bigint"})
+
+
+def number_of(world: World, row: dict[str, Any]) -> Any:
+    """DuckDB's decimals have 28 digits before the point and 10 behind it; others stand aside."""
+    if world.warehouse.is_duckdb and row["n"] is None:
+        assert row["_misfits"]["n"]["reason"] == "too_long"
+        return Decimal(row["_misfits"]["n"]["value"])
+    return row["n"]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +42,7 @@ WIDE = Model("users", columns={"id": "bigint"})
 def test_a_number_keeps_every_digit(world: World, told: str, kind: str) -> None:
     world.source.records["users"] = [{"id": 1, "n": told}, {"id": 2, "n": Decimal(told)}]
     world.run(NUMBERS)
-    assert [row["n"] for row in world.rows(NUMBERS)] == [Decimal(told)] * 2
+    assert [number_of(world, row) for row in world.rows(NUMBERS)] == [Decimal(told)] * 2
     if world.warehouse.is_sqlite:
         kinds = world.query("SELECT DISTINCT typeof(n) FROM users")
         assert kinds == [(kind,)]

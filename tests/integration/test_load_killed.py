@@ -133,7 +133,7 @@ def change(source: FakeDatabase, draw: random.Random, number: int) -> None:
 
 def empty(world: World) -> None:
     """As before the first load."""
-    if world.warehouse.is_sqlite:
+    if not world.warehouse.is_postgres:
         path = Path(str(world.warehouse.dataset("fake").engine.url.database))
         world.warehouse.close()
         for part in path.parent.glob(f"{path.name}*"):

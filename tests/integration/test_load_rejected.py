@@ -14,10 +14,8 @@ from ingestion.sync.common.errors import TooManyRejected
 from ingestion.sync.common.run import ModelResult
 from ingestion.sync.common.source import Model
 from ingestion.sync.load.columns.batch import Batch
-from ingestion.sync.load.pipeline import run_model
-from ingestion.sync.load.tables.postgres import PostgresSession
+from ingestion.sync.load.pipeline import run_model, session_kind
 from ingestion.sync.load.tables.session import RowRefused
-from ingestion.sync.load.tables.sqlite import SqliteSession
 from tests.fake_crm import LEADS, USERS, people, person
 from tests.sync_world import World, counts
 
@@ -144,7 +142,7 @@ def test_a_row_that_the_warehouse_refuses_is_found_among_others(
 ) -> None:
     world.source.records["users"] = people(10)
     world.source.records["users"][6]["name"] = "refuse me"
-    session = SqliteSession if world.warehouse.is_sqlite else PostgresSession
+    session = session_kind(world.warehouse)
     stage = session.stage
 
     def picky(own: Any, name: str, batch: Batch) -> None:

@@ -15,11 +15,9 @@ from ingestion.sync.common.run import ModelResult, SyncOptions
 from ingestion.sync.common.source import Model
 from ingestion.sync.load.columns.batch import Batch
 from ingestion.sync.load.columns.rejects import LONGEST_RAW
-from ingestion.sync.load.pipeline import run_model
+from ingestion.sync.load.pipeline import run_model, session_kind
 from ingestion.sync.load.replay import Left, Replayed, replay
-from ingestion.sync.load.tables.postgres import PostgresSession
 from ingestion.sync.load.tables.session import RowRefused
-from ingestion.sync.load.tables.sqlite import SqliteSession
 from tests.fake_crm import LEADS, USERS, person
 from tests.sync_world import World
 
@@ -30,7 +28,7 @@ NEW = {"amount": "12.50", "name": "refuse me"}
 @pytest.fixture
 def refusing(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The warehouse refuses every row of a name, until it is undone."""
-    session = SqliteSession if world.warehouse.is_sqlite else PostgresSession
+    session = session_kind(world.warehouse)
     stage = session.stage
 
     def picky(own: Any, name: str, batch: Batch) -> None:

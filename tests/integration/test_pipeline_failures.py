@@ -1,4 +1,4 @@
-"""What a failed, stopped or killed run leaves, and runs at the same time, on SQLite and PostgreSQL."""
+"""What a failed, stopped or killed run leaves, and runs at the same time, on every warehouse."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ingestion.sync.common.locks import lock
 from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.common.run import ModelResult
 from ingestion.sync.common.warehouse import Warehouse
-from ingestion.sync.through_dlt.pipeline import run_model
+from ingestion.sync.load.pipeline import run_model
 from tests.fake_crm import (
     CALLS,
     JOBS,
@@ -165,6 +165,8 @@ def test_processes_load_models_of_one_new_dataset_at_once(world: World) -> None:
 
 def test_readers_never_see_a_half_loaded_table(world: World) -> None:
     """While a full rewrite is loaded, each look at the table finds every row."""
+    if world.warehouse.is_duckdb:
+        pytest.skip("readers wait until the load has closed the file")
     seen: list[int] = []
 
     class Looks(SilentReporter):
