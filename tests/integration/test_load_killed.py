@@ -1,5 +1,5 @@
 """A run that is killed at any statement or moment leaves a warehouse that the next run makes equal;
-the watermark is never ahead of the rows. On SQLite and PostgreSQL."""
+the watermark is never ahead of the rows. On every warehouse."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ import sqlalchemy as sa
 
 from ingestion.sync.common.source import Model
 from ingestion.sync.common.warehouse import Warehouse
-from ingestion.sync.load.tables.postgres import PostgresSession
-from ingestion.sync.load.tables.sqlite import SqliteSession
+from ingestion.sync.load.pipeline import session_kind
 from tests.fake_crm import LEADS, NEW_YEAR, USERS, FakeDatabase, people, person
 from tests.sync_world import World
 
@@ -50,9 +49,9 @@ def ends_before(number: int, world: World, model: Model, options: dict[str, Any]
 
     def child() -> None:
         left = itertools.count(number, -1)
-        for session in (SqliteSession, PostgresSession):
-            for name in STATEMENTS:
-                setattr(session, name, mortal(getattr(session, name), left))
+        session = session_kind(world.warehouse)
+        for name in STATEMENTS:
+            setattr(session, name, mortal(getattr(session, name), left))
         replace(world, warehouse=Warehouse(world.url)).run(model, **options)
 
     process = multiprocessing.get_context("fork").Process(target=child)

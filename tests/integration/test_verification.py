@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from django.core.management import CommandError, call_command
 
 from ingestion.services.runs.verification import Second, verify_model
@@ -51,10 +50,12 @@ NOTHING_KNOWN = RawReader(SourceContext({}))
 
 
 def change(world: World, statement: str) -> None:
-    dataset = world.warehouse.dataset(FAKE.name)
-    table = f"{dataset.schema}.users" if dataset.schema else "users"
-    with dataset.engine.begin() as connection:
-        connection.execute(sa.text(statement.format(users=table)))
+    world.execute(statement.format(users=world.table("users")))
+
+
+def drop_index(world: World) -> None:
+    if not world.warehouse.is_duckdb:  # there is none
+        change(world, f"DROP INDEX {world.table('ux_users')}")
 
 
 @pytest.fixture
@@ -99,9 +100,7 @@ def test_a_difference_is_counted_and_its_key_named(
 
 
 def test_a_row_that_stands_twice_is_found(loaded: World) -> None:
-    dataset = loaded.warehouse.dataset(FAKE.name)
-    index = f"{dataset.schema}.ux_users" if dataset.schema else "ux_users"
-    change(loaded, f"DROP INDEX {index}")
+    drop_index(loaded)
     change(loaded, "UPDATE {users} SET id = 1 WHERE id = 2")
     report = verified(loaded)
     assert (report.duplicates, report.missing) == (1, 1)
@@ -274,11 +273,7 @@ def test_what_the_crm_does_not_let_us_ask_is_named_and_no_difference(loaded: Wor
 )
 def test_the_command_that_is_named_makes_the_table_equal(loaded: World, statement: str) -> None:
     if statement == "DUPLICATE":
-        dataset = loaded.warehouse.dataset(FAKE.name)
-        change(
-            loaded,
-            f"DROP INDEX {dataset.schema}.ux_users" if dataset.schema else "DROP INDEX ux_users",
-        )
+        drop_index(loaded)
         statement = "UPDATE {users} SET id = 1 WHERE id = 2"
     change(loaded, statement)
     report = verified_by(NOTHING_KNOWN, loaded)
