@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 
 
 class NoNamespace(Exception):
@@ -51,7 +52,10 @@ class Namespace:
         self.is_cut = False
 
     def remove(self) -> None:
+        """A process that still ends there would keep its end of the cable for a while."""
         _ip("netns", "delete", self.name)
+        with suppress(NoNamespace):  # it goes with the other end
+            _ip("link", "delete", self._here)
 
     def _inside(self, *arguments: str) -> None:
         _ip("-n", self.name, *arguments)

@@ -118,6 +118,8 @@ class RabbitMQ:
             f"default_user = warehouse\ndefault_pass = {self.password}\n"
         )
         definitions.touch()
+        # As root its script goes on as another account.
+        shutil.chown(folder, "rabbitmq", "rabbitmq")
         self._log = (folder / "log").open("ab")
         self._process = subprocess.Popen(
             [str(program)],

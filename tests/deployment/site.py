@@ -42,8 +42,6 @@ class Site:
         self.postgres = PostgreSQL(folder / "postgres")
         self.redis = RedisServer(folder / "redis")
         self.rabbitmq = RabbitMQ(folder / "rabbitmq") if rabbitmq else None
-        for number, name in enumerate(("web1", "web2", "work1", "work2"), start=201):
-            self.hosts[name] = Host(number)
 
     def environment(self, host: Host) -> dict[str, str]:
         """Of every program on that host, whose folders are its own."""
@@ -86,7 +84,9 @@ class Site:
         )
 
     def start(self) -> None:
-        """In the order of docker-compose.yml."""
+        """In the order of docker-compose.yml. Raises NoNamespace."""
+        for number, name in enumerate(("web1", "web2", "work1", "work2"), start=201):
+            self.hosts[name] = Host(number)
         done = self.manage("deploy")
         assert done.returncode == 0, done.stdout + done.stderr
         for name in ("web1", "web2"):

@@ -24,11 +24,11 @@ def new_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
         folder = tmp_path_factory.mktemp("site")
         for parent in (folder, *folder.parents[:2]):
             parent.chmod(0o755)  # PostgreSQL runs as another account
+        made.append(Site(folder, **options))
         try:
-            made.append(Site(folder, **options))
+            made[-1].start()
         except NoNamespace as problem:
             cannot_have("Hosts in network namespaces", problem)
-        made[-1].start()
         return made[-1]
 
     yield make
