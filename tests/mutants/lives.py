@@ -196,6 +196,7 @@ def _sum_of(world: Any, model: str) -> str:
     rows = []
     for row in found:
         own = {name: value for name, value in row.items() if not name.startswith("_")}
-        marks = (row.get("_deleted_at") is not None, row.get("_deleted_proof"), row.get("_misfits"))
+        # How a deletion was proven no CRM can confirm.
+        marks = (row.get("_deleted_at") is not None, row.get("_misfits"))
         rows.append(repr((sorted(own.items()), marks)))
     return sha256("\n".join(sorted(rows)).encode()).hexdigest()
