@@ -97,6 +97,7 @@ def test_what_has_ended_is_still_known(bench: FailoverTestbed) -> None:
     bench.finish(task_id)
     flush(bench)
     assert bench.task(task_id).status == TaskStatus.COMPLETED
+    assert bench.store.forget_finished(max_age_seconds=0) == 1
 
 
 @pytest.mark.parametrize(
