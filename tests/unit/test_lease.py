@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -171,3 +172,21 @@ class TestLease:
                 reporter.step(model, "extract")
         found = bench.pool.get_task_status(task_id).progress
         assert (found["models_done"], found["models_total"]) == (2, 28)
+
+
+def test_a_slow_answer_lengthens_no_lease() -> None:
+    """It counts from the question: the store has begun the lease before it answered."""
+    now = [0.0]
+
+    def answer_late(task_id: str, *, attempt: int) -> Any:
+        now[0] += 10
+        return SimpleNamespace(cancel_requested_at=None)
+
+    pool: Any = SimpleNamespace(renew_lease=answer_late)
+    lease = Lease(
+        pool, "t1", attempt=1, interval_seconds=60, exclusive_seconds=15, clock=lambda: now[0]
+    )
+    lease.renew()
+    now[0] = 16
+    with pytest.raises(SyncLeaseLost):
+        lease.check()
