@@ -1,7 +1,7 @@
 """Fills a PostgreSQL ledger with a short history, then with a long one, and tells what each page costs.
 
 ``python -m tests.program tests.integration.long_history ROWS…`` prints one JSON object per number of
-rows: by page its queries and the rows and index entries that PostgreSQL read; the bytes that an
+rows: by page, and of a report of a month, its queries and the rows and index entries that PostgreSQL read; the bytes that an
 export held at most.
 """
 
@@ -11,6 +11,7 @@ import json
 import sys
 import tracemalloc
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -20,6 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ingestion.models import SyncHistory
+from ingestion.services.automation.report import content_of
 from tests.integration.test_long_life import PAGES, a_run
 from tests.unit.pool_shell import pool_in_memory
 
@@ -32,6 +34,8 @@ FILLED = {
     "status": "CASE mod(n, 10) WHEN 8 THEN 'failed' WHEN 9 THEN 'partial' ELSE 'success' END",
     **{moment: f"{moment} - n * interval '45 minutes'" for moment in ("start_time", "end_time")},
 }
+# A report reads the runs of its period; both histories have as many in a month.
+REPORTED = timedelta(days=30)
 READ = """SELECT coalesce(sum(pg_stat_get_xact_tuples_returned(oid)), 0)
     FROM pg_class WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace"""
 
@@ -75,7 +79,9 @@ def costs(browser: Client) -> dict[str, dict[str, int]]:
 
     for page in PAGES:  # what is read once in a process is not counted
         get(page)
-    return {page: cost(lambda page=page: get(page)) for page in PAGES}
+    found = {page: cost(lambda page=page: get(page)) for page in PAGES}
+    now = timezone.now()
+    return {**found, "report": cost(lambda: content_of(now - REPORTED, now))}
 
 
 def export_bytes(browser: Client) -> int:
