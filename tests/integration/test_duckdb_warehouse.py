@@ -13,6 +13,8 @@ import duckdb
 import pytest
 import sqlalchemy as sa
 
+from ingestion.services.data.errors import TookTooLong
+from ingestion.services.data.tables import reading
 from ingestion.sync.common.errors import SyncBusy
 from ingestion.sync.common.files import duckdb_file
 from ingestion.sync.common.source import Model
@@ -143,3 +145,16 @@ def test_nothing_is_fetched_from_the_servers_of_duckdb() -> None:
     connection = duckdb.connect(":memory:", config=dict(duckdb_file.CONFIG))
     with pytest.raises(duckdb.Error, match="httpfs"):
         connection.execute("SELECT * FROM read_csv('https://127.0.0.1:9/file.csv')")
+
+
+def test_a_question_ends_with_its_time(world: World) -> None:
+    world.source.records["users"] = people(1)
+    world.run(USERS)
+    long = (
+        "SELECT count(*) FROM range(100000000) a, range(100000) b WHERE a.range * b.range % 7 = 3"
+    )
+    with (
+        pytest.raises(TookTooLong),
+        reading(world.warehouse.dataset(FAKE.name), seconds=0.2) as connection,
+    ):
+        connection.exec_driver_sql(long)

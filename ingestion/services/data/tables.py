@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -110,9 +111,12 @@ def reading(dataset: Dataset, seconds: float) -> Iterator[sa.Connection]:
             elif name == "sqlite":
                 with _bounded_sqlite(connection, seconds):
                     yield connection
+            elif name == "duckdb":
+                with _bounded_duckdb(connection, seconds):
+                    yield connection
             else:
                 yield connection
-        except sa.exc.OperationalError as problem:
+        except sa.exc.DatabaseError as problem:
             if _was_stopped(problem):
                 raise TookTooLong(
                     f"The warehouse did not answer within {seconds:g} s; ask for less, for instance "
@@ -134,5 +138,17 @@ def _bounded_sqlite(connection: sa.Connection, seconds: float) -> Iterator[None]
         connection.exec_driver_sql("PRAGMA query_only = OFF")
 
 
-def _was_stopped(problem: sa.exc.OperationalError) -> bool:
-    return "interrupted" in str(problem.orig) or "statement timeout" in str(problem.orig)
+@contextmanager
+def _bounded_duckdb(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    driver: Any = connection.connection.driver_connection
+    stop = threading.Timer(seconds, driver.interrupt)
+    stop.start()
+    try:
+        yield
+    finally:
+        stop.cancel()
+
+
+def _was_stopped(problem: sa.exc.DatabaseError) -> bool:
+    told = str(problem.orig).lower()
+    return "interrupted" in told or "statement timeout" in told

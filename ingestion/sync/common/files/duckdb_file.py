@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -124,7 +124,7 @@ class Readers:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._held: dict[int, Any] = {}
+        self._held: dict[int, ExitStack] = {}
 
     def connect(self, dialect: Any, record: Any, arguments: Any, named: Any) -> Any:
         """Raises FileBusy."""
@@ -135,13 +135,14 @@ class Readers:
             writes=False,
             wait_seconds=READ_BUSY_SECONDS,
         )
-        connection = holding.__enter__()
-        self._held[id(connection)] = holding
-        connection.execute("SET TimeZone = 'UTC'")
+        with ExitStack() as stack:
+            connection = stack.enter_context(holding)
+            connection.execute("SET TimeZone = 'UTC'")
+            self._held[id(connection)] = stack.pop_all()
         return connection
 
     def close(self, connection: Any, record: Any) -> None:
         """Before it is closed: who tries in that moment finds the file open, and waits."""
         holding = self._held.pop(id(connection), None)
         if holding is not None:
-            holding.__exit__(None, None, None)
+            holding.close()
