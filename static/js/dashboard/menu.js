@@ -22,8 +22,8 @@ export const menu = {
   },
 
   chosenText() {
-    const { requested_by: by, queued_at: at } = this.chosen;
-    return `asked for by ${by || "nobody known"}, waits ${spanText(this.since(at))}`;
+    const task = this.chosen;
+    return `asked for by ${task.requested_by || "nobody known"}, waits ${spanText(this.since(task.queued_at))}`;
   },
 };
 
