@@ -14,8 +14,6 @@ from sandbox.base import SandboxConf, began_on
 from sandbox.web import Refused, RequestRate, WebSandbox, json_answer
 
 API_KEY, ACCOUNT = "sandbox-callrail-key", "ACC8154748ae6bd4e278a7cddd38a662f4f"
-# As the reference shows it, and as Airbyte's connector sends it.
-AUTHORIZED = (f'Token token="{API_KEY}"', f"Token token={API_KEY}")
 RETENTION = timedelta(days=761)
 DEFAULT_PER_PAGE, MAX_PER_PAGE = 100, 250
 HOME = timezone(timedelta(hours=-7))
@@ -101,7 +99,11 @@ class CallRailSandbox(WebSandbox):
         return {"created": few + 1, "updated": len(edited) + 1, "deleted": 2}
 
     def admit(self, request: Request) -> None:
-        if request.headers.get("Authorization") not in AUTHORIZED:
+        # As the reference shows it, and as Airbyte's connector sends it.
+        if request.headers.get("Authorization") not in (
+            f'Token token="{API_KEY}"',
+            f"Token token={API_KEY}",
+        ):
             raise Refused(json_answer({"error": "HTTP Token: Access denied."}, 401))
         if self.over_rate():
             raise Refused(json_answer({"error": "Rate limit exceeded"}, 429))

@@ -32,7 +32,7 @@ def snippets() -> str:
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[tuple[PostgreSQL, RedisServer]]:
     for parent in (tmp_path, *tmp_path.parents[:3]):
-        parent.chmod(0o755)  # PostgreSQL runs as another account
+        parent.chmod(parent.stat().st_mode | 0o055)  # PostgreSQL runs as another account
     postgres, redis = PostgreSQL(tmp_path / "postgres"), RedisServer(tmp_path / "redis")
     yield postgres, redis
     redis.stop()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.chaos.namespace import NoNamespace
-from tests.conftest import cannot_have
+from tests.missing import cannot_have
 from tests.deployment.hosts import wait_for
 from tests.deployment.site import LEASE_SECONDS, Site
 
@@ -23,7 +23,7 @@ def new_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
     def make(**options: bool) -> Site:
         folder = tmp_path_factory.mktemp("site")
         for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)  # PostgreSQL runs as another account
+            parent.chmod(parent.stat().st_mode | 0o055)  # PostgreSQL runs as another account
         made.append(Site(folder, **options))
         try:
             made[-1].start()

@@ -109,6 +109,7 @@ def test_ten_minutes_of_500s_reach_the_crm_few_times_and_nobody_else(
     for _ in range(4):
         later(pool, clock, minutes=5)
 
-    assert statuses(DOWN)[3:] == ["success"] * 3
+    # Of fifteen that were submitted three had ended; those that waited run as well.
+    assert statuses(DOWN)[3:] == ["success"] * 12
     told = [request.get_json()["title"] for request, _ in hook.log]
     assert told == ["CRM left in peace: callrail", "Over: CRM left in peace: callrail"]

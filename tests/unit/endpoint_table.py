@@ -50,6 +50,16 @@ ENTRY_POINTS: dict[str, Asks] = {
     "notices/": VIEW,
     "audit/": VIEW,
     "settings/": VIEW,
+    "users/": {"GET": Right.CONFIGURE},
+    "users/create/": CONFIGURE,
+    "users/<int:user_id>/change/": CONFIGURE,
+    "users/<int:user_id>/password/": CONFIGURE,
+    "users/<int:user_id>/delete/": CONFIGURE,
+    "groups/set/": CONFIGURE,
+    "groups/<int:group_id>/delete/": CONFIGURE,
+    "tokens/": {"GET": Right.CONFIGURE},
+    "tokens/create/": CONFIGURE,
+    "tokens/revoke/": CONFIGURE,
     "password/": SELF,
     "password/done/": {"GET": None},
     "metrics": VIEW,
@@ -157,8 +167,10 @@ def is_of_admin(route: str) -> bool:
 
 
 def path_of(route: str, row: SyncHistory) -> str:
-    """With arguments that lead to something."""
-    filled = re.sub(r"<(?:\w+:)?(history_id|\w*id)>", str(row.pk), route)
+    """With arguments that lead to something, but for people: whoever walks would end their own
+    session."""
+    filled = route.replace("<int:user_id>", "0")
+    filled = re.sub(r"<(?:\w+:)?(history_id|\w*id)>", str(row.pk), filled)
     filled = filled.replace(f"tasks/{row.pk}", f"tasks/{row.worker_pool_task_id}")
     return "/" + re.sub(r"<[^>]+>", "hubspot", filled)
 

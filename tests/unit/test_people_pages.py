@@ -147,10 +147,12 @@ def test_nobody_gives_or_takes_what_they_do_not_hold() -> None:
         f"/users/{boss.pk}/password/": {},
         f"/users/{boss.pk}/delete/": {},
         "/groups/set/": {"name": "Desk", "rights": [str(right) for right in Right]},
+        "/tokens/create/": {"name": "nightly", "scope": "admin", "days": "1"},
     }
     for path, body in attempts.items():
         page = client.post(path, body, follow=True).content.decode()
         assert "That takes rights that you do not hold" in page, path
+    assert not ApiToken.objects.exists()
     assert list(me.groups.all()) == [desk]
     assert people.rights_of(desk) == [Right.VIEW, Right.CONFIGURE]
     assert set(User.objects.values_list("username", flat=True)) == {"ann", "boss", "root"}

@@ -156,6 +156,12 @@ def rights_of(group: Group) -> list[Right]:
     return [right for right in Right if right in held]
 
 
+def check_may_give(rights: Sequence[Right], *, by: User) -> None:
+    """Before somebody else, or a program, gets them. Raises NotThisPerson."""
+    if missing := sorted(right for right in rights if not may(by, right)):
+        raise NotThisPerson(f"That takes rights that you do not hold: {', '.join(missing)}.")
+
+
 def _check(user: User, by: User) -> None:
     if user.is_superuser and not by.is_superuser:
         raise NotThisPerson("Only a superuser changes a superuser.")

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from ingestion.models import ApiToken
 from ingestion.pool.errors import PoolError
-from ingestion.services.security import api_tokens
+from ingestion.services.security import api_tokens, people
 from ingestion.services.security.access import Right
 from ingestion.views.access import page
-from ingestion.views.people.common import carried_out, change_of, post
+from ingestion.views.people.common import carried_out, change_of, post, user_of
 
 LONGEST_DAYS = 3650
 
@@ -49,11 +49,12 @@ def create(request: HttpRequest) -> HttpResponse:
     form = NewToken(request.POST)
     if not form.is_valid():
         return _page(request, form)
-    days = form.cleaned_data["days"]
+    days, scope = form.cleaned_data["days"], form.cleaned_data["scope"]
     try:
+        people.check_may_give(api_tokens.SCOPES[scope], by=user_of(request))
         made = api_tokens.create(
             form.cleaned_data["name"],
-            scope=form.cleaned_data["scope"],
+            scope=scope,
             expires_at=timezone.now() + timedelta(days=days) if days else None,
             change=change_of(request),
         )
