@@ -82,8 +82,9 @@ class TestOperating:
 
     def test_the_dashboard_has_a_button_and_its_dialog(self, verb: str) -> None:
         button = ON_THE_DASHBOARD.get(verb, verb)
-        # Of a row that waits, in its menu.
-        assert f"ask('{button}'" in BUTTONS or f"choose('{button}')" in BUTTONS
+        # Of a row that waits, in its menu; what ends a trouble, in its banner.
+        forms = (f"ask('{button}'", f"choose('{button}')", f'action: "{button}"')
+        assert any(form in BUTTONS + DIALOGS for form in forms)
         assert re.search(rf"^  {button}: \{{$", DIALOGS, re.MULTILINE)
 
     def test_the_reference_names_it(self, verb: str) -> None:

@@ -78,8 +78,8 @@ def test_times_are_the_readers_and_name_the_zone(page: Page, run: int) -> None:
 
 def test_the_scheme_is_chosen_and_kept(page: Page) -> None:
     page.goto("/audit/")
-    page.get_by_role("button", name="Colours: auto").click()
-    page.get_by_role("button", name="Colours: light").click()
+    page.get_by_role("button", name="Colors: auto").click()
+    page.get_by_role("button", name="Colors: light").click()
     page.goto("/history/")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 

@@ -40,7 +40,7 @@ def test_a_schedule_is_made_switched_off_and_deleted(page: Page, watch: Watch) -
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("At 05:00, UTC time.")).to_be_visible()
 
-    page.get_by_role("button", name="Switch nightly leads off").click()
+    page.get_by_role("button", name="Switch off: nightly leads").click()
     confirm(page, "Switch off", reason="holidays")
     expect(page.get_by_text("It is switched off.")).to_be_visible()
     page.get_by_role("button", name="Delete").click()

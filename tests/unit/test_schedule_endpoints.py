@@ -192,7 +192,7 @@ class TestPages:
         made(name="nightly", enabled=False)
         schedules.run(SyncSchedule.objects.get(name="contacts").pk)
         page = text(admin.get("/schedules/"))
-        for told in ("every 10 minutes", "Running", "Never ran", "Switch nightly on", "data-then"):
+        for told in ("every 10 minutes", "Running", "Never ran", "Switch on: nightly", "data-then"):
             assert told in page
 
     def test_a_viewer_sees_no_deeds(self, viewer: Client) -> None:
