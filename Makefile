@@ -63,11 +63,11 @@ slow: $(VENV)/.development
 
 GROUND := tests/unit/schedules/test_clock_changes.py tests/e2e/test_slow_clients.py \
 	$(addprefix tests/integration/test_,$(addsuffix .py, \
-	celery_pools database_errors ledger_clock long_life older_release one_key_lost outages redis_cluster \
+	celery_pools database_errors ledger_clock long_history long_life older_release one_key_lost outages redis_cluster \
 	redis_load redis_sentinel rolling_update time_bounds transaction_pooling two_installations worker_shutdown))
 
 ground: $(VENV)/.development
-	$(PY) -m pytest -m "not crms and not crowd" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(GROUND) $(ARGS)
+	LONG_HISTORY_ROWS=1000000 $(PY) -m pytest -m "not crms and not crowd" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(GROUND) $(ARGS)
 
 crms: $(VENV)/.development
 	$(PY) -m pytest -m crms tests/crms -n $(TEST_WORKERS) $(ARGS)
