@@ -38,7 +38,11 @@ def earlier_release_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["sqlite", "duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+# To open and write a DuckDB file takes ten times as long as with the others.
+ON_DUCKDB = pytest.param("duckdb", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=["sqlite", ON_DUCKDB, pytest.param("postgres", marks=pytest.mark.postgres)])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     if request.param == "postgres":
         new_database: Callable[[], str] = request.getfixturevalue("postgres_database")
