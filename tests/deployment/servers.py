@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ingestion.services.system import embedded_redis
 from ingestion.services.system.embedded_redis import free_port
-from tests.missing import cannot_have
 from tests.deployment.hosts import wait_for
+from tests.missing import cannot_have
 
 ACCOUNT = "postgres"
 

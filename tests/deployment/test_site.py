@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from tests.chaos.namespace import NoNamespace
-from tests.missing import cannot_have
 from tests.deployment.hosts import wait_for
 from tests.deployment.site import LEASE_SECONDS, Site
+from tests.missing import cannot_have
 
 pytestmark = pytest.mark.deployment
 
