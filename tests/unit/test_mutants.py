@@ -134,7 +134,9 @@ def test_every_file_of_an_area_has_mutations_and_syncs_that_use_it(name: str) ->
 def test_what_is_listed_by_name_is_generated(listed: str) -> None:
     found = tomllib.loads((ROOT / "tests/mutants" / listed).read_text())
     names = found.values() if listed == "named.toml" else found
-    generated = {m.name for scope in SCOPES.values() for m in scope.mutations(ROOT)}
+    files = {path for scope in SCOPES.values() for path in scope.files}
+    files |= {path for area in AREAS.values() for path, _ in area.files}
+    generated = {m.name for path in files for m in mutations_of(ROOT, path)}
     assert set(names) - generated == set()
 
 
