@@ -44,7 +44,7 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 # The tests start hundreds of processes; without kept bytecode each compiles the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test slow ground crms clients dbt crowd machine chaos fuzz histories mutants \
+.PHONY: up test slow documents ground crms clients dbt crowd machine chaos fuzz histories mutants \
 	sync-mutants bench bench-quick bench-pool bench-sync site check requirements clean
 .DEFAULT_GOAL := up
 
@@ -73,6 +73,9 @@ crms: $(VENV)/.development
 	$(PY) -m pytest -m crms tests/crms -n $(TEST_WORKERS) $(ARGS)
 
 CLIENTS := .venv-clients
+
+documents: $(VENV)/.development
+	$(PY) -m pytest -m documents tests/documents $(ARGS)
 
 clients: $(VENV)/.development $(CLIENTS)/.installed
 	@DJANGO_SETTINGS_MODULE=tests.settings $(PY) -m tests.clients --python $(CLIENTS)/bin/python $(ARGS)

@@ -19,7 +19,7 @@ from data_warehouse.environment import BASE_DIR
 from tests.documents.snippets import Command, commands, missing_from
 from tests.project_copy import copy_project
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.documents
 
 PAGES = ("README.md", *(f"docs/{path.name}" for path in sorted((BASE_DIR / "docs").glob("*.md"))))
 WITH_COMMANDS = [page for page in PAGES if any(commands(BASE_DIR / page))]
