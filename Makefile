@@ -44,7 +44,7 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 # The tests start hundreds of processes; without kept bytecode each compiles the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test slow documents ground crms clients dbt crowd machine chaos fuzz histories mutants \
+.PHONY: up test slow duckdb documents ground crms clients dbt crowd machine chaos fuzz histories mutants \
 	sync-mutants bench bench-quick bench-pool bench-sync site check requirements clean
 .DEFAULT_GOAL := up
 
@@ -59,7 +59,10 @@ test: $(VENV)/.development
 	$(PY) -m pytest $(SHARED_OUT) $(ARGS)
 
 slow: $(VENV)/.development
-	$(PY) -m pytest -m slow $(SHARED_OUT) $(ARGS)
+	$(PY) -m pytest -m "slow and not duckdb" $(SHARED_OUT) $(ARGS)
+
+duckdb: $(VENV)/.development
+	$(PY) -m pytest -m duckdb tests/integration $(SHARED_OUT) $(ARGS)
 
 GROUND := tests/unit/schedules/test_clock_changes.py tests/e2e/test_slow_clients.py \
 	$(addprefix tests/integration/test_,$(addsuffix .py, \

@@ -76,14 +76,15 @@ def test_every_dialog_is_accessible_and_whole(people: People, scheme: Scheme, wi
 
 def test_every_dialog_is_used_by_keyboard_alone(people: People) -> None:
     page = people.page(OPERATOR)
-    for opener in DIALOGS.values():
+    for name, opener in DIALOGS.items():
         at_page(page, opener)
         opener.find(page).press("Enter")
         if opener.item:
             in_menu(page, opener.item).press("Enter")
         dialog = page.get_by_role("dialog")
         expect(dialog).to_be_visible()
-        assert focus_stays_in_the_dialog(page), opener
+        # A menu is left by Tab, as any other.
+        assert name == "menu" or focus_stays_in_the_dialog(page), opener
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
         expect(opener.find(page)).to_be_focused()

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.live import OPERATOR, Live
+from tests.e2e.live import OPERATOR
 from tests.e2e.looks import settle
 from tests.e2e.people import People
 
@@ -59,12 +59,6 @@ def test_stop_a_runaway(visitor: Visitor) -> None:
     expect(visitor.page.locator(f'#active tr[data-task="{task_id}"]')).to_have_count(0)
 
 
-def test_what_failed_last_and_why(visitor: Visitor) -> None:
-    visitor.click(visitor.page.get_by_role("link", name="failed in 24 h"))
-    visitor.click(visitor.page.locator("tbody .route").first)
-    expect(visitor.page.locator(".notice.error").first).to_contain_text("was lost")
-
-
 def test_run_it_again(visitor: Visitor) -> None:
     visitor.button("Retry", inside="#results")
     visitor.button("Run again", inside="dialog[open]")
@@ -79,18 +73,6 @@ def test_how_many_rows_came_today(visitor: Visitor) -> None:
     visitor.menu("CRMs")
     visitor.click(visitor.page.get_by_role("link", name="HubSpot"))
     expect(visitor.page.get_by_role("columnheader", name="Rows").first).to_be_visible()
-
-
-def test_load_it_each_15_minutes(visitor: Visitor) -> None:
-    visitor.menu("Schedules")
-    visitor.click(visitor.page.get_by_role("button", name="New schedule"))
-    page = visitor.page
-    page.get_by_label("Name").fill("each quarter")
-    page.get_by_label("CRM").select_option("callrail")
-    page.get_by_label("What").select_option("users")
-    page.get_by_label("Every").first.fill("15")
-    visitor.button("Make the schedule")
-    expect(page.get_by_text("each quarter").first).to_be_visible()
 
 
 def test_let_one_crm_run_one_at_a_time(visitor: Visitor) -> None:
@@ -131,8 +113,3 @@ def test_delete_a_user(visitor: Visitor) -> None:
     visitor.click(row.get_by_text("Change"))
     visitor.click(row.get_by_role("button", name="Delete nobody"))
     expect(visitor.page.get_by_text("nobody was deleted.")).to_be_visible()
-
-
-def test_read_the_log(visitor: Visitor, busy: Live) -> None:
-    visitor.click(visitor.page.locator("#active .route").first)
-    expect(visitor.page.locator("#run-log-lines")).to_contain_text("begins, attempt 1 of")

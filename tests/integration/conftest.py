@@ -39,7 +39,7 @@ def earlier_release_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # To open and write a DuckDB file takes ten times as long as with the others.
-ON_DUCKDB = pytest.param("duckdb", marks=pytest.mark.slow)
+ON_DUCKDB = pytest.param("duckdb", marks=pytest.mark.duckdb)
 
 
 @pytest.fixture(params=["sqlite", ON_DUCKDB, pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -4,7 +4,7 @@ import { SPANS, WHOLE, shownFrom, showLegend } from "../axes.js";
 import { colour } from "../colours.js";
 import { shortSpan, shortTime, spanText } from "../times.js";
 
-const HEIGHT = 150;
+const HEIGHT = 130;
 
 const CHARTS = {
   throughput: { series: [["completed", "--good"], ["failed", "--bad"], ["cancelled", "--mute"]], bars: true },
