@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,9 @@ class PostgresServer:
 
     def thaw(self) -> None:
         for pid in self._pids(whole=True):
-            os.kill(pid, signal.SIGCONT)
+            # A frozen session may have been ended meanwhile.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     def _pids(self, whole: bool) -> list[int]:
         return [self.process.pid, *(children(self.process.pid) if whole else ())]
