@@ -234,9 +234,9 @@ class _Asked:
 def _behind(columns: list[Any], values: list[Any], *, descending: bool) -> sa.ColumnElement[bool]:
     """A row's values compared one after the other."""
     (first, *others), (value, *other_values) = columns, values
-    further = first < value if descending else first > value
+    further: sa.ColumnElement[bool] = first < value if descending else first > value
     if not others:
-        return further  # type: ignore[no-any-return]
+        return further
     return sa.or_(
         further,
         sa.and_(first == value, _behind(others, other_values, descending=descending)),

@@ -246,8 +246,8 @@ class DuckdbSession:
             self._connection.unregister(BATCH)
 
     def publish(self, table: str) -> None:
-        """Temporary tables cannot leave their connection."""
-        raise NotImplementedError
+        """Raises RuntimeError: temporary tables cannot leave their connection."""
+        raise RuntimeError("DuckDB cannot make a table of staged rows: ask can_publish first.")
 
     def prepare_merge(self) -> None:
         """DuckDB knows how many rows there are."""

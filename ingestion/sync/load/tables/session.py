@@ -119,7 +119,8 @@ class Session(Protocol):
     can_publish: bool
 
     def publish(self, table: str) -> None:
-        """Make the staged rows a table of the dataset, without copying them."""
+        """Make the staged rows a table of the dataset, without copying them. Raises RuntimeError
+        where ``can_publish`` says no."""
 
     def prepare_merge(self) -> None:
         """Tell the planner about the staged rows."""

@@ -199,8 +199,8 @@ class SqliteSession:
             self.execute("RELEASE staging")
 
     def publish(self, table: str) -> None:
-        """Temporary tables cannot leave their connection."""
-        raise NotImplementedError
+        """Raises RuntimeError: temporary tables cannot leave their connection."""
+        raise RuntimeError("SQLite cannot make a table of staged rows: ask can_publish first.")
 
     def prepare_merge(self) -> None:
         """SQLite looks the staged rows up in the table by the index of the key, without figures."""
