@@ -68,6 +68,24 @@ def test_one_that_lost_its_lease_is_told_so(signals: StopSignals, lease: Lease) 
         send(CANCEL_NOW)
 
 
+def test_a_sync_that_noticed_it_cleans_up_undisturbed(signals: StopSignals, lease: Lease) -> None:
+    """By the lease's own thread; its worker's main process still interrupts it."""
+    with signals.interrupting(lease):
+        lease.is_lost = True
+        with pytest.raises(SyncLeaseLost):
+            lease.check()
+        signals.stop_lost_run()
+        with pytest.raises(SyncLeaseLost):
+            send(CANCEL_NOW)
+
+
+def test_a_sync_that_has_not_noticed_it_is_interrupted(signals: StopSignals, lease: Lease) -> None:
+    with signals.interrupting(lease):
+        lease.is_lost = True
+        with pytest.raises(SyncLeaseLost):
+            signals.stop_lost_run()
+
+
 def test_a_shutdown_waits_for_the_end_of_the_page(signals: StopSignals, lease: Lease) -> None:
     with signals.interrupting(lease):
         send(SHUT_DOWN)

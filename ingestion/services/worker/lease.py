@@ -61,6 +61,7 @@ class Lease:
         self._thread = threading.Thread(target=self._run, name=f"lease-{task_id}", daemon=True)
         self.task: WorkerTask | None = None  # as the store last answered it
         self.is_lost = False
+        self.has_stopped_sync = False  # by an error raised to it, whose cleanup may still run
         self.cancel_reason: str | None = None
 
     def __enter__(self) -> Self:
@@ -79,12 +80,17 @@ class Lease:
 
     def check(self) -> None:
         """Raises SyncLeaseLost, SyncCancelled when the run must end."""
+        reason = self._must_end()
+        if reason is not None:
+            self.has_stopped_sync = True
+            raise reason
+
+    def _must_end(self) -> SyncLeaseLost | SyncCancelled | None:
         if self.is_lost:
-            raise SyncLeaseLost(f"attempt {self._attempt} no longer holds the task")
+            return SyncLeaseLost(f"attempt {self._attempt} no longer holds the task")
         if self._has_run_out():
-            raise SyncLeaseLost(f"attempt {self._attempt} could not renew its lease")
-        if self.cancel_reason is not None:
-            raise SyncCancelled(self.cancel_reason)
+            return SyncLeaseLost(f"attempt {self._attempt} could not renew its lease")
+        return None if self.cancel_reason is None else SyncCancelled(self.cancel_reason)
 
     def renew(self) -> None:
         """The holder is alive."""

@@ -41,6 +41,7 @@ class StopSignals:
         self.is_cancelled = False
         self._lease: Lease | None = None  # set while a signal may interrupt
         self._is_inside = False
+        self._is_own_signal = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -60,8 +61,10 @@ class StopSignals:
             signal.signal(number, handler)
 
     def stop_lost_run(self) -> None:
-        """From any thread: interrupt the sync of this process as its worker's main process would."""
+        """From any thread: interrupt the sync of this process as its worker's main process would,
+        but for one that has noticed by itself: its cleanup is not interrupted at once."""
         if self._before:
+            self._is_own_signal = True
             os.kill(os.getpid(), CANCEL_NOW)
 
     @contextmanager
@@ -87,7 +90,10 @@ class StopSignals:
         self._before[number] = signal.signal(number, handler)
 
     def _cancel_now(self, number: int, frame: FrameType | None) -> None:
+        is_own, self._is_own_signal = self._is_own_signal, False
         self.is_cancelled = True
+        if is_own and self._lease is not None and self._lease.has_stopped_sync:
+            return
         self._interrupt(frame)
 
     def _shut_down(self, number: int, frame: FrameType | None) -> None:
