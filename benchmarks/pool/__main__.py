@@ -161,6 +161,7 @@ def main() -> None:
         python=python,
     )
     rounds = 1 if asked.quick else asked.rounds
+    versions = peers.versions(sys.executable) | (peers.versions(python) if python else {})
     for _ in range(rounds):
         bench.round()
     found = report.results(
@@ -168,7 +169,7 @@ def main() -> None:
         command=asked.write or "python -m benchmarks.pool",
         rounds=rounds,
         ledger="SQLite" if asked.sqlite else "PostgreSQL",
-        versions=peers.versions(sys.executable) | (peers.versions(python) if python else {}),
+        versions=versions,
     )
     print(report.conditions(found), report.table(found), sep="\n\n")
     if asked.write:

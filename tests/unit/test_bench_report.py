@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import platform
+import sys
 from pathlib import Path
 
+import celery
+import django
+
+from benchmarks.pool.peers import versions
 from benchmarks.pool.report import BEGIN, END, README, Figure, results, table, write
 
 FIGURES = {
@@ -42,3 +48,9 @@ def test_only_what_stands_between_the_markers_is_written_again(tmp_path: Path) -
 def test_the_projects_own_readme_has_both_markers() -> None:
     text = README.read_text("utf-8")
     assert 0 <= text.find(BEGIN) < text.find(END)
+
+
+def test_the_versions_of_what_was_measured() -> None:
+    found = versions(sys.executable)
+    assert found["Python"] == platform.python_version()
+    assert (found["celery"], found["Django"]) == (celery.__version__, django.__version__)

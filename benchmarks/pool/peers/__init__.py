@@ -70,7 +70,7 @@ def versions(python: str) -> dict[str, str]:
     names = ["celery", "redis", "psycopg", "Django", "rq", "procrastinate", "huey", "dramatiq"]
     code = (
         "import importlib.metadata as m, json\n"
-        "found = {{d.name.lower(): d.version for d in m.distributions()}}\n"
+        "found = {d.name.lower(): d.version for d in m.distributions()}\n"
         f"print(json.dumps({{n: found[n.lower()] for n in {names} if n.lower() in found}}))"
     )
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
