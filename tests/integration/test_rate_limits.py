@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
+from ingestion.pool.keys import RATE_FAMILY
 from ingestion.services.runs.rate_limits import SharedRateLimiter
 from ingestion.services.system.embedded_redis import EmbeddedRedis
 from ingestion.sync.common.rate_limit import LONGEST_MARGIN_SECONDS, Rate
@@ -26,12 +27,32 @@ def empty(redis_server: EmbeddedRedis) -> None:
 
 
 def test_no_window_holds_more_places_than_the_rate_allows(redis_server: EmbeddedRedis) -> None:
+    """Calls are made at moments of their own, so the places are compared, not the waits."""
     limiters = [limiter(redis_server) for _ in range(4)]
+    server = Redis.from_url(redis_server.url(7))
+    places: list[int] = []
     with ThreadPoolExecutor(4) as together:
-        waits = sorted(together.map(lambda n: limiters[n % 4].reserve(RATE), range(40)))
-    assert waits[:10] == [0] * 10
-    apart = {round(later - sooner) for sooner, later in zip(waits, waits[10:], strict=False)}
-    assert apart == {RATE.window_seconds + LONGEST_MARGIN_SECONDS}
+        for _ in range(4):
+            before = _now_us(server)
+            waits = sorted(together.map(lambda n: limiters[n % 4].reserve(RATE), range(10)))
+            after = _now_us(server)
+            # The last ten are kept, which are those of this round.
+            taken = [
+                int(place) for place in server.lrange(f"{{rates}}:{RATE_FAMILY}{RATE.name}", 0, -1)
+            ]
+            assert all(
+                before <= place - round(wait * 1_000_000) <= after
+                for place, wait in zip(taken, waits, strict=True)
+            )
+            places += taken
+    assert places == sorted(places)
+    apart = {later - sooner for sooner, later in zip(places, places[10:], strict=False)}
+    assert apart == {(RATE.window_seconds + LONGEST_MARGIN_SECONDS) * 1_000_000}
+
+
+def _now_us(server: Redis) -> int:
+    seconds, microseconds = server.time()
+    return seconds * 1_000_000 + microseconds
 
 
 def test_takes_no_place_beyond_the_patience(redis_server: EmbeddedRedis) -> None:
