@@ -13,7 +13,7 @@ from ingestion.pool.errors import PoolUnavailable
 from ingestion.services.ingestion_adapter import IngestionAdapter
 from ingestion.services.requests.routing import routes, task_name
 from ingestion.services.security.audit import acting
-from ingestion.services.worker.execute import TaskFailed, run_task
+from ingestion.services.worker.execute import TaskFailed, prepare, run_task
 from ingestion.services.worker_pool import get_worker_pool
 
 
@@ -40,6 +40,7 @@ def run_route(
     worker = f"{self.request.hostname or 'worker'}/{os.getpid()}"
     # Until the next task begins, so that Celery's line of how this one ended has them too.
     bind_contextvars(task_id=task_id, attempt=attempt, crm=self.crm_source, model=self.sync_type)
+    prepare(self.crm_source, self.sync_type)
     with acting(worker):
         return run_task(get_worker_pool(), task_id, attempt=attempt, worker=worker)
 

@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ingestion.management.sync_output import command_reporter, print_summary
 from ingestion.services.requests.parameters import moment_of
+from ingestion.services.runs import runner
 from ingestion.services.runs.runner import RunHandle, run_sync
 from ingestion.services.security.secrets import mask_error
 from ingestion.sync.common.errors import SyncCancelled, SyncError, SyncStopped
@@ -56,6 +57,10 @@ class SyncCommand(BaseCommand):
         show.add_argument("--json", action="store_true", help="print the result as JSON")
         show.add_argument("--quiet", action="store_true", help="print errors only")
         show.add_argument("--no-progress", action="store_true", help="show no progress")
+
+    def prepare(self) -> None:
+        """Import what ``handle`` will. Raises SyncError."""
+        runner.prepare(self.crm_source)
 
     def handle(self, *args: Any, **options: Any) -> None:
         wanted = sync_options(options)

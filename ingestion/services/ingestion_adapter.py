@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partialmethod
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -42,6 +42,13 @@ __all__ = [
 ]
 
 
+@runtime_checkable
+class PreparedCommand(Protocol):
+    """A CRM without a folder brings a command of its own, which need not be one."""
+
+    def prepare(self) -> None: ...
+
+
 class IngestionAdapter:
     """Runs the command of a route in this process.
 
@@ -65,6 +72,14 @@ class IngestionAdapter:
         handle = run or RunHandle(SilentReporter(), asked=route.asked)
         self._execute_management_command(route.command, run=handle, **kwargs)
         return handle.result
+
+    @staticmethod
+    def prepare(crm_source: str, sync_type: str) -> None:
+        """Import what a sync will, where its command knows. Raises what an import raises, UnknownSource,
+        SyncError."""
+        command = sync_commands.load(resolve(crm_source, sync_type).command)
+        if isinstance(command, PreparedCommand):
+            command.prepare()
 
     @staticmethod
     def validate_parameters(parameters: Mapping[str, Any]) -> None:

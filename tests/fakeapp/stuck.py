@@ -19,6 +19,9 @@ class StuckCommand(SyncCommand):
 
     crm_source = "callrail"
 
+    def prepare(self) -> None:
+        """It loads nothing."""
+
     def handle(self, *args: Any, run: RunHandle, **options: Any) -> None:
         label = options["batch_size"] or 0
         write_down("start", label)

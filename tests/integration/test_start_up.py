@@ -1,4 +1,5 @@
-"""What every command loads before it does anything: nothing that only some of them need."""
+"""What every command loads before it does anything: nothing that only some of them need. And what a
+worker loads before it takes a task: all that its sync needs."""
 
 from __future__ import annotations
 
@@ -60,3 +61,19 @@ def test_only_what_every_command_needs_is_loaded(statements: tuple[str, ...]) ->
     modules = loaded(*statements)
     assert "ingestion.tasks" in modules
     assert modules & HEAVY == set()
+
+
+def test_a_worker_loads_what_a_sync_needs_before_it_takes_the_task() -> None:
+    modules = loaded(
+        SETUP,
+        "from ingestion.services.worker.execute import prepare",
+        "prepare('five9', 'contacts')",
+    )
+    needed = {"pyarrow", "sqlalchemy.dialects.sqlite", "zeep", "ingestion.sync.five9.source"}
+    assert needed | {"ingestion.sync.load.pipeline", "sqlite3"} <= modules
+
+
+def test_what_no_command_knows_hinders_no_worker() -> None:
+    """The task itself fails then, and says why."""
+    statements = ("from ingestion.services.worker.execute import prepare", "prepare('nobody', 'x')")
+    assert "pyarrow" not in loaded(SETUP, *statements)

@@ -33,7 +33,7 @@ from ingestion.sync.common.errors import (
     error_class_of,
 )
 from ingestion.sync.common.progress import Reporter
-from ingestion.sync.common.registry import crm, open_source
+from ingestion.sync.common.registry import crm, load_source, open_source
 from ingestion.sync.common.run import ModelResult, SyncOptions, SyncResult, policy_of
 from ingestion.sync.common.source import Crm, CrmSource, Meter, Model, SourceContext
 from ingestion.sync.load.columns.steps import Steps
@@ -65,6 +65,18 @@ class RunHandle:
     asked: str | None = None
     execution: str = "shell"
     schedule_id: int | None = None
+
+
+def prepare(crm_source: str) -> None:
+    """Import what a run will: a signal cannot interrupt it meanwhile, so that a worker does it before
+    it takes a task. Raises PermanentError, NotConnected."""
+    from ingestion.sync.common.warehouse import Warehouse
+    from ingestion.sync.load.run import Run  # noqa: F401
+
+    warehouse = Warehouse(warehouse_conf().url)
+    warehouse.url.get_dialect().import_dbapi()
+    _kind(warehouse)
+    load_source(crm_source)
 
 
 def run_sync(

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from django.db import DatabaseError
@@ -53,6 +54,16 @@ Answer = TypeVar("Answer")
 
 class TaskFailed(Exception):
     """The sync of a pool task failed; the message has no secrets."""
+
+
+@cache
+def prepare(crm_source: str, sync_type: str) -> None:
+    """Before a task is taken: an import can take longer than a lost lease or a cancelled task leaves,
+    and no signal interrupts it. What cannot be imported fails the sync, which says why."""
+    try:
+        IngestionAdapter.prepare(crm_source, sync_type)
+    except Exception:
+        logger.warning("%s %s could not be prepared", crm_source, sync_type, exc_info=True)
 
 
 def run_task(pool: WorkerPoolService, task_id: str, *, attempt: int, worker: str) -> str:

@@ -48,6 +48,9 @@ class Stopper:
 class Command(SyncCommand):
     crm_source, sync_type = "callrail", "trackers"
 
+    def prepare(self) -> None:
+        """It loads nothing."""
+
     def handle(self, *args: Any, run: RunHandle, **options: Any) -> None:
         model = ModelResult(LEADS.name)
         run.result = SyncResult(self.crm_source, self.sync_type, [model])

@@ -25,6 +25,9 @@ class Command(SyncCommand):
     crm_source = "five9"
     sync_type = "contacts"
 
+    def prepare(self) -> None:
+        """It loads nothing."""
+
     def handle(self, *args: Any, run: RunHandle, **options: Any) -> None:
         label = options["batch_size"] or 0
         model = ModelResult("contacts")

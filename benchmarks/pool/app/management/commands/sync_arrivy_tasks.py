@@ -14,6 +14,9 @@ class Command(SyncCommand):
     crm_source = "arrivy"
     sync_type = "tasks"
 
+    def prepare(self) -> None:
+        """It loads nothing."""
+
     def handle(self, *args: Any, run: RunHandle, **options: Any) -> None:
         run.result = SyncResult(self.crm_source, self.sync_type, [ModelResult(self.sync_type)])
         run.reporter.step(self.sync_type, "extract")
