@@ -1,7 +1,9 @@
 """A server that is frozen acknowledges what it gets and answers nothing: no keepalive, no timeout of
 TCP and none of its own ends that. So the client stops to wait, see ``ingestion.deadline``.
 
-The statement may have been carried out or not; its connection is dropped, and nobody hears of it.
+The statement may have been carried out or not; its connection is dropped, and nobody hears of it. That
+the server does not wait on for a lock, with one more of its sessions for each call that was given up,
+is what limits of its own are for.
 """
 
 from __future__ import annotations
@@ -17,6 +19,16 @@ from ingestion import deadline
 
 # What psycopg takes at least for a connection; who has less left need not begin.
 CONNECT_SECONDS = 2
+
+# What the role, the database or PGOPTIONS limit stays. Versions before 14, and servers on other systems,
+# do not look whether the client of a statement is still there.
+SERVER_LIMITS = """
+    SELECT set_config(name, value, false)
+    FROM (VALUES ('lock_timeout', '10s'), ('statement_timeout', '10min'),
+                 ('client_connection_check_interval', '2s')) AS limits (name, value)
+    WHERE current_setting(name, true) = '0'
+        AND (name NOT LIKE 'client%' OR version() LIKE '%linux%')
+"""
 
 T = TypeVar("T")
 
@@ -45,3 +57,12 @@ class Connection(psycopg.Connection[Any]):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     Database: Any = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})
+
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        # What is set for a session stays with whoever gets it next from such a pooler.
+        if self.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+            return
+        self.connection.execute(SERVER_LIMITS)
+        if not self.get_autocommit():
+            self.connection.commit()

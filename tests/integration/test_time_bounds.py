@@ -186,10 +186,7 @@ def _stand_still(call: Caller, server: PostgresServer, whole: bool) -> None:
 def test_a_connection_that_falls_silent_is_dropped(
     url: str, wire: Wire, direct_url: str, trouble: Callable[[Wire, str], Any]
 ) -> None:
-    found = load_backend("data_warehouse.postgresql").DatabaseWrapper(
-        {**connections.databases["default"], **dj_database_url.parse(url)}, "other"
-    )
-    found.settings_dict["OPTIONS"] = {"connect_timeout": 2}
+    found = connected(url, OPTIONS={"connect_timeout": 2})
     assert answer(found) == 1
     with trouble(wire, direct_url), deadline.within(60, each_seconds=0.5):
         with pytest.raises(OperationalError, match=SILENT):
@@ -203,6 +200,75 @@ def test_a_connection_that_falls_silent_is_dropped(
         pytest.raises(OperationalError, match="no time left to connect"),
     ):
         answer(found)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+def test_a_server_does_not_go_on_with_what_was_given_up(direct_url: str) -> None:
+    """Else each call during a long lock would leave a session behind, until the server has none left."""
+    found = connected(direct_url)
+    with psycopg.connect(direct_url) as other:
+        other.execute("CREATE TABLE wanted (id int)")
+        other.commit()
+        other.execute("LOCK TABLE wanted IN ACCESS EXCLUSIVE MODE")
+        with (
+            deadline.within(60, each_seconds=0.5),
+            pytest.raises(OperationalError, match=SILENT),
+            found.cursor() as cursor,
+        ):
+            cursor.execute("SELECT * FROM wanted")
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s"
+        )
+        name = other.info.dbname
+        wait_for(
+            lambda: other.execute(waiting, [name]).fetchone() == (0,), what="the end of its session"
+        )
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("options", "limits"),
+    [
+        ({}, ("10s", "10min", "2s")),
+        ({"options": "-c lock_timeout=1min -c statement_timeout=1h"}, ("1min", "1h", "2s")),
+    ],
+    ids=["none of its own", "its own"],
+)
+def test_statements_and_waits_for_locks_are_limited_by_the_server_too(
+    direct_url: str, options: dict[str, str], limits: tuple[str, ...]
+) -> None:
+    assert server_limits(connected(direct_url, OPTIONS=options)) == limits
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+def test_nothing_is_set_for_a_session_that_others_get(direct_url: str) -> None:
+    pooled = connected(direct_url, DISABLE_SERVER_SIDE_CURSORS=True)
+    assert server_limits(pooled) == ("0", "0", "0")
+
+
+def connected(url: str, **settings: Any) -> BaseDatabaseWrapper:
+    found: BaseDatabaseWrapper = load_backend("data_warehouse.postgresql").DatabaseWrapper(
+        {
+            **connections.databases["default"],
+            **dj_database_url.parse(url),
+            "OPTIONS": {},
+            **settings,
+        },
+        "other",
+    )
+    return found
+
+
+def server_limits(found: BaseDatabaseWrapper) -> tuple[str, ...]:
+    names = ("lock_timeout", "statement_timeout", "client_connection_check_interval")
+    with found.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}")
+        values: tuple[str, ...] = cursor.fetchone()
+    found.close()
+    return values
 
 
 def answer(found: BaseDatabaseWrapper) -> int:
