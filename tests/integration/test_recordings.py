@@ -187,7 +187,7 @@ def replayed(sandbox: SandboxServer, model: str, folder: Path, settings: Any, **
 def assert_nobody_is_in(bundle: Bundle, people: set[str], sandbox: SandboxServer) -> None:
     text = bundle.to_text()
     bodies = (part for e in bundle.exchanges for part in (e.asked.body, e.answered.body))
-    plain = "\n".join(value for body in bodies for _, value, _ in values_of(body))
+    plain = "\n".join(value for body in bodies for _, value, *_ in values_of(body))
     for value in people:
         # America/Denver is a zone, and stays.
         found = re.compile(rf"(?<![\w/]){re.escape(value)}(?!\w)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +69,33 @@ def test_a_value_that_equals_a_key_stays_and_equal_ones_stay_equal() -> None:
     one, other = content_of(found)
     assert one["boss"] == other["id"] == "p-78"
     assert one["mail"] == other["mail"] != "a@b.cd"
+
+
+SHEET = """{"valueRanges": [{"range": "A1:C9", "values": [
+    ["Name", "Date of Birth", "Called"], ["Ada", "2010-12-10", "2026-01-09"], [true, "2011-10-12"]
+]}]}"""
+LAKE = """{"ResultSet": {
+    "ResultSetMetadata": {"ColumnInfo": [{"Name": "name"}, {"Name": "dob"}, {"Name": "called"}]},
+    "Rows": [
+        {"Data": [{"VarCharValue": "Ada"}, {"VarCharValue": "2010-12-10"}, {"VarCharValue": "2026-01-09"}]},
+        {"Data": [{}, {"VarCharValue": "2011-10-12"}]}
+    ]
+}}"""
+LIST = """<r>
+    <fields>name</fields><fields>Birth Date</fields><fields>called</fields>
+    <records><values><data>Ada</data><data>2010-12-10</data><data>2026-01-09</data></values></records>
+    <records><values><data/><data>2011-10-12</data></values></records>
+</r>"""
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [("gsheet", SHEET), ("salespro", LAKE), ("five9", LIST)]
+)
+def test_a_birthday_goes_where_a_list_names_no_field(name: str, answer: str) -> None:
+    (found,) = Replacing(crms()[name], {}).recorded([exchange("/", answer.encode())])
+    text = found.answered.body
+    assert re.findall(r"2010-12-10|2011-10-12|2026-01-09", text) == ["2026-01-09"]
+    assert len(re.findall(r"20\d\d-\d\d-\d\d", text)) == 3, text
 
 
 def test_a_key_that_is_an_address_goes() -> None:

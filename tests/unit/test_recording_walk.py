@@ -21,11 +21,11 @@ ODD = [
 ]
 
 
-def same(_names: tuple[str, ...], value: str, _kind: Kind) -> str:
+def same(_names: tuple[str, ...], value: str, _kind: Kind, _position: int) -> str:
     return value
 
 
-def louder(_names: tuple[str, ...], value: str, _kind: Kind) -> str:
+def louder(_names: tuple[str, ...], value: str, _kind: Kind, _position: int) -> str:
     return value.upper()
 
 
@@ -41,16 +41,24 @@ def test_no_text_is_changed_by_walking_through_it(text: str) -> None:
     assert replaced("<" + text, same) == "<" + text
 
 
-def test_values_have_the_names_above_them() -> None:
-    assert list(values_of('{"a": {"b": ["x", 2]}, "c": "y"}')) == [
-        (("a", "b", "b"), "x", "text"),
-        (("a", "b", "b"), "2", "number"),
-        (("c",), "y", "text"),
+def test_values_have_the_names_above_them_and_their_position() -> None:
+    assert list(values_of('{"a": {"b": ["x", true, 2]}, "c": "y"}')) == [
+        (("a", "b", "b"), "x", "text", 0),
+        (("a", "b", "b"), "2", "number", 2),
+        (("c",), "y", "text", 0),
     ]
-    assert list(values_of('<s:a><b k="v">x</b><c>y</c></s:a>')) == [
-        (("a", "b", "k"), "v", "text"),
-        (("a", "b"), "x", "text"),
-        (("a", "c"), "y", "text"),
+    assert list(values_of('[{"d": ["w"], "e": [{"v": "x"}, {}, {"v": "y"}]}, {"f": "z"}]')) == [
+        (("d", "d"), "w", "text", 0),
+        (("e", "e", "v"), "x", "text", 0),
+        (("e", "e", "v"), "y", "text", 2),
+        (("f",), "z", "text", 1),
+    ]
+    assert list(values_of('<s:a><b k="v">x</b><b/><b>y</b><c>z</c></s:a><a><b>w</b></a>')) == [
+        (("a", "b", "k"), "v", "text", 0),
+        (("a", "b"), "x", "text", 0),
+        (("a", "b"), "y", "text", 2),
+        (("a", "c"), "z", "text", 0),
+        (("a", "b"), "w", "text", 0),
     ]
 
 

@@ -82,6 +82,7 @@ class Crm:
     ``steering``: by what the source finds its way, which a recording keeps as it is: names of fields,
     with all that stands below them, and patterns of paths (with a slash or ``*``), of whole answers.
     ``not_recorded``: a sentence why its answers cannot be recorded; empty where it speaks HTTP.
+    ``listed``: under these names stand values without one, in the order of a list of their names.
     ``counts_days``: a number may be that of a day since 1899-12-30, and stays where the day does.
     """
 
@@ -95,6 +96,7 @@ class Crm:
     routed: bool = True  # False: the models are reached through ``all`` only (MarketSharp)
     steering: tuple[str, ...] = ()
     not_recorded: str = ""
+    listed: tuple[str, ...] = ()
     counts_days: bool = False
 
     def model(self, name: str) -> Model:

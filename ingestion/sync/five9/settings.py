@@ -29,6 +29,7 @@ CRM = Crm(
         "fields",
         "Fault",
     ),
+    listed=("fields", "data"),
     fallback="contacts",
     settings=(
         Setting(

@@ -75,6 +75,7 @@ CRM = Crm(
         "majorDimension",
         "*!1:1",
     ),
+    listed=("values",),
     counts_days=True,
     fallback="leads",
     settings=(

@@ -8,7 +8,7 @@ any answer has said it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from ingestion.sync.common.source import Crm, Exchange, Setting
 from ingestion.sync.recording.bundle import BASE, Answered, Asked, Recorded, plain_path
 from ingestion.sync.recording.made_up import MadeUp
-from ingestion.sync.recording.times import birthday, day_numbers, is_time
+from ingestion.sync.recording.times import BIRTHS, birthday, day_numbers, is_time
 from ingestion.sync.recording.walking import Decoded, Kind, Replace, replaced, values_of
 
 KEPT_HEADERS: Final = ("content-type", "retry-after")
@@ -26,6 +26,7 @@ EXAMPLES: Final = 3
 SHOWN_CHARACTERS: Final = 60
 SHORTEST_SECRET: Final = 4
 SHORTEST_NUMBER: Final = 6
+BIRTHDAY: Final = "birthday"
 
 
 @dataclass
@@ -60,6 +61,7 @@ class Replacing:
         self._replaced: dict[str, str] = {}
         self._accounts: dict[str, str] = {}
         self._days: set[int] = set()
+        self._births: set[int] = set()  # positions in lists that name no field
         self._bases = _bases(crm.settings, self.settings)
         self._secrets = {s: self.made_up.text(s) for s in _secrets(crm.settings, self.settings)}
         for name in (s.name for s in crm.settings if _names_an_account(s)):
@@ -68,6 +70,7 @@ class Replacing:
 
     def recorded(self, exchanges: Sequence[Exchange]) -> tuple[Recorded, ...]:
         answers = [_decoded(e) for e in exchanges]
+        self._births = {n for answer in answers for n in self._positions_of_births(answer.text)}
         seen: set[str] = set()
         for exchange, answer in zip(exchanges, answers, strict=True):
             self._kept |= _own_words(exchange) - seen - self._accounts.keys()
@@ -89,12 +92,26 @@ class Replacing:
     def has_secret(self, text: str) -> bool:
         return any(secret in text for secret in self._secrets)
 
+    def _positions_of_births(self, text: str) -> Iterator[int]:
+        for names, value, _, position in values_of(text):
+            if self._is_listed(names) and BIRTHS.search(value):
+                yield position
+
+    def _is_listed(self, names: tuple[str, ...]) -> bool:
+        return bool(names) and names[-1] in self.crm.listed
+
+    def _name(self, names: tuple[str, ...], position: int) -> str:
+        """That of a field, or what is known of it where values stand in a list."""
+        if self._is_listed(names) and position in self._births:
+            return BIRTHDAY
+        return names[-1] if names else ""
+
     def _learn(self, exchange: Exchange, text: str) -> set[str]:
         """Keeps values that stay wherever they stand; all values of the answer."""
         is_whole, found = self._is_steering(exchange), set[str]()
-        for names, value, _ in values_of(text):
+        for names, value, _, position in values_of(text):
             found.add(value)
-            if self.crm.counts_days and is_time("", value):
+            if self.crm.counts_days and is_time(self._name(names, position), value):
                 self._days |= day_numbers(value)
             if is_whole or self._stays_by_name(names, value):
                 self._kept.add(value)
@@ -116,9 +133,9 @@ class Replacing:
         return Answered(exchange.status, headers, self._without_secrets(text), answer.encoding)
 
     def _replacer(self, *, is_whole: bool) -> Replace:
-        def replace(names: tuple[str, ...], value: str, kind: Kind) -> str:
+        def replace(names: tuple[str, ...], value: str, kind: Kind, position: int) -> str:
             stays = is_whole or self._stays_by_name(names, value)
-            new = self._value(names, value, kind, stays=stays)
+            new = self._value(self._name(names, position), value, kind, stays=stays)
             if value.strip():
                 noted = self.stays if new == value else self.goes
                 noted.setdefault(names[-1] if names else "(text)", Seen()).add(value, new)
@@ -126,12 +143,11 @@ class Replacing:
 
         return replace
 
-    def _value(self, names: tuple[str, ...], value: str, kind: Kind, *, stays: bool) -> str:
+    def _value(self, name: str, value: str, kind: Kind, *, stays: bool) -> str:
         if based := self._based(value):
             return based
         if value in self._replaced:
             return self._replaced[value]
-        name = names[-1] if names else ""
         if stays or value in self._kept or is_time(name, value.strip()):
             return value
         if kind == "number" and self._is_shown_day(value):
@@ -198,7 +214,7 @@ class Replacing:
             return self._accounts[value]
         return value if value in self._kept or is_small else self._replaced.get(value, value)
 
-    def _same(self, _names: tuple[str, ...], value: str, _kind: Kind) -> str:
+    def _same(self, _names: tuple[str, ...], value: str, _kind: Kind, _position: int) -> str:
         return self._told(value)
 
     def _without_secrets(self, text: str) -> str:
@@ -218,7 +234,7 @@ def _own_words(exchange: Exchange) -> set[str]:
     parts = urlsplit(exchange.url)
     pieces = map(unquote, parts.path.split("/"))
     query = (value for _, value in parse_qsl(parts.query, keep_blank_values=True))
-    return {*pieces, *query, *(value for _, value, _ in values_of(_text_of(exchange.sent)))}
+    return {*pieces, *query, *(value for _, value, *_ in values_of(_text_of(exchange.sent)))}
 
 
 def _text_of(sent: bytes) -> str:

@@ -6,14 +6,16 @@ import codecs
 import html
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Kind = Literal["text", "number"]
-# Takes the names above a value, the outermost first, the value and its kind; gives what takes its
-# place. A text may become shorter or longer.
-Replace = Callable[[tuple[str, ...], str, Kind], str]
+# Takes the names above a value, the outermost first, the value, its kind, and its position: in the
+# innermost list of a JSON, or among the elements of its name. Gives what takes the value's place. A text
+# may become shorter or longer.
+Replace = Callable[[tuple[str, ...], str, Kind, int], str]
 
 JSON_TOKEN: Final = re.compile(
     r'"(?P<text>(?:[^"\\]|\\.)*)(?P<end>"|$)(?P<colon>\s*:)?'
@@ -83,11 +85,12 @@ def replaced(text: str, replace: Replace) -> str:
         return _json(text, replace)
     if start == "<":
         return _markup(text, replace)
-    return replace((), text, "text") if text.strip() else text
+    return replace((), text, "text", 0) if text.strip() else text
 
 
 def _json(text: str, replace: Replace) -> str:
     names: list[str] = []  # of the objects and lists around
+    positions: list[int] = []  # in each of them; in an object -1
     name = ""
     made: list[str] = []
     end = 0
@@ -96,6 +99,7 @@ def _json(text: str, replace: Replace) -> str:
         end = token.end()
         whole = token[0]
         if token["mark"]:
+            _move(positions, whole)
             if whole in "{[":
                 names.append(name)
             elif whole in "}]" and names:
@@ -109,29 +113,42 @@ def _json(text: str, replace: Replace) -> str:
                 JSON_ESCAPE,
                 _json_character,
                 _json_escaped,
-                _call(replace, names, name),
+                _call(replace, names, name, _position(positions)),
             )
             whole = f'"{inner}{token["end"]}'
         elif token["number"]:
-            whole = replace(_path(names, name), whole, "number")
+            whole = replace(_path(names, name), whole, "number", _position(positions))
         elif whole not in WORDS:
-            whole = replace(_path(names, name), whole, "text")
+            whole = replace(_path(names, name), whole, "text", _position(positions))
         made.append(whole)
     return "".join([*made, text[end:]])
+
+
+def _move(positions: list[int], mark: str) -> None:
+    if mark in "{[":
+        positions.append(0 if mark == "[" else -1)
+    elif mark in "}]" and positions:
+        positions.pop()
+    elif positions and positions[-1] >= 0:
+        positions[-1] += 1
+
+
+def _position(positions: list[int]) -> int:
+    return next((position for position in reversed(positions) if position >= 0), 0)
 
 
 def _path(names: list[str], name: str) -> tuple[str, ...]:
     return tuple(n for n in (*names, name) if n)
 
 
-def _call(replace: Replace, names: list[str], name: str) -> Callable[[str], str]:
-    return lambda value: replace(_path(names, name), value, "text")
+def _call(replace: Replace, names: list[str], name: str, position: int = 0) -> Callable[[str], str]:
+    return lambda value: replace(_path(names, name), value, "text", position)
 
 
 def _name(name: str, token: re.Match[str], replace: Replace) -> str:
     """The name of a field stays; one that is somebody's address or number is a value."""
     is_value = re.fullmatch(r"[^@]+@[^@]+|[+\d][\d\s().-]{4,}", name)
-    shown = json.dumps(replace((), name, "text"))[1:-1] if is_value else token["text"]
+    shown = json.dumps(replace((), name, "text", 0))[1:-1] if is_value else token["text"]
     return f'"{shown}"{token["colon"]}'
 
 
@@ -175,12 +192,35 @@ def _plain(raw: str) -> str:
 
 
 def _markup(text: str, replace: Replace) -> str:
-    names: list[str] = []
-    return "".join(_piece(piece, names, replace) for piece in MARKUP.finditer(text))
+    around = Around()
+    return "".join(_piece(piece, around, replace) for piece in MARKUP.finditer(text))
 
 
-def _piece(piece: re.Match[str], names: list[str], replace: Replace) -> str:
-    inside = _call(replace, names, "")
+@dataclass
+class Around:
+    """The open elements, and how many of each name each has so far; those of the whole text first."""
+
+    names: list[str] = field(default_factory=list)
+    inner: list[Counter[str]] = field(default_factory=lambda: [Counter()])
+
+    @property
+    def position(self) -> int:
+        return self.inner[-2][self.names[-1]] - 1 if self.names else 0
+
+    def open(self, name: str, *, is_empty: bool) -> None:
+        self.inner[-1][name] += 1
+        if not is_empty:
+            self.names.append(name)
+            self.inner.append(Counter())
+
+    def close(self, name: str) -> None:
+        if name in self.names:
+            found = len(self.names) - 1 - self.names[::-1].index(name)
+            del self.names[found:], self.inner[found + 1 :]
+
+
+def _piece(piece: re.Match[str], around: Around, replace: Replace) -> str:
+    inside = _call(replace, around.names, "", around.position)
     if piece["text"] is not None:
         return _referenced(piece[0], inside) if piece[0].strip() else piece[0]
     for part in ("comment", "data"):
@@ -190,12 +230,11 @@ def _piece(piece: re.Match[str], names: list[str], replace: Replace) -> str:
         return piece[0]
     name = piece["name"].rpartition(":")[2]
     if piece["closes"]:
-        if name in names:
-            del names[len(names) - 1 - names[::-1].index(name) :]
+        around.close(name)
         return piece[0]
-    rest = ATTRIBUTE.sub(lambda found: _attribute(found, [*names, name], replace), piece["rest"])
-    if not piece["empty"]:
-        names.append(name)
+    path = [*around.names, name]
+    rest = ATTRIBUTE.sub(lambda found: _attribute(found, path, replace), piece["rest"])
+    around.open(name, is_empty=bool(piece["empty"]))
     return f"<{piece['name']}{rest}{piece['empty']}>"
 
 
@@ -229,12 +268,12 @@ def _xml_escaped(unit: str, character: str) -> str:
     return html.escape(character, quote=True)
 
 
-def values_of(text: str) -> Iterator[tuple[tuple[str, ...], str, Kind]]:
-    """Every value with the names above it."""
-    found: list[tuple[tuple[str, ...], str, Kind]] = []
+def values_of(text: str) -> Iterator[tuple[tuple[str, ...], str, Kind, int]]:
+    """Every value with the names above it, and its position, as for Replace."""
+    found: list[tuple[tuple[str, ...], str, Kind, int]] = []
 
-    def see(names: tuple[str, ...], value: str, kind: Kind) -> str:
-        found.append((names, value, kind))
+    def see(names: tuple[str, ...], value: str, kind: Kind, position: int) -> str:
+        found.append((names, value, kind, position))
         return value
 
     replaced(text, see)

@@ -150,6 +150,7 @@ CRM = Crm(
         "NextToken",
         "ColumnInfo",
     ),
+    listed=("Name", "VarCharValue"),
     fallback="all",
     settings=(
         Setting(BACKEND, "Where the data is read: leap (REST API) or athena (data lake).", LEAP),
