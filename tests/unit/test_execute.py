@@ -12,7 +12,6 @@ from celery import current_app
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from ingestion import tasks_enhanced
 from ingestion.conf import PoolConf
 from ingestion.models import SyncHistory
 from ingestion.pool.errors import LedgerUnavailable
@@ -110,27 +109,6 @@ def test_holds_the_lease_from_before_it_asked_for_it(
     monkeypatch.setattr(execute, "Lease", lease)
     run(bench, submit(bench))
     assert held_since[0] <= asked_at[0]
-
-
-def test_a_sync_is_prepared_before_its_task_is_confirmed(
-    bench: Bench, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While it imports, no signal stops it."""
-    task_id = submit(bench)
-    seen: list[tuple[str, str, str | None]] = []
-
-    def note(crm_source: str, sync_type: str) -> None:
-        seen.append((crm_source, sync_type, bench.pool.get_task_status(task_id).worker))
-
-    monkeypatch.setattr(tasks_enhanced, "prepare", note)
-    monkeypatch.setattr(tasks_enhanced, "get_worker_pool", lambda: bench.pool)
-    task = current_app.tasks["ingestion.tasks.sync_genius_leads"]
-    task.push_request(hostname="w1")
-    try:
-        assert task.run(task_id=task_id, attempt=1) == "completed"
-    finally:
-        task.pop_request()
-    assert seen == [("genius", "leads", None)]
 
 
 def test_drops_a_second_message(bench: Bench, adapter: Adapter) -> None:

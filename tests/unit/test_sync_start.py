@@ -1,4 +1,4 @@
-"""What a sync command loads before it syncs."""
+"""What a sync command loads before it syncs, and a worker before it takes a task."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import os
 import subprocess
 import sys
 
+import pytest
+from celery import current_app
 from django.core.checks import registry as check_registry
 
-from ingestion import checks
+from ingestion import checks, tasks_enhanced
 from ingestion.management.sync import SyncCommand
+from ingestion.services.ingestion_adapter import IngestionAdapter
+from tests.unit.pool_fixtures import Bench
 
 CHECKED = """
 import django, sys
@@ -35,3 +39,26 @@ def test_a_sync_command_looks_at_settings_and_files() -> None:
     asked = {c for c, tags in registered.items() if {*tags} & {*SyncCommand.requires_system_checks}}
     assert {checks.check_pool_settings, checks.check_warehouse_settings} <= asked
     assert checks.check_files in asked
+
+
+@pytest.mark.django_db
+def test_a_sync_is_prepared_before_its_task_is_confirmed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it imports, no signal stops it."""
+    task_id = bench.pool.submit_task("genius", "leads")
+    seen: list[tuple[str, str, str | None]] = []
+
+    def note(crm_source: str, sync_type: str) -> None:
+        seen.append((crm_source, sync_type, bench.pool.get_task_status(task_id).worker))
+
+    monkeypatch.setattr(tasks_enhanced, "prepare", note)
+    monkeypatch.setattr(IngestionAdapter, "run_source_ingestion", lambda *_, **__: None)
+    monkeypatch.setattr(tasks_enhanced, "get_worker_pool", lambda: bench.pool)
+    task = current_app.tasks["ingestion.tasks.sync_genius_leads"]
+    task.push_request(hostname="w1")
+    try:
+        assert task.run(task_id=task_id, attempt=1) == "completed"
+    finally:
+        task.pop_request()
+    assert seen == [("genius", "leads", None)]
