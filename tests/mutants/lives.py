@@ -4,9 +4,9 @@ and verification at the end. Nothing of the syncs is imported before a life begi
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -19,16 +19,18 @@ BATCH = 10
 
 @dataclass(frozen=True)
 class Life:
-    """``rows``: of the CRM's main model. ``limit``: Five9's of records in an answer."""
+    """``limit``: Five9's of records in an answer. ``steps``: in place of its area's. ``is_warned``: a run is rightly partial."""
 
     crm: str
     model: str
     settings: tuple[tuple[str, str], ...] = ()
     limit: int = 0
+    steps: tuple[str, ...] = ()
+    is_warned: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.crm}.{self.model}"
+        return " ".join([f"{self.crm}.{self.model}", *self.steps])
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,21 @@ _TASKS = Life("arrivy", "tasks")
 _SHEET = Life("gsheet", "leads")
 _SHARP = Life("marketsharp", "contacts")
 _LAKE_JOBS = Life("salespro", "jobs", _LAKE)
+# What a run without any record, or with too few, must not mark is there again when it is verified.
+_HIDING = (
+    Life("salesrabbit", "leads", steps=("full", "0", "full", "2", "full", "all"), is_warned=True),
+    Life("genius", "leads", steps=("full", "0", "delta", "2", "delta", "all"), is_warned=True),
+)
+# A cursor of the future, none, and one that many rows have, of rows that change later or come then.
+_ODD_CURSORS = Life(
+    "genius", "leads", steps=("odd", "full", "tick", "delta", "edit", "delta", "tick", "delta")
+)
+# In SQL for the sandbox's database.
+CHANGES: Mapping[str, str] = {
+    "odd": "UPDATE lead SET updated_at = CASE lead_id % 4 WHEN 0 THEN '2100-01-01 00:00:00.000000'"
+    " WHEN 1 THEN NULL WHEN 2 THEN '2026-01-01 00:00:00.000000' ELSE updated_at END",
+    "edit": "UPDATE lead SET job_type = 'later' WHERE lead_id % 4 < 2",
+}
 
 AREAS: Mapping[str, Area] = {
     "paging": Area(
@@ -108,12 +125,17 @@ AREAS: Mapping[str, Area] = {
             (f"{_SYNC}/load/merge.py", "Merge.mark"),
             (f"{_SYNC}/load/merge.py", "Merge.count_absent"),
         ),
-        lives={f"{_SYNC}/load": (_CONTACTS, _RABBIT, _GENIUS, _CALLS)},
+        lives={
+            f"{_SYNC}/load": (
+                *(_CONTACTS, _RABBIT, _GENIUS, _CALLS),
+                *_HIDING,
+            )
+        },
         steps=("full", "tick", "delta", "tick", "full"),
     ),
     "watermark": Area(
         files=((f"{_SYNC}/common/window.py", ""), (f"{_SYNC}/load/reading.py", "Reading")),
-        lives={f"{_SYNC}/": (_CONTACTS, _GENIUS, _EVENTS)},
+        lives={f"{_SYNC}/": (_ODD_CURSORS, _CONTACTS, _GENIUS, _EVENTS)},
         steps=("full", "tick", "delta", "tick", "delta"),
     ),
     "converter": Area(
@@ -158,25 +180,73 @@ def lived(life: Life, steps: Sequence[str], ticks: Sequence[datetime]) -> Outcom
             world = World(warehouse, folder / "pipelines")
             with sandboxes(life.crm, folder=folder / "sandbox", rows=ROWS) as server:
                 world.use(life.crm, {**server.settings, **dict(life.settings)})
-                warning = _played(life, world, server, steps, ticks)
+                warning = _played(life, world, server, life.steps or steps, ticks)
                 report = verified(world, life.model)
                 words = None if report.is_equal else f"verify_warehouse: {_words(report)}"
                 return Outcome(warning, words, words or _sum_of(world, life.model))
 
 
 def _played(life: Life, world: Any, server: Any, steps: Sequence[str], ticks: Any) -> str | None:
-    """The warning of the last run that had one."""
+    """The warning of the last run that had one. A number as a step: so many records are shown."""
     sandbox, at = server.sandboxes.by_name[life.crm], iter(ticks)
+    shown = Shown(world)
     if life.limit:
         sandbox.behavior.record_limit = life.limit
     warnings = []
     for step in steps:
         if step == "tick":
             sandbox.tick(next(at))
+        elif step.isdecimal():
+            shown.only(int(step))
+        elif step == "all":
+            shown.all()
+        elif step in CHANGES:
+            with sa.create_engine(server.settings["GENIUS_DATABASE_URL"]).begin() as connection:
+                connection.execute(sa.text(CHANGES[step]))
         else:
             warnings.append(world.sync(life.model, mode=step, batch_size=BATCH).warning)
     found = [warning for warning in warnings if warning]
     return found[-1][:200] if found else None
+
+
+class Shown:
+    """What the source of a world shows of its records."""
+
+    def __init__(self, world: Any) -> None:
+        from tests.truth.sandboxed import source_class
+
+        self.kind = source_class(world)
+        names = ("pages", "key_ranges", "keys_in")
+        self.whole = {name: getattr(self.kind, name) for name in names if hasattr(self.kind, name)}
+
+    def all(self) -> None:
+        for name, method in self.whole.items():
+            setattr(self.kind, name, method)
+
+    def only(self, count: int) -> None:
+        """Its first ones, and among its keys too."""
+        whole = self.whole
+
+        def pages(source: Any, *asked: Any, **options: Any) -> Iterator[Any]:
+            left = count
+            for page in whole["pages"](source, *asked, **options):
+                records = list(page.records)[:left]
+                left -= len(records)
+                yield replace(page, records=records)
+
+        def key_ranges(source: Any, *asked: Any) -> Iterator[Any]:
+            found = whole["key_ranges"](source, *asked)
+            return (replace(keys, count=count) for keys in found if count)
+
+        def keys_in(source: Any, *asked: Any) -> Iterator[Any]:
+            left = count
+            for records in whole["keys_in"](source, *asked):
+                yield records[:left]
+                left -= len(records[:left])
+
+        less = {"pages": pages, "key_ranges": key_ranges, "keys_in": keys_in}
+        for name in whole:
+            setattr(self.kind, name, less[name])
 
 
 def _words(report: Any) -> str:

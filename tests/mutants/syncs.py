@@ -53,7 +53,8 @@ def _tried(name: str, area: Area, seed: int, each: int, only: list[str]) -> int:
     ticks = [datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=n) for n in range(5)]
     healthy = {life: _outcome(life, None, area, ticks) for life in area.all_lives}
     for life, outcome in healthy.items():
-        if isinstance(outcome, str) or outcome.warning or outcome.noticed:
+        is_warned = not isinstance(outcome, str) and bool(outcome.warning)
+        if isinstance(outcome, str) or outcome.noticed or is_warned != life.is_warned:
             sys.exit(f"{life.name} is noticed without any mutation: {outcome}")
     found: Counter[str] = Counter()
     for mutation in _drawn(area, seed, only):
@@ -94,11 +95,15 @@ def _verdict(
             return "the run fails", f"{life.name}: {outcome}"
         if outcome.noticed is not None:
             return "noticed", f"{life.name}: {outcome.noticed}"
-        if outcome.warning is not None:
+        if outcome.warning not in {None, _warning(healthy[life])}:
             return "the run is partial", f"{life.name}: {outcome.warning}"
         if outcome != healthy[life]:
             return "SURVIVED", f"{life.name}: another table, and verification says equal"
     return "equivalent", f"the tables are the same after {', '.join(life.name for life in lives)}"
+
+
+def _warning(outcome: Outcome | str) -> str | None:
+    return None if isinstance(outcome, str) else outcome.warning
 
 
 def _outcome(
