@@ -13,13 +13,16 @@ class AuditRecord(models.Model):
     at = models.DateTimeField(default=timezone.now, db_index=True)
     action = models.CharField(max_length=50)
     actor = models.CharField(max_length=200)
-    target = models.CharField(max_length=200, blank=True, db_index=True)
+    target = models.CharField(max_length=200, blank=True)
     reason = models.TextField(blank=True)
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
 
     class Meta:
         ordering = ("-at", "-id")
+        indexes = (
+            models.Index(fields=("target",), name="audit_target_idx"),
+        )  # never by its beginning
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.target}"

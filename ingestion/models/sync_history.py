@@ -12,6 +12,7 @@ from django.utils import timezone
 from ingestion.models.active_store import ActiveStoreState
 
 # Nobody has moved it since its submission.
+HAS_ENDED = models.Q(end_time__isnull=False)
 FIRST_PLACE = models.Q(pool_status=None) | models.Q(pool_status="queued", revision=1)
 
 
@@ -143,10 +144,14 @@ class SyncHistory(models.Model):
     configuration = models.JSONField(default=dict, blank=True)
     performance_metrics = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    worker_pool_task_id = models.CharField(max_length=36, null=True, blank=True, unique=True)
+    worker_pool_task_id = models.CharField(max_length=36, null=True, blank=True)
     attempt = models.PositiveIntegerField(default=0)
     schedule = models.ForeignKey(
-        "ingestion.SyncSchedule", on_delete=models.SET_NULL, null=True, related_name="runs"
+        "ingestion.SyncSchedule",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="runs",
+        db_index=False,  # the one by schedule and start is enough
     )
 
     # What the pool's store last said of the task, so that a lost store can be built again from here
@@ -171,22 +176,45 @@ class SyncHistory(models.Model):
     class Meta:
         ordering = ("-start_time", "-id")
         verbose_name_plural = "sync history"
+        # Also found by the beginning of its id, for which PostgreSQL would keep a second index.
+        constraints = (
+            models.UniqueConstraint(
+                fields=("worker_pool_task_id",),
+                name="one_run_a_task",
+                opclasses=("varchar_pattern_ops",),
+            ),
+        )
+        # A row is written four times in the life of a task, and each time into the index of every
+        # query that may find it. So those that find ended rows alone leave the others out.
         indexes = (
             models.Index(fields=("crm_source", "sync_type", "-start_time")),
             # The pages of one CRM: its runs by their start, and by their end, also of one type.
             models.Index(fields=("crm_source", "-start_time", "-id"), name="history_crm_start_idx"),
-            models.Index(fields=("crm_source", "-end_time"), name="history_crm_end_idx"),
             models.Index(
-                fields=("crm_source", "sync_type", "-end_time"), name="history_route_end_idx"
+                fields=("crm_source", "-end_time"), name="ended_by_crm_idx", condition=HAS_ENDED
             ),
-            models.Index(fields=("status", "start_time")),
-            models.Index(fields=("end_time",)),
-            models.Index(fields=("schedule", "-start_time")),
-            models.Index(fields=("pool_status", "queued_us")),
-            models.Index(fields=("pool_status", "ended_us")),
             models.Index(
-                fields=("pool_status", "crm_source", "sync_type", "parameters_digest"),
-                name="sync_history_overlap_idx",
+                fields=("crm_source", "sync_type", "-end_time"),
+                name="ended_by_route_idx",
+                condition=HAS_ENDED,
+            ),
+            models.Index(fields=("end_time",), name="ended_idx", condition=HAS_ENDED),
+            models.Index(fields=("status", "start_time")),
+            models.Index(
+                fields=("schedule", "-start_time"),
+                name="of_schedule_idx",
+                condition=models.Q(schedule__isnull=False),
+            ),
+            models.Index(fields=("pool_status", "queued_us")),
+            models.Index(
+                fields=("pool_status", "ended_us"),
+                name="retained_idx",
+                condition=models.Q(ended_us__isnull=False),
+            ),
+            models.Index(
+                fields=("crm_source", "sync_type", "parameters_digest"),
+                name="queued_overlap_idx",
+                condition=models.Q(pool_status="queued"),
             ),
         )
 
@@ -219,7 +247,10 @@ class SyncHistory(models.Model):
         """When the last successful run of this route ended; None if there is none."""
         return (
             cls.objects.filter(
-                crm_source=crm_source, sync_type=sync_type, status=cls.Status.SUCCESS
+                HAS_ENDED,
+                crm_source=crm_source,
+                sync_type=sync_type,
+                status=cls.Status.SUCCESS,
             )
             .order_by("-end_time")
             .values_list("end_time", flat=True)

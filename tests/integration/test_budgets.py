@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from ingestion.services.system import embedded_redis
@@ -48,6 +49,18 @@ def costs(folder: Path, ledger_url: str, server: embedded_redis.EmbeddedRedis) -
     return found
 
 
+def written_indexes(database: str) -> dict[str, int]:
+    """Into how many indexes of its table a new row of a waiting task, or of the audit, goes."""
+    of_ended_or_scheduled = "%IS NOT NULL%"
+    with psycopg.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT tablename, count(*) FROM pg_indexes WHERE indexdef NOT LIKE %s"
+            " AND tablename IN ('ingestion_synchistory', 'ingestion_auditrecord') GROUP BY 1",
+            [of_ended_or_scheduled],
+        )
+        return dict(rows.fetchall())
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[embedded_redis.EmbeddedRedis]:
     started = embedded_redis.start(tmp_path, durable=False)
@@ -77,7 +90,9 @@ def test_over_postgresql(
     server: embedded_redis.EmbeddedRedis,
     postgres_database: Callable[[], str],
 ) -> None:
-    found = costs(tmp_path, postgres_database(), server)
+    database = postgres_database()
+    found = costs(tmp_path, database, server)
+    assert written_indexes(database) == {"ingestion_synchistory": 8, "ingestion_auditrecord": 3}
     assert found["submission"].pop("statements") == ["WITH"]
     assert found["life"].pop("statements") == ["SET", "WITH", "UPDATE"]
     assert found == REST
