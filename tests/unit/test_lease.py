@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, get_ident
 from types import SimpleNamespace
 from typing import Any
 
@@ -172,6 +174,81 @@ class TestLease:
                 reporter.step(model, "extract")
         found = bench.pool.get_task_status(task_id).progress
         assert (found["models_done"], found["models_total"]) == (2, 28)
+
+
+class Renewals:
+    """A pool that notes which thread renews which task; ``blocked`` tasks wait for ``go_on``."""
+
+    def __init__(self, *blocked: str) -> None:
+        self.threads: dict[str, int] = {}
+        self.renewed: dict[str, Event] = defaultdict(Event)
+        self.go_on = Event()
+        self._blocked = blocked
+
+    def renew_lease(self, task_id: str, *, attempt: int) -> Any:
+        self.threads[task_id] = get_ident()
+        self.renewed[task_id].set()
+        if task_id in self._blocked:
+            assert self.go_on.wait(timeout=30)
+        return SimpleNamespace(cancel_requested_at=None)
+
+    def hold(self, task_id: str, *, interval_seconds: float = 0.01) -> Lease:
+        pool: Any = self
+        return Lease(pool, task_id, attempt=1, interval_seconds=interval_seconds)
+
+
+def test_one_thread_serves_one_task_after_the_other() -> None:
+    pool = Renewals()
+    for task_id in ("t1", "t2", "t3"):
+        with pool.hold(task_id):
+            assert pool.renewed[task_id].wait(timeout=30)
+    assert len(set(pool.threads.values())) == 1
+
+
+def test_a_lease_that_waits_for_its_store_keeps_no_other_waiting() -> None:
+    pool = Renewals("t1")
+    with pool.hold("t1"):
+        assert pool.renewed["t1"].wait(timeout=30)
+        with pool.hold("t2"):
+            assert pool.renewed["t2"].wait(timeout=30)
+        pool.go_on.set()
+
+
+def test_a_thread_that_is_stuck_serves_nobody_else() -> None:
+    pool = Renewals("t1")
+    with pool.hold("t1"):
+        assert pool.renewed["t1"].wait(timeout=30)
+    with pool.hold("t2"):
+        assert pool.renewed["t2"].wait(timeout=30)
+    pool.go_on.set()
+    assert pool.threads["t1"] != pool.threads["t2"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_has_failed_serves_nobody_else() -> None:
+    class Failing(Renewals):
+        def renew_lease(self, task_id: str, *, attempt: int) -> Any:
+            super().renew_lease(task_id, attempt=attempt)
+            raise ZeroDivisionError
+
+    failing, pool = Failing(), Renewals()
+    with failing.hold("t1"):
+        assert failing.renewed["t1"].wait(timeout=30)
+    with pool.hold("t2"):
+        assert pool.renewed["t2"].wait(timeout=30)
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_forked_child_has_a_thread_of_its_own() -> None:
+    pool = Renewals()
+    with pool.hold("t1"):
+        assert pool.renewed["t1"].wait(timeout=30)
+    child = os.fork()
+    if not child:
+        with pool.hold("t2"):
+            os._exit(0 if pool.renewed["t2"].wait(timeout=30) else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_a_slow_answer_lengthens_no_lease() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,69 @@ from ingestion.sync.common.errors import SyncCancelled, SyncLeaseLost
 logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 1.0
+
+
+class LeaseThread:
+    """Beats for one lease after the other, each when it is due. To start a thread for every task would
+    cost a short one more than its run; and it is woken only where it would sleep for too long."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._lease: Lease | None = None
+        self._wakes_at = math.inf
+        self._is_beating = False
+        threading.Thread(target=self._run, name="lease", daemon=True).start()
+
+    @classmethod
+    def of(cls, lease: Lease) -> LeaseThread:
+        """One that has nothing to do, or a new one: there are as many as tasks at once, which is one
+        in a child of a worker. A lease that waits for its store must not keep others waiting."""
+        try:
+            found = _idle.pop()
+        except IndexError:
+            found = cls()
+        found._take(lease)
+        return found
+
+    def leave(self) -> None:
+        """Its lease has ended. If it beats at this moment it is free only after that."""
+        with self._changed:
+            self._lease = None
+            if not self._is_beating:
+                _idle.append(self)
+
+    def _take(self, lease: Lease) -> None:
+        with self._changed:
+            self._lease = lease
+            if lease.due_at < self._wakes_at:
+                self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            self._next().beat()
+            self._rest()
+
+    def _next(self) -> Lease:
+        """The lease, once its beat is due."""
+        with self._changed:
+            while True:
+                self._wakes_at = math.inf if self._lease is None else self._lease.due_at
+                left = self._wakes_at - time.monotonic()
+                if self._lease is not None and left <= 0:
+                    self._is_beating = True
+                    return self._lease
+                self._changed.wait(None if left == math.inf else left)
+
+    def _rest(self) -> None:
+        with self._changed:
+            self._is_beating = False
+            if self._lease is None:
+                _idle.append(self)
+
+
+_idle: list[LeaseThread] = []
+# Of a process that forks only the thread that does so lives on in the child.
+os.register_at_fork(after_in_child=_idle.clear)
 
 
 class Lease:
@@ -57,15 +121,17 @@ class Lease:
         self._ending, self._telling = threading.Lock(), threading.Lock()
         self._untold: dict[str, Any] | None = None
         self._first_beat_seconds = min(interval_seconds, REPORT_SECONDS)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"lease-{task_id}", daemon=True)
+        self._has_ended = False
+        self._thread: LeaseThread | None = None
+        self.due_at = math.inf  # the next beat, by the monotonic clock
         self.task: WorkerTask | None = None  # as the store last answered it
         self.is_lost = False
         self.has_stopped_sync = False  # by an error raised to it, whose cleanup may still run
         self.cancel_reason: str | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._plan()
+        self._thread = LeaseThread.of(self)
         return self
 
     def __exit__(
@@ -75,8 +141,11 @@ class Lease:
         trace: TracebackType | None,
     ) -> None:
         with self._ending:
-            self._stop.set()
-        self._thread.join(timeout=self._interval_seconds)
+            self._has_ended = True
+        if self._telling.acquire(timeout=self._interval_seconds):
+            self._telling.release()
+        if self._thread is not None:
+            self._thread.leave()
 
     def check(self) -> None:
         """Raises SyncLeaseLost, SyncCancelled when the run must end."""
@@ -114,23 +183,28 @@ class Lease:
             )
         )
 
-    def _run(self) -> None:
-        """A thread begins without the ids of the one that starts it."""
+    def beat(self) -> None:
+        """Renew it, from its thread, which knows nothing of the ids of the one that runs the task."""
         with bound_contextvars(task_id=self._task_id, attempt=self._attempt):
             self._beat()
 
     def _beat(self) -> None:
-        while not self._stop.wait(self._until_next_beat()):
-            self._first_beat_seconds = math.inf
-            with self._telling:
-                if self._untold is None:
-                    self.renew()
-                else:
-                    self._report(self._untold)
-            close_connections()
-            if self._has_run_out():
-                self._expire()
+        self._first_beat_seconds = math.inf
+        with self._telling:
+            if self._has_ended:
                 return
+            if self._untold is None:
+                self.renew()
+            else:
+                self._report(self._untold)
+        close_connections()
+        self._plan()
+        if self._has_run_out():
+            self.due_at = math.inf
+            self._expire()
+
+    def _plan(self) -> None:
+        self.due_at = time.monotonic() + self._until_next_beat()
 
     def _until_next_beat(self) -> float:
         left = self._held_until - self._clock()
@@ -142,7 +216,7 @@ class Lease:
     def _expire(self) -> None:
         """Not after the run: the process may have the next one in hand."""
         with self._ending:
-            if not self._stop.is_set():
+            if not self._has_ended:
                 logger.warning("task %s: its lease ran out unrenewed", self._task_id)
                 self._on_expiry()
 
