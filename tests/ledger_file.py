@@ -9,6 +9,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from tests import settings  # noqa: F401 - names the folder of the tests, for programs without pytest
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -59,6 +59,12 @@ def test_stop_a_runaway(visitor: Visitor) -> None:
     expect(visitor.page.locator(f'#active tr[data-task="{task_id}"]')).to_have_count(0)
 
 
+def test_what_failed_last_and_why(visitor: Visitor) -> None:
+    visitor.click(visitor.page.get_by_role("link", name="failed in 24 h"))
+    visitor.click(visitor.page.locator("tbody .route").first)
+    expect(visitor.page.locator(".notice.error").first).to_contain_text("was lost")
+
+
 def test_run_it_again(visitor: Visitor) -> None:
     visitor.button("Retry", inside="#results")
     visitor.button("Run again", inside="dialog[open]")
@@ -73,6 +79,20 @@ def test_how_many_rows_came_today(visitor: Visitor) -> None:
     visitor.menu("CRMs")
     visitor.click(visitor.page.get_by_role("link", name="HubSpot"))
     expect(visitor.page.get_by_role("columnheader", name="Rows").first).to_be_visible()
+
+
+def test_load_it_each_15_minutes(visitor: Visitor) -> None:
+    visitor.menu("Schedules")
+    visitor.button("New schedule")
+    page = visitor.page
+    page.get_by_label("Name").fill("each quarter")
+    page.get_by_label("CRM").select_option("callrail")
+    page.get_by_label("Model").select_option("users")
+    page.get_by_label("Every").fill("15")
+    page.get_by_label("Unit").select_option("minutes")
+    visitor.button("Make the schedule")
+    expect(page.get_by_role("heading", name="each quarter")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("every 15 minutes")
 
 
 def test_let_one_crm_run_one_at_a_time(visitor: Visitor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from ingestion.services.data import profiles, rows
 from ingestion.services.data.catalog import catalog, dataset
 from ingestion.services.data.errors import InvalidQuestion, MaskedColumn, UnknownDataset
 from ingestion.services.data.figures import stored_figures
+from ingestion.services.data.masking import Mask, masks
 from ingestion.services.data.rows import Filter, Question
 from ingestion.services.infra.cursor import InvalidCursor
 from tests.data_world import CUSTOMERS, SECRETS, load, load_customers
@@ -82,6 +84,40 @@ class TestMasks:
         load_customers()
         found = rows.rows(ask(limit=2))
         assert (len(found.rows), found.has_more, found.next_cursor) == (2, True, None)
+
+    @pytest.mark.parametrize("sort", ["", "city"])
+    def test_a_cursor_written_by_hand_finds_no_masked_key(self, warehouse: Any, sort: str) -> None:
+        """Else how many rows follow tells whether the key is higher than a value."""
+        warehouse.DATA_MASKED_COLUMNS = ["arrivy.customers.id"]
+        load_customers()
+        values = [f"{sort}:False", *(["London"] if sort else []), "1"]
+        cursor = base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+        with pytest.raises(MaskedColumn):
+            rows.rows(ask(cursor=cursor, sort=sort))
+
+    def test_rows_do_not_stand_in_the_order_of_a_masked_key(self, warehouse: Any) -> None:
+        warehouse.DATA_MASKED_COLUMNS = ["arrivy.customers.id"]
+        load_customers([{"id": 2, "city": "Second"}])
+        load_customers([{"id": 2, "city": "Second"}, {"id": 1, "city": "First"}])
+        assert [row["city"] for row in rows.rows(ARRIVY).rows] == ["Second", "First"]
+        assert [row["city"] for row in rows.rows(ask(descending=True)).rows] == ["First", "Second"]
+
+    @pytest.mark.parametrize(
+        ("path", "kind"),
+        [
+            ("five9.contacts.sys_last_agent", "text"),
+            ("marketsharp.addresses.line1", "text"),
+            ("arrivy.tasks.title", "text"),
+            ("hubspot.tickets.content", "text"),
+            ("gsheet.leads.column_15", "text"),
+            ("callrail.trackers.destination_number", "text"),
+            ("genius.change_orders.reason", "text"),
+            ("genius.contacts.birthday", "date"),
+        ],
+    )
+    def test_personal_data_under_names_that_do_not_say_so(self, path: str, kind: str) -> None:
+        crm_source, model, column = path.split(".")
+        assert masks(crm_source, model, {column: kind}) == {column: Mask.PERSONAL}
 
 
 class TestQuestions:

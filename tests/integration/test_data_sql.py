@@ -84,6 +84,24 @@ class TestAnswers:
         assert (first.after["sql"], first.after["rows"]) == ("SELECT 1", 1)
         assert last.after["error"] == "REFUSED_QUERY"
 
+    def test_values_in_a_question_that_sees_personal_data_are_not_kept(self) -> None:
+        """The audit record is read by people who may not see them."""
+        ask(
+            "SELECT id FROM customers WHERE email = 'ada@example.com' OR phone IN ('555-0101', '')"
+            " OR id = 5550101 /* Lovelace */ -- tok-ada",
+            personal=True,
+        )
+        (record,) = AuditRecord.objects.filter(action="query")
+        assert record.after["sql"] == (
+            "SELECT id FROM customers WHERE email = '…' OR phone IN ('…', '…') OR id = '…' '…' '…'"
+        )
+        for bad in ("SELECT 'ada@example.com", 'SELECT "ada@example.com', "SELECT $$ada@example.com"):
+            shown_to_trusted = box.Query("arrivy", bad, personal=True)
+            with pytest.raises(InvalidQuestion):
+                box.ask(shown_to_trusted, change=BY)
+        for record in AuditRecord.objects.filter(action="query"):
+            assert "ada" not in str(record.after)
+
     def test_what_is_not_there_is_said(self) -> None:
         with pytest.raises(UnknownDataset):
             ask("SELECT 1", crm_source="nosuch")
@@ -128,6 +146,35 @@ MASKED = [
     "SELECT 'found' FROM main.customers NATURAL JOIN (SELECT 'ada@example.com' AS email) AS x",
     "SELECT email FROM arrivy_personal.customers",
     "SELECT email FROM arrivy_views.customers_current",
+    "SELECT email FROM temp.customers",
+    "SELECT group_concat(email) FROM customers",
+    "SELECT string_agg(email, ',') FROM customers",
+    "SELECT json_group_array(email), json_object('e', max(email)) FROM customers",
+    "SELECT json_agg(c) FROM customers AS c",
+    "SELECT to_jsonb(c) ->> 'email' FROM customers AS c",
+    "SELECT xmlforest(email) FROM customers",
+    "SELECT first_value(email) OVER (ORDER BY id) FROM customers",
+    "SELECT lag(email) OVER (ORDER BY email), id FROM customers",
+    "SELECT city FROM customers INTERSECT SELECT email FROM customers",
+    "SELECT CAST(email AS integer) FROM customers",
+    "SELECT 1 / (CASE WHEN email = 'ada@example.com' THEN 0 ELSE 1 END) AS found FROM customers WHERE 1 = 0",
+    "SELECT c.city, l.email FROM customers c, LATERAL (SELECT email FROM customers x WHERE x.id = c.id) l",
+    "SELECT c.* FROM customers c JOIN customers d ON c.email = d.email WHERE 'found' = 'found'",
+    "SELECT (c).email FROM customers AS c",
+    "SELECT row_to_json(c) FROM customers_current AS c",
+    "WITH RECURSIVE r(e, n) AS (SELECT email, 0 FROM customers UNION SELECT e, n + 1 FROM r WHERE n < 2) SELECT e FROM r",
+    "TABLE customers",
+    "VALUES ((SELECT email FROM customers LIMIT 1))",
+    "SELECT value FROM json_each((SELECT extra FROM customers LIMIT 1))",
+    "SELECT json_extract(extra, '$.mail') FROM customers",
+    "SELECT _misfits, _overflow FROM customers",
+    "SELECT detail, record_key FROM _rejected",
+    "SELECT rowid, * FROM customers",
+    "SELECT table_to_xml('customers', true, false, '')",
+    "SELECT schema_to_xml('arrivy', true, false, '')",
+    "SELECT * FROM ts_stat('SELECT to_tsvector(email) FROM arrivy.customers')",
+    "SELECT most_common_vals FROM pg_stats WHERE attname = 'email'",
+    "SELECT pg_get_viewdef('arrivy_masked.customers'::regclass)",
 ]
 
 
@@ -179,6 +226,13 @@ OF_SQLITE = [
     "SELECT * FROM dbstat",
     "SELECT readfile('/etc/passwd')",
     "SELECT randomblob(1000000000)",
+    "SELECT zeroblob(1000000000)",
+    "SELECT * FROM bytecode('SELECT 1')",
+    "SELECT * FROM json_tree('[1]')",
+    "SELECT load_extension('x')",
+    "SELECT fts3_tokenizer('simple')",
+    "SELECT edit('x')",
+    "EXPLAIN QUERY PLAN SELECT email FROM customers",
 ]
 OF_POSTGRES = [
     "SELECT * FROM arrivy.customers",
@@ -202,6 +256,15 @@ OF_POSTGRES = [
     "SELECT * FROM dblink('dbname=postgres', 'SELECT 1') AS t (a int)",
     "SELECT nextval('x')",
     "SELECT id FROM customers FOR UPDATE",
+    "SELECT pg_read_binary_file('/etc/passwd')",
+    "SELECT lo_export(1, '/tmp/x')",
+    "SELECT pg_reload_conf()",
+    "SELECT database_to_xml(true, false, '') FROM arrivy._rejected",
+    "SELECT set_config('transaction_read_only', 'off', true), nextval('x')",
+    "EXPLAIN ANALYZE SELECT email FROM customers",
+    "SELECT * FROM pg_largeobject",
+    "SELECT * FROM pg_hba_file_rules",
+    "SELECT * FROM pg_user_mapping",
 ]
 
 

@@ -30,12 +30,15 @@ _SECRET: Final = re.compile(
 # Whatever type the column has.
 _PERSONAL: Final = re.compile(
     r"phone|mobile|birth|(^|_)dob($|_)|(^|_)ssn|(^|_)(cell|fax|zip|zipcode|postal|postcode)($|_|\d)"
-    r"|postal|latitude|longitude|(^|_)(lat|lng|lon)($|_)|location|^number_?\d$"
+    r"|postal|latitude|longitude|(^|_)(lat|lng|lon)($|_)|location|^number_?\d$|destination_number"
 )
 # Where the column holds text.
 _PERSONAL_TEXT: Final = re.compile(
     r"e_?mail|name($|_|\d)|surname|street|address|signature|recording|transcript|caller|ip_addr"
-    r"|(^|_)(note|comment|message|body|description|detail|subject|summary)s?($|_|\d)"
+    r"|(^|_)(note|comment|message|body|content|description|detail|subject|summary|title)s?($|_|\d)"
+    r"|^line_?\d$|(^|_)agent($|_)"
+    # A sheet's column without a header.
+    r"|^column_\d+$"
 )
 # What nobody can tell by a name: anything may stand in it. A hash of a row tells of its values to
 # whoever guesses them.
@@ -50,7 +53,7 @@ _OPEN: Final = (
     )),
     *(f"*.*.{column}" for column in ("flow_name", "source_name", "campaign_name", "*type_name")),
 )  # fmt: skip
-_MASKED: Final = ("five9.contacts.contact_key",)
+_MASKED: Final = ("five9.contacts.contact_key", "genius.change_orders.reason")
 
 
 def masks(crm_source: str, model: str, columns: Mapping[str, str]) -> dict[str, Mask]:

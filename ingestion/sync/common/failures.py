@@ -39,6 +39,8 @@ UNDEFINED = re.compile(
 )
 REFUSED = ("password authentication failed", "no password supplied", "access denied for user")
 LONGEST_CAUSE = 300
+# As PostgreSQL quotes a value of a row: invalid input syntax for type bigint: "…".
+QUOTED_VALUE = re.compile(r': "[^"]*("|$)')
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -98,4 +100,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _one_line(error: BaseException) -> str:
     """The first line; the ones after it may hold a statement with its parameters."""
     text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-    return text.splitlines()[0][:LONGEST_CAUSE]
+    return without_values(text.splitlines()[0])[:LONGEST_CAUSE]
+
+
+def without_values(sentence: str) -> str:
+    """A database's words without the value of a row: more people read why a run failed than may see
+    personal data."""
+    return QUOTED_VALUE.sub(': "…"', sentence)

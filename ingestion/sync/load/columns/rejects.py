@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Final, Literal
 
 from ingestion.sync.common.errors import TooManyRejected
+from ingestion.sync.common.failures import without_values
 from ingestion.sync.common.source import Record
 from ingestion.sync.common.values import json_safe
 
@@ -57,7 +58,7 @@ class Rejects:
         form = "cut" if len(raw) > LONGEST_RAW else form
         masked = self.mask(detail)[:LONGEST_DETAIL]
         self.waiting.append(Rejected(key, raw[:LONGEST_RAW], reason, masked, form))
-        self.first = self.first or masked
+        self.first = self.first or without_values(masked)
         self.reasons[reason] += 1
 
     def begin_again(self) -> None:
