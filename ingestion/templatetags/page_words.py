@@ -22,6 +22,7 @@ FRESHNESS_WORDS = {
     "never": "never loaded",
     "no_promise": "no promise",
 }
+ISO_UTC = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?\+00:00")
 # As services write a time within a sentence.
 STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC\b")
 
@@ -32,7 +33,7 @@ def moment(when: datetime | str | None) -> SafeString | str:
     if not when:
         return "–"
     found = datetime.fromisoformat(when) if isinstance(when, str) else when
-    at = found.astimezone(UTC)
+    at = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     return format_html(
         '<time datetime="{}">{} UTC</time>',
         at.isoformat(timespec="seconds"),
@@ -124,6 +125,17 @@ def pretty(value: Any) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def cell(value: Any) -> str:
+    """A value of a table as databases write it: ``true``, ``2026-11-30 15:38:57.25+00``."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    found = ISO_UTC.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return str(value)
+    return f"{found[1]} {found[2]}{(found[3] or '').rstrip('0').rstrip('.')}+00"
 
 
 @register.filter

@@ -22,7 +22,7 @@ class Days(forms.Form):
     """Days in the reader's zone, which the page's script fills in."""
 
     since = forms.DateField(label="From", required=False, widget=DateInput)
-    until = forms.DateField(label="To and with", required=False, widget=DateInput)
+    until = forms.DateField(label="Until", required=False, widget=DateInput)
     zone = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     def clean_zone(self) -> ZoneInfo:
@@ -43,7 +43,7 @@ class Days(forms.Form):
 
 class HistoryFilter(Days):
     crm_source = forms.ChoiceField(label="CRM", required=False)
-    sync_type = forms.CharField(label="What", required=False, max_length=100)
+    sync_type = forms.CharField(label="Sync type", required=False, max_length=100)
     status = forms.ChoiceField(
         label="Status", required=False, choices=[ANY, *((s, s) for s in SyncHistory.Status)]
     )

@@ -69,6 +69,19 @@ DIALOGS = {
     "approve": Opener("/automation/", "Approve"),
     "dismiss": Opener("/automation/", "Dismiss"),
     "report": Opener("/reports/", "Make one now"),
+    "remove a bound": Opener("/settings/", "Remove the bound of five9.contacts"),
+}
+# What unfolds without covering the page: the page, and what is pressed.
+MENUS = {
+    "account": ("/", "header details.dropdown > summary"),
+    "phone": ("/", "#menu"),
+    "settings": ("/settings/", "details.fold > summary"),
+    "report": ("/reports/1/", "details.fold > summary"),
+    "audit": ("/audit/", "#found details > summary"),
+    "automation": ("/automation/", "main details > summary"),
+    "users": ("/users/", "main details > summary"),
+    "selected runs": ("/history/", "#found input[data-run]"),
+    "selected tasks": ("/", "#queue td.pick input"),
 }
 
 

@@ -1,8 +1,8 @@
 """Fills a live system with what a real one holds after a week, and with texts that mean harm.
 
 ``python -m tests.program tests.e2e.scene past`` writes the history, schedules, rules' findings,
-reports, the audit record and people; ``queue N`` keeps every slot busy and lets N tasks wait. Both
-speak to the system that the environment names; see ``live.Live.play``.
+reports, the audit record and people; ``queue N`` keeps every slot busy and lets N tasks wait; ``rows``
+loads a few of Arrivy's customers. All speak to the system that the environment names; see ``live.Live.play``.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from django.utils import timezone
 from ingestion.models import RuleAct, SyncHistory
 from ingestion.pool.change import ChangeRequest
 from ingestion.services.automation import report
+from ingestion.services.freshness import bounds
 from ingestion.services.requests.routing import ROUTES, task_name
 from ingestion.services.scheduling import schedules
 from ingestion.services.security import audit
 from ingestion.services.worker_pool import get_worker_pool
+from tests.data_world import load_customers
 from tests.e2e.live import NOBODY, OPERATOR, PASSWORD, VIEWER
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -49,6 +51,9 @@ def past() -> None:
     _runs(made)
     _findings()
     _records()
+    bounds.set_bound(
+        "five9", "contacts", 86_400.0, change=ChangeRequest(by=OPERATOR, reason=HOSTILE)
+    )
     for hours in (12, 24 * 7):
         report.make(hours=hours, change=ChangeRequest(by=LONG_NAME))
 
@@ -213,4 +218,4 @@ def _records() -> None:
 
 if __name__ == "__main__":
     what, *numbers = sys.argv[1:]
-    {"past": past, "queue": queue}[what](*map(int, numbers))
+    {"past": past, "queue": queue, "rows": load_customers}[what](*map(int, numbers))

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.dialogs import DIALOGS, at_page, in_menu
+from tests.e2e.dialogs import DIALOGS, MENUS, at_page, in_menu
 from tests.e2e.live import NOBODY, OPERATOR, VIEWER, Live
 from tests.e2e.looks import PAGES, findings, is_too_wide, settle
 from tests.e2e.people import People, Scheme
@@ -71,6 +71,21 @@ def test_every_dialog_is_accessible_and_whole(people: People, scheme: Scheme, wi
         if wrong := wrong_with(page) + ["it is cut off"] * (box["x"] < 0 or box["y"] < 0):
             found[name] = wrong
         page.keyboard.press("Escape")
+    assert found == {}
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_every_menu_and_fold_is_accessible_when_it_is_open(
+    people: People, scheme: Scheme, width: int
+) -> None:
+    page = people.page(OPERATOR, scheme=scheme, width=width)
+    found: dict[str, object] = {}
+    for name, (path, closed) in MENUS.items():
+        settle(page, path)
+        for one in page.locator(closed).locator("visible=true").all()[:12]:
+            one.click()
+        if wrong := wrong_with(page):
+            found[name] = wrong
     assert found == {}
 
 

@@ -1,7 +1,4 @@
-"""What somebody wants who has never seen the pages: each within three clicks from the dashboard.
-
-The rows themselves are seen on the pages of the data, which have tests of their own.
-"""
+"""What somebody wants who has never seen the pages: each within three clicks from the dashboard."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.live import OPERATOR
+from tests.e2e.live import OPERATOR, Live
 from tests.e2e.looks import settle
 from tests.e2e.people import People
 
@@ -81,6 +78,13 @@ def test_how_many_rows_came_today(visitor: Visitor) -> None:
     expect(visitor.page.get_by_role("columnheader", name="Rows").first).to_be_visible()
 
 
+def test_see_the_rows(visitor: Visitor, busy: Live) -> None:
+    busy.play("rows")
+    visitor.menu("Data")
+    visitor.click(visitor.page.get_by_role("link", name="arrivy.customers"))
+    expect(visitor.page.locator("#found tbody tr").first).to_contain_text("London")
+
+
 def test_load_it_each_15_minutes(visitor: Visitor) -> None:
     visitor.menu("Schedules")
     visitor.button("New schedule")
@@ -133,3 +137,12 @@ def test_delete_a_user(visitor: Visitor) -> None:
     visitor.click(row.get_by_text("Change"))
     visitor.click(row.get_by_role("button", name="Delete nobody"))
     expect(visitor.page.get_by_text("nobody was deleted.")).to_be_visible()
+
+
+def test_read_the_log(visitor: Visitor, busy: Live) -> None:
+    assert busy.manage("sync_arrivy_users").returncode != 0  # nothing is set for it here
+    settle(visitor.page, "/")
+    visitor.click(visitor.page.locator("#results").get_by_role("link", name="arrivy.users").first)
+    lines = visitor.page.locator("#run-log-lines")
+    expect(lines).to_contain_text("arrivy.users begins")
+    expect(lines).to_contain_text("ARRIVY_AUTH_KEY")

@@ -95,7 +95,11 @@ class TestAnswers:
         assert record.after["sql"] == (
             "SELECT id FROM customers WHERE email = '…' OR phone IN ('…', '…') OR id = '…' '…' '…'"
         )
-        for bad in ("SELECT 'ada@example.com", 'SELECT "ada@example.com', "SELECT $$ada@example.com"):
+        for bad in (
+            "SELECT 'ada@example.com",
+            'SELECT "ada@example.com',
+            "SELECT $$ada@example.com",
+        ):
             shown_to_trusted = box.Query("arrivy", bad, personal=True)
             with pytest.raises(InvalidQuestion):
                 box.ask(shown_to_trusted, change=BY)

@@ -116,7 +116,7 @@ def headline(report: AutomationReport) -> str:
     return (
         f"{report.period_start:%Y-%m-%d %H:%M} UTC to {report.period_end:%Y-%m-%d %H:%M} UTC: "
         f"{_ended(report.content)}. "
-        f"{asked} recommendation{'' if asked == 1 else 's'} of the period waited for a yes."
+        f"{asked} recommendation{'' if asked == 1 else 's'} of the period awaited approval."
     )
 
 

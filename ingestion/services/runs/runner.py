@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -47,6 +48,8 @@ ENDS_ALL = (CredentialsError, NotConnected, QuotaExceeded)
 # So many models in a row that fail for a passing reason: the CRM or the warehouse is away.
 FAILURES_IN_A_ROW = 3
 MODELS = "models"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -146,6 +149,8 @@ def _close(
 
 def _run(result: SyncResult, options: SyncOptions, reporter: Reporter) -> None:
     steps, meter = Steps(result.seconds), Meter()
+    route = f"{result.crm_source}.{result.sync_type}"
+    logger.info("%s begins", route)
     try:
         with steps.timed("finish"):
             with steps.timed("start"):
@@ -155,6 +160,10 @@ def _run(result: SyncResult, options: SyncOptions, reporter: Reporter) -> None:
                 opened = open_source(found.name, context)
             with closing(opened) as source:
                 _run_models(found, models, source, context, options, result, steps)
+    except SyncError as problem:
+        if not any(model.error for model in result.models):  # these have told it themselves
+            logger.error("%s failed: %s", route, problem)
+        raise
     finally:
         result.seconds.pop(MODELS, None)  # each model tells its own
 

@@ -4,7 +4,7 @@ import { SPANS, WHOLE, shownFrom, showLegend } from "../axes.js";
 import { colour } from "../colours.js";
 import { shortSpan, shortTime, spanText } from "../times.js";
 
-const HEIGHT = 130;
+const HEIGHT = 100;
 
 const CHARTS = {
   throughput: { series: [["completed", "--good"], ["failed", "--bad"], ["cancelled", "--mute"]], bars: true },
@@ -49,7 +49,7 @@ function plotOptions(chart, data, width) {
     hooks: { setLegend: [showLegend] },
     cursor: { drag: { x: false, y: false } },
     scales: { x: { range: [shownFrom(data), epoch(data.to)] }, y: { range: (_, low, high) => [0, Math.max(1, high ?? 1) * 1.08] } },
-    axes: [{ ...axis, values: (_, ticks) => ticks.map(shortTime), space: 60 }, { ...axis, size: 40, space: 24, values, incrs: chart.seconds ? SPANS : WHOLE }],
+    axes: [{ ...axis, values: (_, ticks) => ticks.map(shortTime), space: 60 }, { ...axis, size: 40, space: 18, values, incrs: chart.seconds ? SPANS : WHOLE }],
     series: [{ value: (_, at) => (at === null ? "–" : shortTime(at)) }, ...chart.series.map(([key, name]) => series(chart, key, colour(name), value))],
   };
 }

@@ -3,13 +3,14 @@ import { shownFrom } from "../axes.js";
 import { clockText, shortTime, spanText } from "../times.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const LEAST_WIDTH = 640;
-const [LEFT, NARROW_LEFT] = [190, 120];
 const LETTER = 7.3;
-const LANE = 20;
 const TOP = 26;
 const MOST_LANES = 8;
-const TICKS = 6;
+const BAR = 14;
+// Beside each lane its name; where there is no room for that, above it.
+const WIDE = { left: 190, lane: 20, barAt: 3, tickCount: 6 };
+const NARROW = { left: 4, lane: 34, barAt: 17, tickCount: 3 };
+const NARROW_BELOW = 560;
 
 /** How many runs of the range are not drawn. */
 export function leftOut(data) {
@@ -21,16 +22,16 @@ export function leftOut(data) {
 export function drawLanes(holder, data) {
   const from = shownFrom(data);
   const to = new Date(data.to).getTime() / 1000;
-  const width = Math.max(LEAST_WIDTH, holder.clientWidth);
-  const left = holder.clientWidth < LEAST_WIDTH ? NARROW_LEFT : LEFT;
+  const width = Math.max(240, holder.clientWidth);
+  const { left, lane: height, barAt, tickCount } = width < NARROW_BELOW ? NARROW : WIDE;
   const scale = (at) => left + ((Math.min(Math.max(at, from), to) - from) / (to - from)) * (width - left - 10);
   const lanes = byInterest(data.lanes).slice(0, MOST_LANES);
-  const bottom = TOP + Math.max(1, lanes.length) * LANE;
+  const bottom = TOP + Math.max(1, lanes.length) * height;
   const svg = make("svg", { width, height: bottom + 8, "aria-hidden": "true", focusable: "false" });
-  svg.append(...ticks(from, to, scale, bottom), ...lanes.flatMap((lane, index) => laneOf(lane, index, scale, { to, left })));
+  const letters = Math.floor((width < NARROW_BELOW ? width : left) / LETTER);
+  svg.append(...ticks(from, to, scale, { bottom, tickCount }), ...lanes.flatMap((lane, index) => laneOf(lane, scale, { to, letters, y: TOP + index * height, barAt })));
   svg.append(...data.events.filter((event) => inRange(event, from, to)).flatMap((event) => markOf(event, scale, bottom)));
   holder.replaceChildren(svg);
-  showTheLatest(holder);
 }
 
 /** Those with failed runs first, then those that ran last. */
@@ -40,17 +41,10 @@ function byInterest(lanes) {
   return [...lanes].sort((a, b) => failed(b) - failed(a) || last(b) - last(a));
 }
 
-/** What happened last stands at the right; later the reader decides what is seen. */
-function showTheLatest(holder) {
-  if (!holder.clientWidth || "isPlaced" in holder.dataset) return;
-  holder.scrollLeft = holder.scrollWidth;
-  holder.dataset.isPlaced = "";
-}
-
-function ticks(from, to, scale, bottom) {
-  return Array.from({ length: TICKS + 1 }, (_, index) => from + ((to - from) * index) / TICKS).flatMap((at, index) => {
+function ticks(from, to, scale, { bottom, tickCount }) {
+  return Array.from({ length: tickCount + 1 }, (_, index) => from + ((to - from) * index) / tickCount).flatMap((at, index) => {
     const x = scale(at);
-    const anchor = index === TICKS ? "end" : "middle";
+    const anchor = index === tickCount ? "end" : index || x > 20 ? "middle" : "start";
     return [
       make("line", { x1: x, x2: x, y1: TOP - 6, y2: bottom, class: "grid-line" }),
       make("text", { x, y: 12, "text-anchor": anchor }, shortTime(at)),
@@ -58,17 +52,16 @@ function ticks(from, to, scale, bottom) {
   });
 }
 
-function laneOf(lane, index, scale, { to, left }) {
-  const y = TOP + index * LANE;
-  const letters = Math.floor(left / LETTER);
-  return [make("text", { x: 0, y: y + 13 }, lane.route.length > letters ? `${lane.route.slice(0, letters - 1)}…` : lane.route), ...lane.runs.map((run) => runOf(lane, run, y, scale, to))];
+function laneOf(lane, scale, { to, letters, y, barAt }) {
+  const name = lane.route.length > letters ? `${lane.route.slice(0, letters - 1)}…` : lane.route;
+  return [make("text", { x: 0, y: y + 13 }, name), ...lane.runs.map((run) => runOf(lane, run, y + barAt, scale, to))];
 }
 
 function runOf(lane, [id, status, start, end], y, scale, to) {
   const x = scale(start);
   const width = Math.max(3, scale(end ?? to) - x);
   const link = make("a", { href: `/history/${id}/`, tabindex: "-1" });
-  const bar = make("rect", { x, y: y + 3, width, height: LANE - 6, class: `run run-${status}` });
+  const bar = make("rect", { x, y, width, height: BAR, class: `run run-${status}` });
   const span = end ? spanText(end - start) : "still running";
   bar.append(make("title", {}, `${lane.route}: ${status}, ${clockText(new Date(start * 1000).toISOString())}, ${span}`));
   link.append(bar);

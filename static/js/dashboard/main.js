@@ -1,4 +1,5 @@
 // The dashboard: what the pool's JSON says, shown by keyed rows, so that focus and scroll stay.
+import "./globals.js";
 import Alpine from "../../vendor/alpinejs-csp/alpine.esm.min.js";
 import { Poller } from "../poller.js";
 import { banners } from "./banners.js";
