@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 
 from ingestion.models import SyncHistory, SyncSchedule
+from ingestion.services.data import profiles
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.people import forget_answers
 from tests.unit.pool_shell import pool_in_memory
@@ -50,6 +51,9 @@ def test_prints_the_rows_of_each_as_it_ends(
         row.save()
 
     monkeypatch.setattr("ingestion.management.schedules_cli.first_syncs.time.sleep", end)
+    counted: list[float] = []
+    monkeypatch.setattr(profiles, "refresh", lambda *, seconds: counted.append(seconds))
     text = said("hubspot")
+    assert len(counted) == 1  # so that the pages show rows at once
     assert "hubspot: 1,646 rows in 0 s" in text
     assert "loaded: 1,646 rows" in text

@@ -16,6 +16,7 @@ from ingestion.services.system.first_load import is_new
 
 LOOK_SECONDS = 1.0
 TELL_SECONDS = 10.0
+COUNT_SECONDS = 60.0
 REASON = "the first sync of a new warehouse"
 
 
@@ -62,6 +63,7 @@ class FirstSyncs:
             return
         total = sum(row.records_processed for row in self._rows(tasks))
         self._say(f"loaded: {total:,} rows; from now on the schedules keep it up to date")
+        _count()
 
     def _ended(self, tasks: Mapping[str, str]) -> list[SyncHistory]:
         open_ones = SyncHistory.OPEN_STATUSES
@@ -79,6 +81,14 @@ class FirstSyncs:
 
     def _say(self, text: str) -> None:
         self._out.line(text)
+
+
+def _count() -> None:
+    """Else the pages would know of no rows until the monitor's first round."""
+    # It loads SQLAlchemy, which no other subcommand needs.
+    from ingestion.services.data import profiles
+
+    profiles.refresh(seconds=COUNT_SECONDS)
 
 
 def _ended_line(row: SyncHistory) -> str:

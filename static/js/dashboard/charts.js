@@ -49,7 +49,7 @@ function plotOptions(chart, data, width) {
     hooks: { setLegend: [showLegend] },
     cursor: { drag: { x: false, y: false } },
     scales: { x: { range: [shownFrom(data), epoch(data.to)] }, y: { range: (_, low, high) => [0, Math.max(1, high ?? 1) * 1.08] } },
-    axes: [{ ...axis, values: (_, ticks) => ticks.map(shortTime), space: 60 }, { ...axis, size: 40, space: 18, values, incrs: chart.seconds ? SPANS : WHOLE }],
+    axes: [{ ...axis, values: (_, ticks) => ticks.map(shortTime), space: 60, size: 30 }, { ...axis, size: 40, space: 18, values, incrs: chart.seconds ? SPANS : WHOLE }],
     series: [{ value: (_, at) => (at === null ? "–" : shortTime(at)) }, ...chart.series.map(([key, name]) => series(chart, key, colour(name), value))],
   };
 }
