@@ -77,6 +77,12 @@ class InvalidPriority(InvalidSubmission):
     code = "INVALID_PRIORITY"
 
 
+class InvalidPredecessor(InvalidSubmission):
+    """Nothing can wait for such a task."""
+
+    code = "INVALID_PREDECESSOR"
+
+
 class InvalidLimit(PoolError, ValueError):
     """The number of workers is out of range."""
 

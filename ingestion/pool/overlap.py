@@ -12,6 +12,8 @@ from ingestion.pool.task import WorkerTask
 
 ALL = "all"
 SHORT_LENGTH = 16
+# Before the text of a task that waits for others; no CRM begins so.
+FOLLOWS = "+"
 
 
 class OnOverlap(StrEnum):
@@ -39,6 +41,12 @@ def overlap_key(task: WorkerTask) -> str:
     """What a request is for, as a text: CRM, type, parameters. A prefix of it stands for all
     requests of that CRM, or of that CRM and type."""
     return f"{task.crm_source}|{task.sync_type}|{short_digest(task.parameters)}|"
+
+
+def overlap_member(task: WorkerTask) -> str:
+    """A waiting task in the index of overlaps. One that waits for others is not found by what it is
+    for: nobody knows when it will start, and whether it will at all."""
+    return f"{FOLLOWS if task.after else ''}{overlap_key(task)}{task.id}"
 
 
 def do_overlap(one: WorkerTask, other: WorkerTask) -> bool:

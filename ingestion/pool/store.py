@@ -170,12 +170,13 @@ class Reaped:
     """What a round of repairs did. ``lost`` no renewal of the lease; ``stale`` no progress;
     both hold the tasks as they stand now: FAILED, CANCELLED, or QUEUED again.
     ``unconfirmed`` must be sent again: no worker has confirmed them in time. ``untaken`` were sent
-    often enough, and are QUEUED again without a slot."""
+    often enough, and are QUEUED again without a slot. ``blocked`` wait for what will not complete."""
 
     lost: tuple[WorkerTask, ...] = ()
     stale: tuple[WorkerTask, ...] = ()
     unconfirmed: tuple[WorkerTask, ...] = ()
     untaken: tuple[WorkerTask, ...] = ()
+    blocked: tuple[WorkerTask, ...] = ()
 
     @property
     def ended(self) -> tuple[WorkerTask, ...]:
@@ -235,7 +236,8 @@ class PoolStore(Protocol):
         Errors: TaskNotFound, LeaseLost."""
 
     def finish(self, task_id: str, *, attempt: int, outcome: Outcome, token: str) -> Finished:
-        """End the attempt, free its slot and claim the next tasks, all at once.
+        """End the attempt, free its slot and claim the next tasks, all at once; where it has
+        completed, those among them that waited for it alone.
         Errors: TaskNotFound, LeaseLost, AlreadyFinished (ended by somebody else's token)."""
 
     def return_to_queue(self, task_id: str, *, attempt: int) -> WorkerTask:
@@ -269,10 +271,15 @@ class PoolStore(Protocol):
         """It stands before every task that waits, whatever its priority and the order rule, until
         its priority is changed; behind those that are moved to the front later."""
 
+    def meet(self, task_id: str, *, predecessors: Collection[str]) -> WorkerTask:
+        """These have completed, which the store itself does not know: the task waits for them no
+        more. Errors: TaskNotFound, NotQueued."""
+
     def reap(self) -> Reaped:
         """End tasks whose lease has run out or that have not moved; list unconfirmed ones (each
-        is listed once per dispatch time, ``most_resends`` times); promote delayed ones; drop finished ones over their
-        retention. Does not claim."""
+        is listed once per dispatch time, ``most_resends`` times); promote delayed ones; let those go on
+        whose predecessors have completed, and list those whose predecessors will not; drop finished
+        ones over their retention. Does not claim."""
 
     def get(self, task_id: str) -> WorkerTask | None:
         """The task as it stands, finished ones too while retained."""

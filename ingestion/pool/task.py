@@ -18,6 +18,8 @@ OLD_NAMES = {"configuration": "parameters", "submitted_at": "queued_at"}
 
 
 LONGEST_ID = 64
+# So many followers are kept with a task; a round of repairs looks after those beyond.
+MOST_FOLLOWERS = 100
 
 
 class TaskStatus(StrEnum):
@@ -57,6 +59,10 @@ class WorkerTask:
     ``revision`` rises by one with each change of state, place or priority. A QUEUED task with
     ``held_at`` waits until it is let go. ``front_score`` is the place of one that was moved to
     the front; without it, its submission and its priority say where it stands.
+
+    A QUEUED task with ``after`` waits until these have completed, each by its id with its route;
+    what has completed is taken out. ``followers``: the tasks that waited for it while it was open,
+    in the same form, at most MOST_FOLLOWERS of them.
     """
 
     id: str
@@ -88,6 +94,8 @@ class WorkerTask:
     held_by: str = ""
     held_reason: str = ""
     front_score: int | None = None
+    after: dict[str, str] = field(default_factory=dict)
+    followers: dict[str, str] = field(default_factory=dict)
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -102,6 +110,12 @@ class WorkerTask:
     @property
     def is_held(self) -> bool:
         return self.held_at is not None
+
+    @property
+    def held_place(self) -> datetime | None:
+        """Its place among those that no free slot lets start: when it was held, or its submission
+        while it waits for other tasks; None for one that does neither."""
+        return self.held_at or (self.queued_at if self.after else None)
 
     @property
     def route(self) -> str:
@@ -169,7 +183,7 @@ TIME_FIELDS = frozenset(
 NAME_FIELDS = frozenset({"id", "task_name", "crm_source", "sync_type"})
 INT_FIELDS = frozenset({"priority", "attempt", "max_attempts", "revision"})
 OPTIONAL_INT_FIELDS = frozenset({"sync_history_id", "front_score"})
-DICT_FIELDS = frozenset({"parameters", "progress", "result"})
+DICT_FIELDS = frozenset({"parameters", "progress", "result", "after", "followers"})
 
 
 def plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ class ReasonCode(StrEnum):
     """What keeps a task from starting. Several may; this is the one that must end first."""
 
     HELD = "held"
+    AFTER = "after"
     NOT_BEFORE = "not_before"
     POOL_PAUSED = "pool_paused"
     CRM_PAUSED = "crm_paused"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,12 @@ from ingestion.pool.errors import LeaseLost, PoolError, TaskNotFound
 from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.store import Outcome, PoolPolicy
 from ingestion.pool.task import FINAL_STATUSES, TaskStatus, WorkerTask
+from tests.contract.invariants_after import (
+    blocked_are_listed,
+    may_go_on,
+    noted_by_followers,
+    waits_for_less,
+)
 from tests.contract.invariants_controls import ControlInvariants
 from tests.contract.invariants_order import (
     ORDER_VERBS,
@@ -25,7 +31,7 @@ from tests.contract.invariants_order import (
     order_is_kept,
     revision_follows,
 )
-from tests.contract.state_dump import StateDump
+from tests.contract.state_dump import StateDump, every_task_is_in_one_place, started_between
 
 QUEUED, RUNNING = TaskStatus.QUEUED, TaskStatus.RUNNING
 STARTING_VERBS = {"claim", "finish"}
@@ -36,6 +42,7 @@ ENDED_BY = {
     "clear_queue": {TaskStatus.CANCELLED},
     "reap": {TaskStatus.FAILED, TaskStatus.CANCELLED},
 }
+OWN_VERBS = {*ORDER_VERBS, "meet"}
 REQUEUED_BY = {"finish", "return_to_queue", "reap"}
 HOLDERS_VERBS = {"heartbeat", "report_progress"}
 
@@ -141,6 +148,7 @@ class Invariants:
         by = before.tasks[action.answer.id]
         assert asked.id not in after.tasks
         assert by.status == QUEUED
+        assert not by.after
         assert action.given["on_overlap"] == OnOverlap.COALESCE
         assert by.crm_source == asked.crm_source
         assert by.sync_type in (asked.sync_type, "all")
@@ -173,17 +181,28 @@ class Invariants:
             if was is None:
                 assert action.verb == "submit"
                 assert (now.status, now.attempt) == (QUEUED, 0)
-            elif was != now:
+                continue
+            if was.followers != now.followers:
+                noted_by_followers(was, now, after)
+                was = replace(was, followers=now.followers)
+            if was != now:
                 revision_follows(was, now)
-                self._change_is_allowed(was, action, now, before)
+                self._change_is_allowed(was, action, now, before, after)
 
     def _change_is_allowed(
-        self, was: WorkerTask, action: PoolAction, now: WorkerTask, before: StateDump
+        self,
+        was: WorkerTask,
+        action: PoolAction,
+        now: WorkerTask,
+        before: StateDump,
+        after: StateDump,
     ) -> None:
         step = (was.status, now.status)
         assert not was.status.is_final, f"{action.verb} changed {was.id}, which was {was.status}"
         if now.attempt != was.attempt:
             self._attempt_rises(was, action, now)
+            waits_for_less(was, now, after)
+            assert not now.after, "it started before its predecessors have completed"
         elif now.status.is_final:
             assert now.status in ENDED_BY.get(action.verb, set()), (action, step)
             assert now.completed_at is not None
@@ -192,8 +211,12 @@ class Invariants:
             assert action.verb in REQUEUED_BY, (action, step)
             self._end_is_allowed(was, action, before)
         elif step == (QUEUED, QUEUED):
-            is_its_own = action.verb in ORDER_VERBS and action.given["task_id"] == was.id
-            assert is_its_own or (action.verb == "submit" and action.answer.id == was.id), action
+            is_its_own = action.verb in OWN_VERBS and action.given["task_id"] == was.id
+            if was.after != now.after and action.verb in {"finish", "reap"}:
+                waits_for_less(was, now, after)
+            else:
+                is_coalescing = action.verb == "submit" and action.answer.id == was.id
+                assert is_its_own or is_coalescing, action
         else:
             assert step == (RUNNING, RUNNING), (action, step)
             assert action.verb in HOLDERS_VERBS | {"confirm", "cancel"}, (action, step)
@@ -263,6 +286,7 @@ class Invariants:
         waiting = [before.tasks[task_id] for task_id in [*before.ready, *due]]
         if action.verb == "finish" and not action.was_refused:
             waiting += self._queued_at_once(before.tasks[action.given["task_id"]], action)
+            waiting += may_go_on(before, action.given["task_id"], action.given["outcome"])
         return self.controls.may_start(
             sorted(waiting, key=self._place), self._running_crms(before, action)
         )
@@ -321,6 +345,7 @@ class Invariants:
         assert not overdue & set(after.active), "an overdue task still holds a slot"
         assert {task.id for task in action.answer.ended} >= overdue
         self._every_lost_message_is_sent_again(before, action, after)
+        blocked_are_listed({task.id for task in action.answer.blocked}, after)
 
     def _every_lost_message_is_sent_again(
         self, before: StateDump, action: PoolAction, after: StateDump
@@ -368,21 +393,3 @@ class Invariants:
 
 
 COUNTED = ("submitted", "started", "released", "lost", "stale", "resent", "untaken")
-
-
-def started_between(before: StateDump, after: StateDump) -> set[str]:
-    """Those that were granted an attempt."""
-    both = before.tasks.keys() & after.tasks.keys()
-    return {i for i in both if after.tasks[i].attempt > before.tasks[i].attempt}
-
-
-def every_task_is_in_one_place(picture: StateDump) -> None:
-    places = [*picture.active, *picture.ready, *picture.delayed, *picture.held]
-    assert len(places) == len(set(places)), "a task stands in two places"
-    assert set(picture.active) == picture.with_status(RUNNING)
-    assert {*picture.ready, *picture.delayed, *picture.held} == picture.with_status(QUEUED)
-    assert set(picture.held) == {i for i, task in picture.tasks.items() if task.is_held}
-    assert picture.snapshot.held_count == len(picture.held)
-    assert picture.snapshot.queued_count == len(picture.ready)
-    assert picture.snapshot.delayed_count == len(picture.delayed)
-    assert picture.snapshot.active_count == len(picture.active)

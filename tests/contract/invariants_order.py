@@ -14,7 +14,7 @@ SEEN_VERBS = {*ORDER_VERBS, "cancel"}
 
 def visible(task: WorkerTask) -> object:
     """What an operator sees change: the state, the place, the priority."""
-    place = (task.priority, task.front_score, task.held_at, task.not_before)
+    place = (task.priority, task.front_score, task.held_at, task.not_before, set(task.after))
     return (task.status, task.attempt, task.cancel_requested_at, place)
 
 
@@ -44,7 +44,8 @@ def order_is_kept(verb: str, given: dict[str, Any], after: StateDump) -> None:
     if verb == "hold":
         assert task.id in after.held
     elif verb == "release":
-        assert task.id not in after.held
+        assert task.held_at is None
+        assert task.id not in after.held or task.after
     elif verb == "prioritize":
         assert (task.priority, task.front_score) == (given["priority"], None)
     elif task.id in after.ready:

@@ -9,7 +9,7 @@ from datetime import datetime
 from redis import Redis
 
 from ingestion.pool.keys import PoolKeys
-from ingestion.pool.overlap import overlap_key
+from ingestion.pool.overlap import overlap_member
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.store import PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask
@@ -78,7 +78,7 @@ def check_keys(client: Redis, keys: PoolKeys, picture: StateDump) -> None:
     queued = picture.with_status(TaskStatus.QUEUED)
     assert waiting | delayed | on_hold == queued
     assert len(waiting) + len(delayed) + len(on_hold) == len(queued)
-    assert overlaps == {overlap_key(picture.tasks[i]) + i for i in queued}
+    assert overlaps == {overlap_member(picture.tasks[i]) for i in queued}
     assert set().union(*queues) == waiting
     for ids in queues:
         assert len({picture.tasks[i].crm_source for i in ids}) == 1
@@ -92,3 +92,27 @@ def _members(client: Redis, *sorted_sets: str) -> list[set[str]]:
         for key in sorted_sets:
             pipeline.zrange(key, 0, -1)
         return [{member.decode() for member in found} for found in pipeline.execute()]
+
+
+def started_between(before: StateDump, after: StateDump) -> set[str]:
+    """Those that were granted an attempt."""
+    both = before.tasks.keys() & after.tasks.keys()
+    return {i for i in both if after.tasks[i].attempt > before.tasks[i].attempt}
+
+
+def every_task_is_in_one_place(picture: StateDump) -> None:
+    places = [*picture.active, *picture.ready, *picture.delayed, *picture.held]
+    assert len(places) == len(set(places)), "a task stands in two places"
+    assert set(picture.active) == picture.with_status(TaskStatus.RUNNING)
+    assert {*picture.ready, *picture.delayed, *picture.held} == picture.with_status(
+        TaskStatus.QUEUED
+    )
+    assert set(picture.held) == {
+        i
+        for i, task in picture.tasks.items()
+        if task.status == TaskStatus.QUEUED and task.held_place
+    }
+    assert picture.snapshot.held_count == len(picture.held)
+    assert picture.snapshot.queued_count == len(picture.ready)
+    assert picture.snapshot.delayed_count == len(picture.delayed)
+    assert picture.snapshot.active_count == len(picture.active)

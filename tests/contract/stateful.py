@@ -5,7 +5,7 @@ Every rule is also a plain method: what hypothesis prints of a failure can be ke
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,8 @@ from ingestion.pool.store import ANSWER_SECONDS, Outcome, PoolPolicy, PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask
 from tests.contract.invariants import Invariants, PoolAction
 from tests.contract.state_dump import StateDump, look
-from tests.contract.stateful_operators import ANYTHING, LOST, OperatorRules
+from tests.contract.stateful_chains import ChainRules
+from tests.contract.stateful_operators import ANYTHING, LOST, WHO
 from tests.contract.stores import Pool, a_task, memory_pool
 
 # Time passes in tens of seconds, and no clock is near a multiple of ten: the time that the test
@@ -35,8 +36,6 @@ POLICY = PoolPolicy(
     retry_backoff_max_seconds=1805,
 )
 SLIPS = st.sampled_from([0] * 10 + [1, -1])
-# Mostly one that runs: left to chance, nearly every call would be refused.
-WHO = st.sampled_from(["held"] * 6 + ["sent", "queued", "any"])
 PRIORITIES = st.lists(st.integers(-2, 2), min_size=1, max_size=6)
 JUMPS = [10, 10, 40, 70, 100, 400, 2000, 4000, -10, -100, -2000]
 LATEST_REPEAT = timedelta(seconds=ANSWER_SECONDS - 15)
@@ -54,7 +53,7 @@ class Call:
     before: StateDump
 
 
-class StoreMachine(OperatorRules):
+class StoreMachine(ChainRules):
     """A store in memory. Ids are chosen by number among all that were ever submitted."""
 
     policy = POLICY
@@ -190,6 +189,7 @@ class StoreMachine(OperatorRules):
         *,
         sync_type: str = "contacts",
         on_overlap: OnOverlap = OnOverlap.ALLOW,
+        after: Iterable[str] = (),
     ) -> None:
         now = self.pool.store.snapshot(queue_limit=0).taken_at
         task = a_task(
@@ -199,6 +199,7 @@ class StoreMachine(OperatorRules):
             priority=priority,
             max_attempts=attempts,
             not_before=None if delay is None else now + timedelta(seconds=delay),
+            after=dict.fromkeys(after, "any.thing"),
         )
         self.ids.append(task.id)
         # Who was coalesced has no id of its own by which a late call would be known.
@@ -284,9 +285,12 @@ class StoreMachine(OperatorRules):
         self, who: str, n: int, slip: int, status: str, retry: int | None, lost: bool
     ) -> None:
         task_id, attempt = self.pick(who, n, slip)
-        token = self.token()
         retry = retry if status == "failed" else None
         outcome = Outcome(TaskStatus(status), f"it {status}", {"rows": 1}, retry_in_seconds=retry)
+        self._finish(task_id, attempt, outcome, lost)
+
+    def _finish(self, task_id: str, attempt: int, outcome: Outcome, lost: bool) -> None:
+        token = self.token()
         self.do(
             "finish",
             lambda s: s.finish(task_id, attempt=attempt, outcome=outcome, token=token),

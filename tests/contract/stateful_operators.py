@@ -19,6 +19,8 @@ CRMS = ["hubspot", "genius"]
 # Mostly the present revision, now and then none or another one.
 SEEN = st.sampled_from(["now"] * 4 + ["any"] * 2 + ["older", "newer"])
 WAITING = st.sampled_from(["queued"] * 5 + ["any"])
+# Mostly one that runs: left to chance, nearly every call would be refused.
+WHO = st.sampled_from(["held"] * 6 + ["sent", "queued", "any"])
 OPERATORS = [
     "set_limit",
     "set_priority_aging",

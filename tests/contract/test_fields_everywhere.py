@@ -44,6 +44,7 @@ VALUES: dict[Any, Any] = {
     int: 7,
     datetime: NOON,
     dict[str, Any]: {"full": True},
+    dict[str, str]: {"4f6f": "hubspot.deals"},
     TaskStatus: TaskStatus.RUNNING,
 }
 
@@ -82,10 +83,11 @@ WRITTEN_BY_THE_POOL = {
     "id", "task_name", "status", "queued_at", "started_at", "completed_at", "celery_task_id",
     "error_message", "last_heartbeat", "attempt", "worker", "confirmed_at", "lease_expires_at",
     "cancel_requested_at", "progress", "result", "sync_history_id", "revision",
-    "held_at", "held_by", "held_reason", "front_score",
+    "held_at", "held_by", "held_reason", "front_score", "followers",
 }  # fmt: skip
 SHOWN_ON_THE_DASHBOARD = {*task_summary.SHOWN, *task_summary.OF_RUNNING, *task_summary.OF_HELD}
-# What nobody decides by on the dashboard: the page of the run has it, or nobody reads it.
+# What nobody decides by on the dashboard: the page of the run has it, the reason for which a task waits
+# says it, or nobody reads it.
 NOT_ON_THE_DASHBOARD = {
     "task_name",
     "completed_at",
@@ -94,17 +96,19 @@ NOT_ON_THE_DASHBOARD = {
     "lease_expires_at",
     "result",
     "front_score",
+    "after",
+    "followers",
 }
 # What the dashboard gets for the programs that read it, and its page does not show.
 NOT_ON_ITS_PAGE = {"last_heartbeat", "held_by", "held_reason", "not_before"}
 # What the page of a run leaves out: how often it may be tried, and when it was to begin.
-NOT_ON_THE_RUN = {"max_attempts", "not_before"}
+NOT_ON_THE_RUN = {"max_attempts", "not_before", "after"}
 # What a run that is submitted once more does not repeat: another one asks, and asks for now.
-NOT_REPEATED = {"requested_by", "not_before"}
+NOT_REPEATED = {"requested_by", "not_before", "after"}
 # What the command line does not ask for.
 NOT_TYPED = {"max_attempts", "not_before"}
 # What the dashboard's dialog does not ask for; ``parameters`` have inputs of their own.
-NOT_IN_THE_DIALOG = {"max_attempts", "parameters", "requested_by"}
+NOT_IN_THE_DIALOG = {"max_attempts", "parameters", "requested_by", "after"}
 TYPED_AS = {
     "crm_source": "crm",
     "parameters": "params",
@@ -200,7 +204,9 @@ class TestSubmission:
 
     @EVERY_TAKEN_OVER
     def test_it_stays_through_every_attempt(self, pool: Pool, name: str) -> None:
-        value = {"max_attempts": 2, "not_before": None}.get(name, getattr(FULL, name))
+        # Who waits for others starts when there are none left.
+        usual = {"max_attempts": 2, "not_before": None, "after": {}}
+        value = usual.get(name, getattr(FULL, name))
         task_id = pool.held(**{"max_attempts": 2, name: value})
         pool.finish(task_id, AGAIN)
         assert pool.status(task_id) == TaskStatus.QUEUED
@@ -210,8 +216,9 @@ class TestSubmission:
     @EVERY_TAKEN_OVER
     @pytest.mark.django_db
     def test_a_rerun_repeats_it(self, name: str) -> None:
-        asked = Submission("hubspot", "deals", **{name: getattr(FULL, name)})
-        good = prepare(asked, usual_attempts=1)
+        value = getattr(FULL, name)
+        given = {name: list(value) if name == "after" else value}
+        good = prepare(Submission("hubspot", "deals", **given), usual_attempts=1)
         row = new_row(TaskRecord(good.task, confirm_token=""))
         row.configuration, row.end_time = good.configuration(good.taken_over), NOON
         row.status = SyncHistory.Status.FAILED

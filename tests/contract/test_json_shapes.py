@@ -58,6 +58,8 @@ TASK = {
     "held_by": TEXT,
     "held_reason": TEXT,
     "front_score": maybe(NUMBER),
+    "after": {},
+    "followers": {},
 }
 HOLDER = {"id": TEXT, "route": TEXT, "since": maybe(TIME), "worker": TEXT}
 REASON = {

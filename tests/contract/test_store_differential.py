@@ -54,16 +54,18 @@ OUTCOMES = st.builds(
     st.booleans(),
 )
 LESS_THAN_A_DAY = 80_000
+# Which of the tasks so far a new one waits for; most for none.
+AFTER = st.one_of(st.just([]), st.just([]), st.lists(st.integers(0, 40), max_size=2))
 
 
 def essence(found: Any) -> Any:
     """What must be equal: everything but exact times."""
     if isinstance(found, WorkerTask):
-        return {n: v if not n.endswith(TIMES) else bool(v) for n, v in found.to_dict().items()}
+        return {n: _without_order(n, v) for n, v in found.to_dict().items()}
     if isinstance(found, Finished):
         return essence(found.task), essence(found.started)
     if isinstance(found, Reaped):
-        parts = (found.lost, found.stale, found.unconfirmed)
+        parts = (found.lost, found.stale, found.unconfirmed, found.blocked)
         return [sorted(map(str, map(essence, part))) for part in parts]
     if isinstance(found, PoolSnapshot):
         return essence_of_snapshot(found)
@@ -76,6 +78,13 @@ def essence(found: Any) -> Any:
 
 
 TIMES = ("_at", "_heartbeat", "not_before")
+LINKS = ("after", "followers")
+
+
+def _without_order(name: str, value: Any) -> Any:
+    if name in LINKS:
+        return sorted(value.items())
+    return bool(value) if name.endswith(TIMES) else value
 
 
 def essence_of_snapshot(found: PoolSnapshot) -> dict[str, Any]:
@@ -135,9 +144,16 @@ class BothStores(RuleBasedStateMachine):
         attempts=st.integers(1, 3),
         delay=st.sampled_from([None, None, None, -50, 203]),
         on_overlap=st.sampled_from(OnOverlap),
+        after=AFTER,
     )
     def submit(
-        self, crm: str, priority: int, attempts: int, delay: int | None, on_overlap: OnOverlap
+        self,
+        crm: str,
+        priority: int,
+        attempts: int,
+        delay: int | None,
+        on_overlap: OnOverlap,
+        after: list[int],
     ) -> None:
         now = utc_now() + timedelta(seconds=self.elapsed)
         task = a_task(
@@ -146,6 +162,7 @@ class BothStores(RuleBasedStateMachine):
             priority=priority,
             max_attempts=attempts,
             not_before=None if delay is None else now + timedelta(seconds=delay),
+            after=dict.fromkeys((self.ids[n % len(self.ids)] for n in after if self.ids), "r"),
         )
         self.ids.append(task.id)
         self.both(lambda store: store.submit(task, on_overlap=on_overlap))
@@ -203,6 +220,13 @@ class BothStores(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         task_id, _ = self.pick(data)
         self.both(lambda store: store.cancel(task_id, change=ChangeRequest(reason="by alice")))
+
+    @precondition(lambda self: self.ids)
+    @rule(data=st.data())
+    def meet(self, data: st.DataObject) -> None:
+        task_id, _ = self.pick(data)
+        other, _ = self.pick(data)
+        self.both(lambda store: store.meet(task_id, predecessors=[other]))
 
     @rule()
     def reap(self) -> None:

@@ -30,8 +30,8 @@ def bench(tmp_path: Path) -> Iterator[FailoverTestbed]:
 
 
 def fill(bench: FailoverTestbed) -> None:
-    """One of everything: finished, running, sent, queued, in backoff, delayed, held, a limit, a
-    pause."""
+    """One of everything: finished, running, sent, queued, in backoff, delayed, held, waiting for
+    others, a limit, a pause."""
     bench.finish(_confirmed(bench))
     bench.finish(_confirmed(bench, max_attempts=3), AGAIN)
     _confirmed(bench)
@@ -41,7 +41,8 @@ def fill(bench: FailoverTestbed) -> None:
     bench.pool.hold_task(queued[0], change=ChangeRequest(by="ann"))
     bench.pool.set_crm_limit("genius", 2, change=ChangeRequest(by="ann"))
     bench.pool.pause("hubspot", change=ChangeRequest(by="ann"))
-    bench.pool.submit_task("hubspot", "contacts")
+    waits = bench.pool.submit_task("hubspot", "contacts")
+    bench.submit(after=[queued[1], waits])
 
 
 def _confirmed(bench: FailoverTestbed, **options: Any) -> str:
@@ -58,7 +59,8 @@ def picture(bench: FailoverTestbed) -> dict[str, Any]:
         "active": [(t.id, t.attempt, t.worker) for t in snapshot.active],
         "queued": [t.id for t in snapshot.queued],
         "waiting": sorted(
-            (t.id, t.not_before, bool(t.held_at)) for t in bench.pool.get_queued_tasks()
+            (t.id, t.not_before, bool(t.held_at), sorted(t.after))
+            for t in bench.pool.get_queued_tasks()
         ),
         "counts": (snapshot.queued_count, snapshot.delayed_count, snapshot.held_count),
         # The database has noted them a moment later than Redis.

@@ -49,6 +49,8 @@ def full_task() -> WorkerTask:
         held_by="bob",
         held_reason="wrong dates",
         front_score=-7,
+        after={"t0": "five9.contacts"},
+        followers={"t2": "hubspot.deals"},
     )
 
 

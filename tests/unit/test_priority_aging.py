@@ -18,6 +18,7 @@ from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import InvalidControl, PoolUnavailable
 from ingestion.pool.order_rule import FRONT, PriorityAging
 from ingestion.pool.store import PoolPolicy
+from ingestion.services.ledger import controls as ledger_controls
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.requests.submission import Submission
 from ingestion.services.runs import celery_view
@@ -136,7 +137,7 @@ class TestChange:
         bench.pool.set_priority_aging(60)
         PoolSetting.objects.update(value=0, revision=7)
         bench.pool.run_monitor_round()
-        assert in_force(bench.pool) == ledger_state.kept_aging(3600)
+        assert in_force(bench.pool) == ledger_controls.kept_aging(3600)
 
     @pytest.mark.parametrize("seconds", [-1, 1e9, float("nan"), True, "60", None])
     def test_refuses_nonsense(self, bench: Bench, seconds: Any) -> None:

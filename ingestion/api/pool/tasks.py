@@ -32,10 +32,10 @@ from ingestion.api.schemas.waits import Wait
 from ingestion.deprecated_names import with_old_keys
 from ingestion.pool.errors import InvalidParameters, NotQueued, TaskNotFound
 from ingestion.pool.overlap import OnOverlap
-from ingestion.pool.task import PRIORITY_MAX, PRIORITY_MIN
+from ingestion.pool.task import LONGEST_ID, PRIORITY_MAX, PRIORITY_MIN
 from ingestion.services.ingestion_adapter import IngestionAdapter
 from ingestion.services.reporting import reruns, task_list
-from ingestion.services.requests.submission import Submission
+from ingestion.services.requests.submission import MOST_PREDECESSORS, Submission
 from ingestion.services.security.access import Right
 from ingestion.services.security.secrets import mask_json
 from ingestion.services.tasks.bulk import TaskFilter
@@ -110,7 +110,9 @@ class Forecast(Wait):
 
 class NewTask(RequestBody):
     """``parameters`` as the options of a sync; ``priority`` the higher the sooner. ``on_overlap``:
-    whether a request that repeats a waiting one is coalesced with it, or refused with a 409."""
+    whether a request that repeats a waiting one is coalesced with it, or refused with a 409.
+    ``after``: the tasks that must have completed before this one starts; when one of them fails or
+    is cancelled, this one is cancelled."""
 
     crm_source: Name
     sync_type: Name | None = None
@@ -119,6 +121,9 @@ class NewTask(RequestBody):
     not_before: Moment | None = None
     max_attempts: Attempts | None = None
     on_overlap: OnOverlap = OnOverlap.ALLOW
+    after: Annotated[
+        list[Annotated[str, Field(max_length=LONGEST_ID)]], Field(max_length=MOST_PREDECESSORS)
+    ] = Field(default_factory=list)
     reason: Reason = ""
 
 

@@ -66,6 +66,10 @@ class Task(ResponseBody):
     held_reason: str
     front_score: int | None
     """Set when the task was moved to the front."""
+    after: dict[str, str]
+    """The tasks that must complete before it may start, id to route."""
+    followers: dict[str, str]
+    """The tasks that waited for it, id to route."""
 
 
 class ListedTask(Task):

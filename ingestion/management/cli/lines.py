@@ -107,6 +107,9 @@ def active_details(task: WorkerTask) -> str:
 def facts(task: WorkerTask) -> Iterator[str]:
     """What ``--verbose`` adds to a task."""
     yield f"  id {task.id}, submitted {stamp(task.queued_at)} by {requester(task)}"
+    if task.after:
+        named = sorted(f"{route} {task_id}" for task_id, route in task.after.items())
+        yield f"  after {printable(', '.join(named))}"
     if task.parameters:
         yield f"  parameters {printable(json.dumps(task.parameters))}"
     if task.error_message:

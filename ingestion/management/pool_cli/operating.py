@@ -57,6 +57,14 @@ def _submit(words: Subcommands) -> None:
         "one too, or refuse.",
     )
     word.add_argument(
+        "--after",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="Wait until this task has completed; be cancelled where it fails or is cancelled. May be "
+        "repeated.",
+    )
+    word.add_argument(
         "--dry-run",
         action="store_true",
         help="Say what would happen, and when it would start; submit nothing.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -135,6 +136,12 @@ class MemoryOperators(MemoryState):
             held.task.cancel_requested_at = self._now
             held.task.error_message = change.reason or None
             held.task.revision += 1
+        return held.task
+
+    @one_at_a_time
+    def meet(self, task_id: str, *, predecessors: Collection[str]) -> WorkerTask:
+        held = self._waiting_one(task_id, UNSIGNED)
+        self._wait_for(held, {i: r for i, r in held.task.after.items() if i not in predecessors})
         return held.task
 
     def _put_again(self, held: Held) -> None:

@@ -13,7 +13,7 @@ from ingestion.pool.controls import PoolControls, controls_from_json, controls_t
 from ingestion.pool.memory.state import Held
 from ingestion.pool.memory.store import MemoryPoolStore
 from ingestion.pool.order_rule import OrderRule, PriorityAging
-from ingestion.pool.overlap import overlap_key
+from ingestion.pool.overlap import overlap_member
 from ingestion.pool.record import TaskRecord
 from ingestion.pool.store import Finished
 from ingestion.pool.task import TaskStatus, WorkerTask
@@ -40,9 +40,9 @@ class MemoryPage(MemoryPoolStore):
 
     def _put_in_queue(self, held: Held, delayed_until: datetime | None) -> None:
         task = held.task
-        self._overlaps.put(overlap_key(task) + task.id)
-        if task.held_at:
-            self._on_hold.put(task.id, to_us(task.held_at))
+        self._overlaps.put(overlap_member(task))
+        if task.held_place:
+            self._on_hold.put(task.id, to_us(task.held_place))
         elif delayed_until:
             self._delayed.put(task.id, to_us(delayed_until))
         else:

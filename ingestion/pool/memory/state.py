@@ -14,10 +14,10 @@ from ingestion.pool.clock import to_us
 from ingestion.pool.controls import Control, PoolControls, in_force
 from ingestion.pool.errors import LeaseLost, TaskNotFound, refused
 from ingestion.pool.memory.order import Beginnings, Order, Queues
-from ingestion.pool.overlap import overlap_key
+from ingestion.pool.overlap import overlap_member
 from ingestion.pool.snapshot import LimitInfo, WorkerInfo, knows, limit_info
 from ingestion.pool.store import ANSWER_SECONDS, Outcome, PoolPolicy
-from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
+from ingestion.pool.task import MOST_FOLLOWERS, TaskStatus, WorkerTask, utc_now
 
 T = TypeVar("T")
 
@@ -86,9 +86,9 @@ class MemoryState:
 
     def _place(self, held: Held) -> None:
         task = held.task
-        self._overlaps.put(overlap_key(task) + task.id)
-        if task.held_at:
-            self._on_hold.put(task.id, to_us(task.held_at))
+        self._overlaps.put(overlap_member(task))
+        if task.held_place:
+            self._on_hold.put(task.id, to_us(task.held_place))
         elif task.not_before and task.not_before > self._now:
             self._delayed.put(task.id, to_us(task.not_before))
         else:
@@ -100,7 +100,7 @@ class MemoryState:
         self._waiting.put(task.id, to_us(task.queued_at))
 
     def _leave_queue(self, task: WorkerTask) -> None:
-        self._overlaps.drop(overlap_key(task) + task.id)
+        self._overlaps.drop(overlap_member(task))
         for order in (self._ready, self._waiting, self._delayed, self._on_hold):
             order.drop(task.id)
 
@@ -113,6 +113,50 @@ class MemoryState:
         for task_id in self._delayed.ids(up_to=to_us(self._now)):
             self._delayed.drop(task_id)
             self._place(self._held[task_id])
+
+    # Waiting for others
+
+    def _still_open(self, task: WorkerTask) -> dict[str, str]:
+        """What it waits for without what has completed; each that is open notes its follower."""
+        left = {}
+        for task_id, route in task.after.items():
+            found = self._held[task_id].task if task_id in self._held else None
+            if found and found.status == TaskStatus.COMPLETED:
+                continue
+            left[task_id] = route
+            if found and not found.status.is_final and len(found.followers) < MOST_FOLLOWERS:
+                found.followers[task.id] = task.route
+        return left
+
+    def _wait_for(self, held: Held, left: dict[str, str]) -> None:
+        """A QUEUED task waits for these alone, or takes its place in the queue."""
+        if held.task.after == left:
+            return
+        self._leave_queue(held.task)
+        held.task.after = left
+        held.task.revision += 1
+        self._place(held)
+
+    def _release_followers(self, task: WorkerTask) -> None:
+        for follower_id in task.followers:
+            held = self._held.get(follower_id)
+            if held and held.task.status == TaskStatus.QUEUED:
+                self._wait_for(held, {i: r for i, r in held.task.after.items() if i != task.id})
+
+    def _blocked(self) -> list[WorkerTask]:
+        """Those that wait for what will not complete here, after the others were let go."""
+        found = []
+        for task_id in self._on_hold.ids():
+            held = self._held[task_id]
+            if held.task.held_at or not held.task.after:
+                continue
+            self._wait_for(held, self._still_open(held.task))
+            if any(not self._is_open(other) for other in held.task.after):
+                found.append(held.task)
+        return found
+
+    def _is_open(self, task_id: str) -> bool:
+        return task_id in self._held and not self._held[task_id].task.status.is_final
 
     # Starting
 
@@ -229,6 +273,8 @@ class MemoryState:
         held.finish_token = token
         self._finished.put(task.id, to_us(self._now))
         self._counters[status.value] += 1
+        if status == TaskStatus.COMPLETED:
+            self._release_followers(task)
         return task
 
     def _requeue(self, held: Held, *, message: str | None, wait_seconds: float) -> WorkerTask:

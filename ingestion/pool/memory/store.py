@@ -74,6 +74,7 @@ class MemoryPoolStore(MemoryOperators):
                 queued_at=from_us(self._last_order_us),
                 revision=1,
             )
+            stored.after = self._still_open(stored)
             self._keep(stored)
             self._counters["submitted"] += 1
         return self._held[task.id].task
@@ -165,8 +166,9 @@ class MemoryPoolStore(MemoryOperators):
         often = [held for held in overdue if held.resends >= self._policy.most_resends]
         unconfirmed = [self._resend(held) for held in overdue if held not in often]
         untaken = [self._return_untaken(held) for held in often]
+        blocked = self._blocked()
         self._drop_finished(self._before(self._policy.retention_seconds))
-        return Reaped(tuple(lost), tuple(stale), tuple(unconfirmed), tuple(untaken))
+        return Reaped(*map(tuple, (lost, stale, unconfirmed, untaken, blocked)))
 
     # Views
 

@@ -31,6 +31,8 @@ USUAL = {
     "requested_by": "",
     "held_by": "",
     "held_reason": "",
+    "after": {},
+    "followers": {},
 }
 REQUIRED = ("id", "task_name", "crm_source", "sync_type", "status", "queued_at")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -96,6 +96,10 @@ class RedisOperators(RedisScripts):
 
     def cancel(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
         return self._if_seen("cancel", task_id, change, reason=change.reason)
+
+    def meet(self, task_id: str, *, predecessors: Collection[str]) -> WorkerTask:
+        completed = json.dumps(list(predecessors))
+        return self._one("meet", task_id, predecessors=completed)
 
     def _if_seen(
         self, verb: str, task_id: str, change: ChangeRequest, **given: object

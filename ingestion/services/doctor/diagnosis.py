@@ -340,7 +340,7 @@ def _queue(facts: Facts) -> Iterator[Finding]:
 
 
 def _may_start(task: WorkerTask, facts: Facts) -> bool:
-    if task.status != TaskStatus.QUEUED or task.is_held:
+    if task.status != TaskStatus.QUEUED or task.held_place:
         return False
     is_due = task.not_before is None or facts.age(task.not_before) > facts.margin
     return is_due and facts.has_room(task.crm_source)

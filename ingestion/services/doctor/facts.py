@@ -13,8 +13,8 @@ from ingestion.pool.store import PoolStore, all_waiting
 from ingestion.pool.task import WorkerTask
 from ingestion.services.doctor import direct_runs
 from ingestion.services.doctor.diagnosis import Facts, Row
+from ingestion.services.ledger import controls as ledger_controls
 from ingestion.services.ledger import entries as ledger
-from ingestion.services.ledger import state as ledger_state
 from ingestion.services.runs.celery_view import InHand
 
 BATCH = 500
@@ -40,9 +40,9 @@ def collect(store: PoolStore, conf: PoolConf, *, celery: InHand | None = None) -
         elsewhere=dict(_known(unplaced, store)),
         rows=rows | dict(_rows_of(unknown)),
         kept_controls=PoolControls.of(
-            ledger_state.controls_to_rebuild(),
+            ledger_controls.controls_to_rebuild(),
             changed_at=None,
-            priority_aging=ledger_state.kept_aging(conf.priority_aging_seconds),
+            priority_aging=ledger_controls.kept_aging(conf.priority_aging_seconds),
         ),
         celery=celery,
         direct_runs=tuple(direct_runs.gone()),

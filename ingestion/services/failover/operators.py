@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from ingestion.pool.change import UNSIGNED, ChangeRequest
@@ -86,6 +87,12 @@ class FailoverOperators(FailoverBase):
         return self._ask_about(
             task_id,
             lambda store: store.move_to_front(task_id, change=change),
+        )
+
+    def meet(self, task_id: str, *, predecessors: Collection[str]) -> WorkerTask:
+        return self._ask_about(
+            task_id,
+            lambda store: store.meet(task_id, predecessors=predecessors),
         )
 
     def cancel(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:

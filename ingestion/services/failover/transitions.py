@@ -22,6 +22,7 @@ from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import WorkerTask
 from ingestion.services.failover.stores import PrimaryStore
 from ingestion.services.infra.database import bounded_transaction, ledger_now
+from ingestion.services.ledger import controls as ledger_controls
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.security import audit
 
@@ -53,6 +54,7 @@ def degrade(epoch: int, *, policy: PoolPolicy, reason: str) -> None:
         now = ledger_now()
         stays = timedelta(seconds=_stay_seconds(record, now))
         ledger_state.adopt_unplaced()
+        ledger_state.note_followers()
         ledger_state.restart_leases(now, lease_seconds=policy.lease_seconds)
         record.epoch += 1
         record.is_degraded = True
@@ -77,8 +79,8 @@ def _stay_seconds(record: ActiveStoreState, now: datetime) -> float:
 
 def _first_memory(record: ActiveStoreState, policy: PoolPolicy, now: datetime) -> dict[str, object]:
     last_us = SyncHistory.objects.aggregate(last=Max("queued_us"))["last"]
-    controls = ledger_state.controls_to_rebuild()
-    aging = ledger_state.agreed_aging(policy.priority_aging_seconds, record=record)
+    controls = ledger_controls.controls_to_rebuild()
+    aging = ledger_controls.agreed_aging(policy.priority_aging_seconds, record=record)
     return {
         "last_order_us": last_us or 0,
         **controls_to_json(controls, changed_at=now if controls else None),
@@ -165,12 +167,13 @@ def _build(
     """
     record.epoch += 1
     ledger_state.adopt_unplaced()
+    ledger_state.note_followers()
     tasks = ledger_state.tasks_to_rebuild(retention_seconds=policy.retention_seconds)
     return store.at(None, installation=record.installation).rebuild(
         tasks,
         epoch=record.epoch,
-        controls=ledger_state.controls_to_rebuild(),
-        priority_aging=ledger_state.agreed_aging(policy.priority_aging_seconds, record=record),
+        controls=ledger_controls.controls_to_rebuild(),
+        priority_aging=ledger_controls.agreed_aging(policy.priority_aging_seconds, record=record),
         takes_over=takes_over,
     )
 

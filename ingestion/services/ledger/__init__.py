@@ -1,5 +1,5 @@
 """The pool's rows in the database: they follow the store, and replace it while Redis is away.
 
 May use: requests, security, infra, models, pool, pool.memory, sync.common.
-Entry points: entries, state, store.
+Entry points: controls, entries, state, store.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -90,6 +91,10 @@ class LedgerOperators(LedgerTransactions):
         with self._transaction(task_id) as tx:
             tx.load(rows.ready(tx.page.rule)[:1])
             return tx.page.move_to_front(task_id, change=change)
+
+    def meet(self, task_id: str, *, predecessors: Collection[str]) -> WorkerTask:
+        with self._transaction(task_id) as tx:
+            return tx.page.meet(task_id, predecessors=predecessors)
 
     def cancel(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
         with self._transaction(task_id) as tx:

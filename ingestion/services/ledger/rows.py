@@ -15,7 +15,7 @@ from ingestion.pool.overlap import ALL, OnOverlap, parameters_digest
 from ingestion.pool.queue_place import DELAYED, HELD, READY, QueuePlace
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import TaskStatus, WorkerTask
-from ingestion.services.ledger.state import FINAL
+from ingestion.services.ledger.state import FINAL, FOLLOWS
 
 OPEN = Q(status__in=SyncHistory.OPEN_STATUSES)
 IS_QUEUED = OPEN & Q(pool_status=TaskStatus.QUEUED)
@@ -111,10 +111,15 @@ def held() -> Rows:
     return waiting.order_by("held_us", "worker_pool_task_id")
 
 
+def following() -> Rows:
+    """Those that wait for others."""
+    return held().filter(FOLLOWS)
+
+
 def overlapping(task: WorkerTask, on_overlap: OnOverlap) -> list[Rows]:
     """Queued tasks that do the work of ``task``: per kind of overlap a query for the first of
     them."""
-    found = SyncHistory.objects.filter(IS_QUEUED, crm_source=task.crm_source)
+    found = SyncHistory.objects.filter(IS_QUEUED, crm_source=task.crm_source).exclude(FOLLOWS)
     found = found.order_by("sync_type", "parameters_digest", "worker_pool_task_id")
     if on_overlap == OnOverlap.COALESCE:
         found = found.filter(parameters_digest=parameters_digest(task.parameters))

@@ -8,23 +8,23 @@ store.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from ingestion.models import ActiveStoreState, PoolSetting, SyncHistory
+from ingestion.models import ActiveStoreState, SyncHistory
 from ingestion.pool.clock import from_us, seconds_to_us, to_us
-from ingestion.pool.controls import Control, in_force
-from ingestion.pool.errors import InvalidControl, PoolError, StateLost, UnreadableTask
-from ingestion.pool.order_rule import PriorityAging, checked_aging
+from ingestion.pool.errors import PoolError, StateLost, UnreadableTask
 from ingestion.pool.overlap import parameters_digest
 from ingestion.pool.record import UNKNOWN_HOLDER, TaskRecord, plain_json
 from ingestion.pool.store import Outcome
-from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
-from ingestion.services.infra.database import as_unavailable, bounded_transaction, ledger_now
+from ingestion.pool.task import MOST_FOLLOWERS, TaskStatus, WorkerTask, utc_now
+from ingestion.services.infra.database import as_unavailable, ledger_now
 from ingestion.services.ledger import statements
 from ingestion.services.requests.routing import task_name
 from ingestion.services.requests.submission import KEPT
@@ -32,11 +32,12 @@ from ingestion.services.requests.submission import KEPT
 logger = logging.getLogger(__name__)
 
 BATCH = 500
-AGING = "priority_aging_seconds"
 # What stands in columns of its own.
 ELSEWHERE = frozenset({"id", "crm_source", "sync_type", "parameters"})
 # What is written even where a task has none: the row has another source for it.
 SAID = frozenset({*KEPT, "attempt", "error_message", "sync_history_id"}) - ELSEWHERE
+# Rows of tasks that wait for others: the text of their list holds at least one id.
+FOLLOWS = Q(held_us__isnull=False, pool_state__after__icontains='"')
 ENDED = 0  # in place of the id of a row
 FINAL = tuple(status.value for status in TaskStatus if status.is_final)
 # The ledger's words for how a run ended, and the pool's.
@@ -70,7 +71,7 @@ def columns(stored: TaskRecord) -> dict[str, Any]:
         "queued_us": to_us(task.queued_at),
         "delayed_us": to_us(stored.delayed_until) if stored.delayed_until else None,
         "ended_us": to_us(task.completed_at or utc_now()) if task.status.is_final else None,
-        "held_us": to_us(task.held_at) if task.held_at else None,
+        "held_us": _held_us(task),
         "front_score": task.front_score,
         "revision": task.revision,
         "parameters_digest": parameters_digest(task.parameters),
@@ -78,6 +79,11 @@ def columns(stored: TaskRecord) -> dict[str, Any]:
         "cancel_requested_at": task.cancel_requested_at,
         "pool_state": plain_json(state),
     }
+
+
+def _held_us(task: WorkerTask) -> int | None:
+    place = None if task.status.is_final else task.held_place
+    return to_us(place) if place else None
 
 
 def columns_of(task: WorkerTask) -> dict[str, Any]:
@@ -176,50 +182,6 @@ def _in_batches(rows: QuerySet[SyncHistory]) -> Iterator[SyncHistory]:
     while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
         yield from batch
         last = batch[-1].pk
-
-
-def controls_to_rebuild() -> dict[str, Control]:
-    """The limits and pauses in force, as they were set; what cannot be read counts as not set."""
-    found = {}
-    for row in PoolSetting.objects.exclude(name=AGING):
-        try:
-            found[row.name] = Control(
-                int(row.value), row.set_by, row.set_at, row.reason, row.expires_at
-            )
-        except (TypeError, ValueError):
-            logger.warning("the setting %s cannot be read: %r", row.name, row.value)
-    return in_force(found, now=ledger_now())
-
-
-def agreed_aging(
-    default_seconds: float, *, record: ActiveStoreState | None = None
-) -> PriorityAging:
-    """What one level of priority is worth, for every process: as an operator has set it. In a new
-    installation whoever asks first writes down the default of its settings. ``record`` is for
-    whoever holds its lock, and saves it."""
-    if record is None and ActiveStoreState.objects.look().aging_seconds is None:
-        with bounded_transaction():
-            record = ActiveStoreState.objects.locked()
-            record.agree_on_aging(default_seconds)
-            record.save(update_fields=["aging_seconds"])
-    elif record is not None:
-        record.agree_on_aging(default_seconds)
-    return kept_aging(default_seconds, record=record)
-
-
-def kept_aging(default_seconds: float, *, record: ActiveStoreState | None = None) -> PriorityAging:
-    """The same; writes nothing. Revision 0 where nothing was agreed yet."""
-    agreed = (record or ActiveStoreState.objects.look()).aging_seconds
-    default = PriorityAging(default_seconds) if agreed is None else PriorityAging(agreed, 1)
-    row = PoolSetting.objects.filter(name=AGING).first()
-    if row is None:
-        return default
-    try:
-        seconds = checked_aging(row.value)
-    except InvalidControl:
-        logger.warning("the setting %s cannot be read: %r", row.name, row.value)
-        seconds = default.seconds
-    return PriorityAging(seconds, row.revision, row.set_by, row.set_at, row.reason)
 
 
 def accept(tasks: Sequence[WorkerTask], *, epoch: int) -> None:
@@ -367,6 +329,23 @@ def adopt_unplaced() -> None:
     )
     for stored in readable(_in_batches(rows)):
         SyncHistory.objects.filter(worker_pool_task_id=stored.task.id).update(**columns(stored))
+
+
+def note_followers() -> None:
+    """Each open row names those that wait for its task: it may have been written before they came."""
+    followers: dict[str, dict[str, str]] = defaultdict(dict)
+    is_open = Q(status__in=SyncHistory.OPEN_STATUSES, pool_status__isnull=False)
+    for stored in readable(_in_batches(SyncHistory.objects.filter(is_open & FOLLOWS))):
+        for task_id in stored.task.after:
+            followers[task_id][stored.task.id] = stored.task.route
+    ids = iter(followers)
+    while chunk := list(islice(ids, BATCH)):
+        rows = SyncHistory.objects.filter(is_open, worker_pool_task_id__in=chunk)
+        for stored in readable(list(rows)):
+            both = stored.task.followers | followers[stored.task.id]
+            task = replace(stored.task, followers=dict(islice(both.items(), MOST_FOLLOWERS)))
+            state = columns(replace(stored, task=task))["pool_state"]
+            SyncHistory.objects.filter(worker_pool_task_id=task.id).update(pool_state=state)
 
 
 def restart_leases(now: datetime, *, lease_seconds: float) -> None:

@@ -40,7 +40,7 @@ class LedgerPoolStore(LedgerOperators):
     def submit(self, task: WorkerTask, *, on_overlap: OnOverlap = OnOverlap.ALLOW) -> WorkerTask:
         new = replace(task, parameters=plain_json(task.parameters))
         with self._transaction() as tx:
-            tx.load_task(task.id)
+            tx.load_several({task.id, *task.after})
             if on_overlap != OnOverlap.ALLOW:
                 tx.load_overlapping(new, on_overlap)
             return tx.page.submit(new, on_overlap=on_overlap)
@@ -49,8 +49,7 @@ class LedgerPoolStore(LedgerOperators):
         self, tasks: Sequence[tuple[WorkerTask, OnOverlap]], *, are_placed: bool = False
     ) -> tuple[WorkerTask | Overlaps, ...]:
         with self._transaction() as tx:
-            ids = [task.id for task, _ in tasks]
-            tx.load(rows.known(self._policy, tx.now).filter(worker_pool_task_id__in=ids))
+            tx.load_several({i for task, _ in tasks for i in (task.id, *task.after)})
             for task, on_overlap in tasks:
                 if on_overlap != OnOverlap.ALLOW:
                     tx.load_overlapping(task, on_overlap)
@@ -65,7 +64,7 @@ class LedgerPoolStore(LedgerOperators):
     def admit(self, task: WorkerTask, *, token: str) -> Admitted:
         new = replace(task, parameters=plain_json(task.parameters))
         with self._transaction() as tx:
-            tx.load_task(task.id)
+            tx.load_several({task.id, *task.after})
             if not tx.recall_answer(token):
                 tx.load_candidates()
             return tx.page.admit(new, token=token)
@@ -100,7 +99,7 @@ class LedgerPoolStore(LedgerOperators):
 
     def finish(self, task_id: str, *, attempt: int, outcome: Outcome, token: str) -> Finished:
         with self._transaction() as tx:
-            tx.load_task(task_id)
+            tx.load_several({i for task in tx.load_task(task_id) for i in task.followers})
             if not tx.recall_answer(token):
                 tx.load_candidates(freed=1)
             return tx.page.finish(task_id, attempt=attempt, outcome=_clean(outcome), token=token)
@@ -121,6 +120,7 @@ class LedgerPoolStore(LedgerOperators):
         with self._transaction() as tx:
             rows.promote(tx.now)
             tx.load(rows.active())
+            tx.load_several({i for task in tx.load(rows.following()[:BATCH]) for i in task.after})
             oldest = tx.now - timedelta(seconds=ANSWER_SECONDS)
             PoolAnswer.objects.filter(at__lte=oldest).delete()
             return tx.page.reap()

@@ -48,8 +48,12 @@ class Transaction:
                 self.page.put(record)
         return tasks
 
-    def load_task(self, task_id: str) -> None:
-        self.load(rows.known(self._policy, self.now).filter(worker_pool_task_id=task_id))
+    def load_task(self, task_id: str) -> list[WorkerTask]:
+        return self.load(rows.known(self._policy, self.now).filter(worker_pool_task_id=task_id))
+
+    def load_several(self, task_ids: Iterable[str]) -> None:
+        if ids := sorted(task_ids):
+            self.load(rows.known(self._policy, self.now).filter(worker_pool_task_id__in=ids))
 
     def load_candidates(self, *, freed: int = 0) -> None:
         """Load as many of the first queued tasks as can start when ``freed`` more slots are

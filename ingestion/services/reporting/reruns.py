@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from ingestion.services.worker_pool import WorkerPoolService
 
 
-# Not who asked for it and when it was to begin; the parameters are where ``parameters_of`` says.
+# Not who asked for it, when it was to begin and after what; the parameters are where ``parameters_of`` says.
 REPEATED = tuple(
-    name for name in TAKEN_OVER if name not in ("parameters", "requested_by", "not_before")
+    name for name in TAKEN_OVER if name not in ("parameters", "requested_by", "not_before", "after")
 )
 
 

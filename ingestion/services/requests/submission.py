@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,18 +12,27 @@ from typing import Any
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import (
     InvalidParameters,
+    InvalidPredecessor,
     InvalidPriority,
     InvalidSubmission,
     SecretInParameters,
 )
 from ingestion.pool.overlap import OnOverlap
-from ingestion.pool.task import PRIORITY_MAX, PRIORITY_MIN, WorkerTask, plain, utc_now
+from ingestion.pool.task import (
+    PRIORITY_MAX,
+    PRIORITY_MIN,
+    WorkerTask,
+    is_task_id,
+    plain,
+    utc_now,
+)
 from ingestion.services.requests.routing import Route, resolve
 from ingestion.services.requests.texts import checked_text, fault_of
 from ingestion.services.security.secrets import find_secret, mask
 
 LARGEST_PARAMETERS_BYTES = 64 * 1024
 MOST_ATTEMPTS = 100
+MOST_PREDECESSORS = 100
 DEEPEST_PARAMETERS = 100
 LONGEST_NAME, LONGEST_REASON = 200, 2000
 # What every store and every zone can hold.
@@ -43,6 +52,9 @@ class Submission:
     ``on_overlap`` says what becomes of a request that repeats another one, of the same CRM and type
     or its ``all``: ``allow``; ``reject`` raises Overlaps; ``coalesce`` lets a task that waits with
     equal parameters coalesce it, so that behind one that runs there is at most one more.
+
+    ``after``: ids of tasks that must have completed before it may start, at most 100. Where one of
+    them fails or is cancelled, it is cancelled.
     """
 
     crm_source: str
@@ -55,6 +67,7 @@ class Submission:
     not_before: datetime | None = None
     reason: str = ""
     on_overlap: OnOverlap | str = OnOverlap.ALLOW
+    after: Collection[str] = ()
 
     @property
     def change(self) -> ChangeRequest:
@@ -87,8 +100,9 @@ class Prepared:
 
     @property
     def taken_over(self) -> dict[str, Any]:
-        """What the task has of its submission, as JSON."""
-        return {name: plain(getattr(self.task, name)) for name in TAKEN_OVER}
+        """What the task has of its submission, as JSON; few have predecessors."""
+        found = {name: plain(getattr(self.task, name)) for name in TAKEN_OVER}
+        return found if found["after"] else {n: v for n, v in found.items() if n != "after"}
 
     def configuration(self, taken_over: Mapping[str, Any]) -> dict[str, Any]:
         """What SyncHistory.configuration keeps: enough to build the task again."""
@@ -117,7 +131,7 @@ class Submitted:
 
 def prepare(asked: Submission, *, usual_attempts: int) -> Prepared:
     """Raises an InvalidSubmission whose message names what is allowed. ``usual_attempts`` count
-    where the submission leaves them open."""
+    where the submission leaves them open. Whether it can follow its predecessors, the ledger says."""
     good = _checked(asked, usual_attempts)
     route = resolve(asked.crm_source, asked.sync_type)
     task = WorkerTask(
@@ -126,7 +140,8 @@ def prepare(asked: Submission, *, usual_attempts: int) -> Prepared:
         crm_source=route.crm_source,
         sync_type=route.sync_type,
         queued_at=utc_now(),
-        **{name: getattr(good, name) for name in TAKEN_OVER},
+        **{name: getattr(good, name) for name in TAKEN_OVER if name != "after"},
+        after=dict.fromkeys(good.after, ""),
     )
     return Prepared(good, task, route)
 
@@ -140,6 +155,7 @@ def _checked(asked: Submission, usual_attempts: int) -> Submission:
         priority=checked_priority(asked.priority),
         max_attempts=_checked_attempts(attempts),
         not_before=_checked_time(asked.not_before),
+        after=_checked_predecessors(asked.after, asked.on_overlap),
         requested_by=mask(checked_text("requested_by", asked.requested_by, longest=LONGEST_NAME)),
         reason=mask(checked_text("The reason", asked.reason, longest=LONGEST_REASON)),
     )
@@ -236,6 +252,23 @@ def _checked_time(not_before: object) -> datetime | None:
             f"not_before must lie between the years {EARLIEST.year} and {LATEST.year}."
         )
     return not_before.astimezone(UTC)
+
+
+def _checked_predecessors(after: object, on_overlap: object) -> tuple[str, ...]:
+    """Raises InvalidPredecessor."""
+    if not isinstance(after, list | tuple | set | frozenset) or not all(map(is_task_id, after)):
+        raise InvalidPredecessor('after must be a list of task ids such as ["0b0c…"].')
+    found = tuple(dict.fromkeys(after))
+    if len(found) > MOST_PREDECESSORS:
+        raise InvalidPredecessor(
+            f"after may name {MOST_PREDECESSORS} tasks; these are {len(found)}."
+        )
+    if found and on_overlap == OnOverlap.COALESCE:
+        raise InvalidPredecessor(
+            "A task that waits for others (after) cannot be coalesced with one that does not; "
+            "on_overlap must be allow or reject."
+        )
+    return found
 
 
 def _kind(value: object) -> str:

@@ -15,8 +15,8 @@ from ingestion.models import PoolSetting
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.order_rule import PriorityAging, checked_aging
 from ingestion.pool.store import PoolStore
-from ingestion.services.ledger import state as ledger_state
-from ingestion.services.ledger.state import AGING
+from ingestion.services.ledger import controls as ledger_controls
+from ingestion.services.ledger.controls import AGING
 from ingestion.services.security import audit
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def restore(store: PoolStore, *, default: float) -> PriorityAging:
 
 def follow(store: PoolStore, *, default: float) -> PriorityAging:
     """Bring the store to what the database says. In a new installation that is ``default``."""
-    in_force = store.set_priority_aging(ledger_state.agreed_aging(default)).priority_aging
+    in_force = store.set_priority_aging(ledger_controls.agreed_aging(default)).priority_aging
     finish_rescoring(store)
     return in_force
 

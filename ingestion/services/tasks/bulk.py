@@ -42,7 +42,7 @@ PLACES = ("queued", "delayed", "held", RUNNING)
 @dataclass(frozen=True)
 class TaskFilter:
     """What is None is not asked. ``status`` is where an open task stands: ``queued`` in its CRM's
-    queue, ``delayed``, ``held`` or ``running``; ``waiting`` is all but running. ``older_than_seconds`` counts from its submission.
+    queue, ``delayed``, ``held`` (or waiting for other tasks) or ``running``; ``waiting`` is all but running. ``older_than_seconds`` counts from its submission.
     ``ids``: these tasks alone, as long as they are open.
     """
 
@@ -88,7 +88,7 @@ def place_of(task: WorkerTask, *, now: datetime) -> str:
     """Where an open task stands, one of PLACES."""
     if task.status == TaskStatus.RUNNING:
         return RUNNING
-    if task.is_held:
+    if task.held_place:
         return "held"
     return "delayed" if task.not_before and task.not_before > now else "queued"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,15 @@ from ingestion.services.ledger import state as ledger_state
 from ingestion.services.requests.submission import Prepared, Submission, Submitted, prepare
 from ingestion.services.security import audit
 from ingestion.services.security.secrets import mask_json
-from ingestion.services.tasks import aging, conflicts, dispatch, limits, repairs, submissions
+from ingestion.services.tasks import (
+    aging,
+    chains,
+    conflicts,
+    dispatch,
+    limits,
+    repairs,
+    submissions,
+)
 from ingestion.services.tasks.outcomes import cancellation, without_secrets
 from ingestion.services.tasks.submissions import Refused
 
@@ -71,6 +79,7 @@ class TaskLife:
         not_before: datetime | None = None,
         reason: str = "",
         on_overlap: OnOverlap | str = OnOverlap.ALLOW,
+        after: Collection[str] = (),
     ) -> str:
         """Like ``submit`` with these fields of a Submission; the id of the task, or of the one that
         coalesced the request."""
@@ -84,6 +93,7 @@ class TaskLife:
             not_before=not_before,
             reason=reason,
             on_overlap=on_overlap,
+            after=after,
         )
         return self._submit(asked).task_id
 
@@ -92,12 +102,12 @@ class TaskLife:
 
         Errors, all of them ValueErrors that name what is allowed, and nothing is stored:
         UnknownSource, UnknownSyncType, InvalidParameters, SecretInParameters, InvalidPriority,
-        InvalidSubmission. Raises Overlaps too, where ``on_overlap`` says so.
+        InvalidPredecessor, InvalidSubmission. Raises Overlaps too, where ``on_overlap`` says so.
         """
         return self._submit(asked)
 
     def _submit(self, asked: Submission) -> Submitted:
-        good = prepare(asked, usual_attempts=self._conf.max_attempts)
+        good = chains.checked(prepare(asked, usual_attempts=self._conf.max_attempts))
         if self._may_admit(good):
             return self._admit(good)
         became = submissions.submit_one(self._store, good)
@@ -189,6 +199,7 @@ class TaskLife:
             return ended
         if ended is None:
             self._follow(finished.task)
+            self._cancel_followers(finished.task)
         # A broker that is away has had its time: what may follow is left to the next verb.
         if not self._start(finished.started):
             return finished.task
@@ -297,10 +308,18 @@ class TaskLife:
             task = self._store.cancel(task_id, change=cancellation(change))
         if task.status.is_final:
             self._follow(task, by=change.by)
+            self._cancel_followers(task)
         else:
             ledger_state.ask_to_stop(task)
             _note_request(task, change)
         return task
+
+    def _cancel_followers(self, ended: WorkerTask) -> None:
+        """What goes wrong here the next repairs do."""
+        try:
+            repairs.cancel_followers(self._store, ended)
+        except (PoolUnavailable, *DATABASE_ERRORS):
+            logger.warning("the followers of task %s still wait", ended.id, exc_info=True)
 
     def _end(self, task: WorkerTask, outcome: Outcome) -> int:
         try:

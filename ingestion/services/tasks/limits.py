@@ -15,7 +15,7 @@ from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.controls import LIMIT, OVERRIDE, PAUSE, Change, Control, PoolControls, name_of
 from ingestion.pool.errors import InvalidControl
 from ingestion.pool.store import PoolStore
-from ingestion.services.ledger import state as ledger_state
+from ingestion.services.ledger import controls as ledger_controls
 from ingestion.services.security import audit
 
 NAME = LIMIT
@@ -127,7 +127,7 @@ def restore(store: PoolStore) -> None:
     """Put the database's limits and pauses back into a store that has lost its own."""
     if store.controls().changed_at is not None:
         return
-    kept = ledger_state.controls_to_rebuild()
+    kept = ledger_controls.controls_to_rebuild()
     if kept:
         store.restore_controls(kept)
 
@@ -135,7 +135,7 @@ def restore(store: PoolStore) -> None:
 def repair(store: PoolStore, name: str) -> None:
     """Let one control be in force as the database keeps it."""
     kind, _, crm = name.partition(":")
-    crm_source, kept = crm or None, ledger_state.controls_to_rebuild()
+    crm_source, kept = crm or None, ledger_controls.controls_to_rebuild()
     if kind != PAUSE:
         _put_limits_right(store, crm_source, kept)
     elif name in kept:

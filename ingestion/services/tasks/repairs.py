@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Self
@@ -11,12 +12,14 @@ from typing import Self
 from django.utils import timezone
 
 from ingestion.models import SyncHistory
-from ingestion.pool.errors import AlreadyFinished, LeaseLost, TaskNotFound
+from ingestion.pool.change import ChangeRequest
+from ingestion.pool.errors import AlreadyFinished, Conflict, LeaseLost, NotQueued, TaskNotFound
 from ingestion.pool.store import Outcome, PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.services.ledger import entries as ledger
 from ingestion.services.ledger import state as ledger_state
-from ingestion.services.tasks import aging, dispatch
+from ingestion.services.tasks import aging, chains, dispatch
+from ingestion.services.tasks.outcomes import cancellation
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +30,8 @@ UNTOLD_SECONDS = 5.0
 # A lease that ends within this time was not renewed for long: its worker cannot reach the store, and
 # what it has noted must count before the task is taken for lost.
 LEASE_ENDS_SECONDS = 10.0
+# A long chain is cancelled in parts: the rest of it by the next round of repairs.
+CANCELLED_AT_ONCE = 100
 FORGOTTEN = (
     "The pool no longer knows this task: its state was lost while the task ran. Submit it again."
 )
@@ -59,7 +64,7 @@ class RepairReport:
 
 def reap(store: PoolStore, *, send: dispatch.Send) -> RepairReport:
     """End what is lost or stale, send again what no worker has confirmed, finish a change of the
-    order. Claims nothing but in the slot of what the ledger knows to have ended."""
+    order, let tasks go on whose predecessors have completed. Claims nothing but in the slot of what the ledger knows to have ended."""
     aging.finish_rescoring(store)
     settle(store, send=send)
     reaped = store.reap()
@@ -69,6 +74,7 @@ def reap(store: PoolStore, *, send: dispatch.Send) -> RepairReport:
     for task in reaped.untaken:
         logger.warning("task %s (%s): %s", task.id, task.route, task.error_message)
         ledger.follow(task, epoch=store.epoch)
+    settle_blocked(store, reaped.blocked)
     resent = _send_again(reaped.unconfirmed, store, send)
     return RepairReport(lost=len(reaped.lost), stale=len(reaped.stale), resent=resent)
 
@@ -107,6 +113,72 @@ def _send_again(tasks: Sequence[WorkerTask], store: PoolStore, send: dispatch.Se
     if not tasks or store.snapshot(queue_limit=0).no_worker_online:
         return 0
     return dispatch.send_all(tasks, send=send)
+
+
+def cancel_followers(store: PoolStore, ended: WorkerTask) -> None:
+    """Cancel what waited for a task that has not completed, and what waited for that in turn."""
+    left, count = deque([ended]), 0
+    while left and count < CANCELLED_AT_ONCE:
+        task = left.popleft()
+        if not task.status.is_final or task.status == TaskStatus.COMPLETED:
+            continue
+        why = f"{task.route} {task.id}, for which it waited, {chains.how_ended(task.status)}"
+        for follower_id in task.followers:
+            follower = store.get(follower_id)
+            if follower and task.id in follower.after and (gone := _cancel(store, follower, why)):
+                left.append(gone)
+            count += 1
+
+
+def settle_blocked(store: PoolStore, blocked: Iterable[WorkerTask]) -> int:
+    """What becomes of tasks whose predecessors will not complete by the store: the ledger knows of
+    those that have completed long ago. How many may go on or were cancelled."""
+    tasks = list(blocked)
+    rows = chains.rows_before(tasks)
+    return sum(_settle_one(store, task, rows) for task in tasks)
+
+
+def _settle_one(store: PoolStore, task: WorkerTask, rows: Mapping[str, SyncHistory]) -> bool:
+    completed = []
+    for task_id, route in task.after.items():
+        row, known = rows.get(task_id), store.get(task_id)
+        status = row.status if row else None
+        if row and row.status in SyncHistory.OPEN_STATUSES:
+            # The ledger may be late; of what the store has forgotten the repairs decide.
+            if known is None or not known.status.is_final:
+                continue
+            status = SyncHistory.Status(ledger.row_status(known))
+        if status in chains.HAS_COMPLETED:
+            completed.append(task_id)
+            continue
+        how = chains.how_ended(status) if status else "is not known any more"
+        gone = _cancel(store, task, f"{route} {task_id}, for which it waited, {how}")
+        if gone:
+            cancel_followers(store, gone)
+        return gone is not None
+    if completed:
+        _meet(store, task, completed)
+    return bool(completed)
+
+
+def _meet(store: PoolStore, task: WorkerTask, completed: Sequence[str]) -> None:
+    try:
+        met = store.meet(task.id, predecessors=completed)
+    except (NotQueued, TaskNotFound):
+        return
+    ledger.follow_place(met, epoch=store.epoch)
+
+
+def _cancel(store: PoolStore, task: WorkerTask, why: str) -> WorkerTask | None:
+    """None where it has changed meanwhile; the next round looks again."""
+    change = cancellation(ChangeRequest(reason=f"{why}.")).seen_at(task.revision)
+    try:
+        gone = store.cancel(task.id, change=change)
+    except (AlreadyFinished, Conflict, TaskNotFound):
+        return None
+    logger.warning("task %s (%s): %s", gone.id, gone.route, gone.error_message)
+    ledger.follow(gone, epoch=store.epoch)
+    return gone
 
 
 def reconcile(store: PoolStore, *, grace_seconds: float = GRACE_SECONDS) -> RepairReport:

@@ -21,6 +21,7 @@ from ingestion.services.ledger import entries as ledger
 from ingestion.services.ledger.entries import Entered
 from ingestion.services.requests.submission import Prepared, Submission, Submitted, prepare
 from ingestion.services.security import audit
+from ingestion.services.tasks import chains
 from ingestion.services.tasks.outcomes import clean
 
 MOST_AT_ONCE = 10_000
@@ -100,16 +101,19 @@ def prepare_all(asked: Sequence[Submission], *, usual_attempts: int) -> list[Pre
         raise InvalidSubmission(
             f"{len(asked)} submissions at once are too many; {MOST_AT_ONCE} are allowed."
         )
-    good: list[Prepared] = []
-    wrong: list[tuple[int, InvalidSubmission]] = []
-    for place, one in enumerate(asked):
-        try:
-            good.append(prepare(one, usual_attempts=usual_attempts))
-        except InvalidSubmission as problem:
-            wrong.append((place, problem))
+    prepared = [_prepared(one, usual_attempts) for one in asked]
+    found = chains.checked_all(prepared)
+    wrong = [(n, one) for n, one in enumerate(found) if isinstance(one, InvalidSubmission)]
     if wrong:
         raise InvalidSubmissions.of(wrong)
-    return good
+    return [one for one in found if isinstance(one, Prepared)]
+
+
+def _prepared(asked: Submission, usual_attempts: int) -> Prepared | InvalidSubmission:
+    try:
+        return prepare(asked, usual_attempts=usual_attempts)
+    except InvalidSubmission as problem:
+        return problem
 
 
 def _entered(good: Prepared, *, is_accepted: bool = False) -> Entered:

@@ -31,6 +31,7 @@ NAMED_SOURCES = 3
 # Starts that depend on a person, a worker or a server cannot be forecast_lines.
 UNFORESEEABLE = (
     ReasonCode.HELD,
+    ReasonCode.AFTER,
     ReasonCode.NO_WORKER,
     ReasonCode.UNKNOWN_TO_WORKERS,
     ReasonCode.DEGRADED,
@@ -64,9 +65,9 @@ class Explainer:
     ) -> Explanation:
         """Of a QUEUED task that the snapshot does not show; ``ahead`` as the store counts them."""
         why = Reasons(snapshot).of(task, starts_now=False)
-        has_place = not task.is_held and _seconds(task.not_before, snapshot.taken_at) >= 0
+        has_place = not task.held_place and _seconds(task.not_before, snapshot.taken_at) >= 0
         position = 1 + sum(ahead.values()) if has_place else None
-        if task.is_held:
+        if task.held_place:
             return Explanation(task, position, why, None)
         running = _running_seconds(snapshot)
         learned = {crm: self._run_times.of_crm(crm) for crm in sorted({*ahead, *running})}

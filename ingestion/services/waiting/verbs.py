@@ -18,9 +18,11 @@ from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.pool.waits import Reason, ReasonCode, StartRange
 from ingestion.services.infra.database import as_unavailable
 from ingestion.services.requests.submission import Submission, prepare
+from ingestion.services.tasks import chains
 from ingestion.services.tasks.lifecycle import TaskLife
 from ingestion.services.waiting.explainer import Explainer
 from ingestion.services.waiting.run_times import run_times
+from ingestion.services.waiting.wait_reasons import after_others
 
 # So many tasks are read and played; the start of what stands behind them follows from counts.
 FIRST_LOOK = 200
@@ -94,16 +96,16 @@ class Explaining(TaskLife):
             if known := snapshot.waits.get(task.id):
                 found[task.id] = known
                 continue
-            is_aside = task.is_held or task.not_before is not None
+            is_aside = task.held_place is not None or task.not_before is not None
             if ahead is None or is_aside:
-                ahead = Counter({} if task.is_held else self._store.ahead_of(task))
+                ahead = Counter({} if task.held_place else self._store.ahead_of(task))
             found[task.id] = self._explainer.far_back(snapshot, task, ahead)
             ahead[task.crm_source] += not is_aside
         return found
 
     def forecast(self, asked: Submission) -> Forecast:
         """What ``submit`` would do with a request. Raises what it would raise; stores nothing."""
-        good = prepare(asked, usual_attempts=self._conf.max_attempts)
+        good = chains.checked(prepare(asked, usual_attempts=self._conf.max_attempts))
         if coalesced_into := self._coalesced_into(good.task, good.on_overlap):
             found = self.explain(coalesced_into)
             return Forecast(found.task, found.position, found.reason, found.start, coalesced_into)
@@ -112,6 +114,8 @@ class Explaining(TaskLife):
     def _placed(self, task: WorkerTask) -> Forecast:
         """As if it stood in the queue."""
         snapshot = self._look()
+        if task.after:
+            return Forecast(task, None, after_others(task), None)
         with_it = self._explainer.with_task(snapshot, task)
         if with_it is not None:
             found = self._explainer.explained(with_it).waits[task.id]
@@ -146,7 +150,9 @@ class Explaining(TaskLife):
             rows = list(_rows_like(task, on_overlap))
         for row in rows:
             other = self._store.get(row.worker_pool_task_id or "")
-            if other is not None and not other.status.is_final and do_overlap(other, task):
+            if other is None or other.status.is_final or other.after:
+                continue
+            if do_overlap(other, task):
                 yield other
 
 

@@ -28,6 +28,8 @@ class Reasons:
         """``starts_now``: a slot is free for it, and nobody before it in the line will take it."""
         if task.held_at is not None:
             return _held(task)
+        if task.after:
+            return after_others(task)
         if not self._snapshot.knows(task.task_name):
             return _unknown_to_workers(self._snapshot, task)
         if task.not_before is not None and task.not_before > self._taken_at:
@@ -64,6 +66,14 @@ def _held(task: WorkerTask) -> Reason:
         f"Held{_by(task.held_by)}{_at(task.held_at)}{_why(task.held_reason)}; release lets it go."
     )
     return Reason(ReasonCode.HELD, said, since=task.held_at, by=task.held_by)
+
+
+def after_others(task: WorkerTask) -> Reason:
+    """``followed``: in a certain order, as an object has none in every store."""
+    followed = sorted((route, task_id) for task_id, route in task.after.items())
+    named = [f"{route} {task_id}".lstrip() for route, task_id in followed[:NAMED_HOLDERS]]
+    said = f"It waits for {', '.join(named)}{_and_more(followed)}."
+    return Reason(ReasonCode.AFTER, said, since=task.queued_at)
 
 
 def _not_before(task: WorkerTask) -> Reason:

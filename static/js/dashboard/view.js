@@ -180,4 +180,9 @@ export const view = {
 
   isStopping: (task) => Boolean(task.cancel_requested_at),
   isHeld: (task) => Boolean(task.held_at),
+
+  asideText(task) {
+    if (this.isHeld(task)) return "Held";
+    return task.wait?.code === "after" ? "Waits for others" : "Delayed";
+  },
 };

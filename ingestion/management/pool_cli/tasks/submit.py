@@ -8,7 +8,7 @@ from typing import Any
 from ingestion.deprecated_names import with_old_keys
 from ingestion.management.cli.cli import COMMAND, Cli, Options
 from ingestion.management.cli.failures import WrongUse
-from ingestion.management.pool_cli.tasks import explaining
+from ingestion.management.pool_cli.tasks import explaining, task_ids
 from ingestion.management.pool_cli.tasks.follow import follow
 from ingestion.management.pool_cli.tasks.submit_file import submit_file, tell_fallbacks
 from ingestion.pool.errors import TaskNotFound
@@ -71,6 +71,7 @@ def _print_forecast(cli: Cli, options: Options) -> None:
 def _asked(cli: Cli, options: Options) -> Submission:
     """The options that are named like its fields, and the rest."""
     named = {f.name: options[f.name] for f in fields(Submission) if f.name in options}
+    named["after"] = [task_ids.find(typed) for typed in options["after"]]
     return Submission(
         options["crm"], parameters=_parameters(options), requested_by=cli.actor, **named
     )

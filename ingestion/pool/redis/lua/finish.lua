@@ -14,6 +14,7 @@
 -- @include operation
 -- @include claim_free_slots
 -- @include ending
+-- @include releasing
 local id = arg.task_id
 -- The answer is kept for a client that lost it: the slots it freed are filled by now, and claiming
 -- once more would hand it tasks that the first answer has handed out already.
@@ -47,6 +48,7 @@ elseif arg.retry_us ~= '' and (arg.is_earned == '1' or number(attempt) < number(
 else
   redis.call('HSET', task_key(id), 'result', arg.result)
   end_task(id, arg.status, arg.error_message, arg.token)
+  if arg.status == 'completed' then release_followers(id) end
 end
 -- In the same script, so that nobody sees the slot free: it cannot be given away twice or lost.
 local started = claim_free_slots()

@@ -7,26 +7,26 @@
 WITH entered AS (
   INSERT INTO ingestion_synchistory (
     crm_source, sync_type, endpoint, status, start_time, created_at, configuration,
-    worker_pool_task_id, pool_status, priority, queued_us, delayed_us, revision, parameters_digest,
-    pool_state, performance_metrics, attempt, error_class,
+    worker_pool_task_id, pool_status, priority, queued_us, delayed_us, held_us, revision,
+    parameters_digest, pool_state, performance_metrics, attempt, error_class,
     records_processed, records_created, records_updated, records_deleted, records_failed
   )
   SELECT
     crm_source, sync_type, endpoint, status, start_time, created_at, configuration,
     worker_pool_task_id, pool_status, priority,
     coalesce(queued_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + number - 1),
-    delayed_us, revision, parameters_digest, pool_state, '{}', 0, '', 0, 0, 0, 0, 0
+    delayed_us, held_us, revision, parameters_digest, pool_state, '{}', 0, '', 0, 0, 0, 0, 0
   FROM ROWS FROM (
     jsonb_to_recordset(%(rows)s::jsonb) AS (
       crm_source text, sync_type text, endpoint text, status text, start_time timestamptz,
       created_at timestamptz, configuration jsonb, worker_pool_task_id text, pool_status text,
-      priority integer, queued_us bigint, delayed_us bigint, revision bigint,
+      priority integer, queued_us bigint, delayed_us bigint, held_us bigint, revision bigint,
       parameters_digest text, pool_state jsonb
     )
   ) WITH ORDINALITY AS each_row (
     crm_source, sync_type, endpoint, status, start_time, created_at, configuration,
-    worker_pool_task_id, pool_status, priority, queued_us, delayed_us, revision, parameters_digest,
-    pool_state, number
+    worker_pool_task_id, pool_status, priority, queued_us, delayed_us, held_us, revision,
+    parameters_digest, pool_state, number
   )
   ORDER BY number
   RETURNING id, worker_pool_task_id, queued_us

@@ -5,16 +5,16 @@
 -- Answers  task id, row id, and place in µs since 1970
 INSERT INTO ingestion_synchistory (
   crm_source, sync_type, endpoint, status, start_time, created_at, configuration,
-  worker_pool_task_id, pool_status, priority, queued_us, delayed_us, revision, parameters_digest,
-  pool_state, performance_metrics, attempt, error_class,
+  worker_pool_task_id, pool_status, priority, queued_us, delayed_us, held_us, revision,
+  parameters_digest, pool_state, performance_metrics, attempt, error_class,
   records_processed, records_created, records_updated, records_deleted, records_failed
 )
 SELECT
   value ->> 'crm_source', value ->> 'sync_type', value ->> 'endpoint', value ->> 'status',
   value ->> 'start_time', value ->> 'created_at', value -> 'configuration',
   value ->> 'worker_pool_task_id', value ->> 'pool_status', value ->> 'priority',
-  coalesce(value ->> 'queued_us', %(now_us)s + key), value ->> 'delayed_us', value ->> 'revision',
-  value ->> 'parameters_digest', value -> 'pool_state', '{}', 0, '', 0, 0, 0, 0, 0
+  coalesce(value ->> 'queued_us', %(now_us)s + key), value ->> 'delayed_us', value ->> 'held_us',
+  value ->> 'revision', value ->> 'parameters_digest', value -> 'pool_state', '{}', 0, '', 0, 0, 0, 0, 0
 FROM json_each(%(rows)s)
 WHERE true
 ORDER BY key

@@ -24,7 +24,8 @@ local function dead_letter(id, reason)
     'finished'}) do
     redis.call('ZREM', key[set], id)
   end
-  redis.call('ZREM', key.overlaps, (fields_of(id, 'overlap') or '') .. id)
+  local overlap = (fields_of(id, 'overlap') or '') .. id
+  redis.call('ZREM', key.overlaps, overlap, '+' .. overlap)
   for _, crm in ipairs(redis.call('SMEMBERS', key.queues)) do
     redis.call('ZREM', key.queue_family .. crm, id)
   end

@@ -1,4 +1,5 @@
--- Put a QUEUED task where it waits, at its place by the order rule in force.
+-- Put a QUEUED task where it waits, at its place by the order rule in force. One that waits for
+-- others stands with the held ones, and is not found by what it is for: see pool/overlap.py.
 -- @include clock
 -- @include task
 -- @include order
@@ -18,11 +19,12 @@ local function enqueue(id)
 end
 
 local function place(id)
-  local not_before, held_at, overlap = fields_of(id, 'not_before', 'held_at', 'overlap')
-  if overlap then redis.call('ZADD', key.overlaps, 0, overlap .. id) end
-  if held_at then
+  local not_before, held_at, overlap, after, queued_at = fields_of(id,
+    'not_before', 'held_at', 'overlap', 'after', 'queued_at')
+  if overlap then redis.call('ZADD', key.overlaps, 0, (after and '+' or '') .. overlap .. id) end
+  if held_at or after then
     rescored(id)
-    redis.call('ZADD', key.held, held_at, id)
+    redis.call('ZADD', key.held, held_at or queued_at, id)
   elseif number(not_before) > now then
     rescored(id)
     redis.call('ZADD', key.delayed, int(number(not_before)), id)

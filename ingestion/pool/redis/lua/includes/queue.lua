@@ -8,7 +8,7 @@ local PROMOTED_AT_ONCE = 100
 
 local function dequeue(id)
   local crm, overlap = fields_of(id, 'crm_source', 'overlap')
-  if overlap then redis.call('ZREM', key.overlaps, overlap .. id) end
+  if overlap then redis.call('ZREM', key.overlaps, overlap .. id, '+' .. overlap .. id) end
   redis.call('ZREM', key.queue_family .. crm, id)
   redis.call('ZREM', key.waiting, id)
   redis.call('ZREM', key.delayed, id)

@@ -1,6 +1,7 @@
 -- Stores a new task as QUEUED and gives it its place, unless another one stands for it.
 -- @include queue
 -- @include overlap
+-- @include chains
 local CLOCKS_DIFFER_US = 60 * 1000000
 
 -- Places are unique and rising, and so far apart that the order rule can tell them. The one that
@@ -22,6 +23,7 @@ local function store(id, fields, given_us)
     flat[#flat + 1], flat[#flat + 2] = name, value
   end
   redis.call('HSET', task_key(id), unpack(flat))
+  if fields.after then keep_linked(id, 'after', still_open(id, linked(id, 'after'))) end
   place(id)
   count('submitted')
   return fields.queued_at
