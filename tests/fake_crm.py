@@ -44,7 +44,8 @@ def people(count: int) -> list[Record]:
 
 @dataclass
 class FakeSource:
-    """``records`` and, for the first page of a model, ``scopes`` by model name.
+    """``records`` and, for the first page of a model, ``scopes`` by model name; of every page the keys
+    that were ``merged``.
 
     ``on_page`` is called before each page with the model's name and the page's number.
     """
@@ -52,6 +53,7 @@ class FakeSource:
     records: dict[str, list[Record]] = field(default_factory=dict)
     scopes: dict[str, Scope] = field(default_factory=dict)
     declared: Mapping[str, Columns] = field(default_factory=dict)
+    merged: frozenset[str] = frozenset()
     page_size: int = 100
     windows: list[Window] = field(default_factory=list)
     on_page: Callable[[str, int], None] = lambda model, number: None
@@ -67,7 +69,8 @@ class FakeSource:
         for number, start in enumerate(range(0, max(len(found), 1), size)):
             self.on_page(model.name, number)
             scope = self.scopes.get(model.name) if number == 0 else None
-            yield Page([dict(record) for record in found[start : start + size]], scope)
+            records = [dict(record) for record in found[start : start + size]]
+            yield Page(records, scope, merged=self.merged)
 
     def close(self) -> None:
         self.is_closed = True

@@ -91,6 +91,20 @@ def test_a_deletion_that_is_told_marks_the_row(world: World) -> None:
     assert counts(world.run(CALLS)) == (3, 0, 0, 0)
 
 
+def test_of_the_rows_that_a_run_marks_those_that_were_merged_say_so(world: World) -> None:
+    deals = replace(CALLS, name="deals", columns={"id": "text"})
+    gone = [{"id": key, "_deleted_at": NEW_YEAR} for key in ("old", "lost", "other")]
+    world.source.records["deals"] = [{"id": key} for key in ("old", "lost", "other", "living")]
+    world.run(deals)
+    world.source.records["deals"] = gone[:1]
+    world.run(deals)
+    world.source.records["deals"] = gone
+    world.source.merged = frozenset({"old", "lost", "living"})
+    world.run(deals)
+    assert proofs(world, deals) == {"old": "reported", "lost": "merged_into", "other": "reported"}
+    assert world.ids(deals) == ["living"]
+
+
 def test_a_page_that_holds_all_of_an_owner_marks_the_owners_other_rows(world: World) -> None:
     def link(from_id: str, to_id: str) -> dict[str, str]:
         return {"from_id": from_id, "to_id": to_id}

@@ -133,7 +133,7 @@ class Merge:
                 (key, self.run_id),
             )
 
-    def mark_absent(self, proof: Proof, condition: str = "") -> int:
+    def mark_absent(self, proof: Proof, condition: str) -> int:
         """Living rows that the run did not see. ``condition``: on ``t``, which of them count."""
         return self.session.execute(
             f"UPDATE {self.table} AS t SET {DELETED_AT} = ?, {self._set_facts(proof)}"
@@ -141,7 +141,7 @@ class Merge:
             (self._at, *self._facts),
         )
 
-    def count_absent(self, condition: str = "") -> int:
+    def count_absent(self, condition: str) -> int:
         """How many ``mark_absent`` would mark."""
         ((count,),) = self.session.rows(
             f"SELECT count(*) FROM {self.table} t WHERE {self._is_absent(condition)}"
