@@ -10,6 +10,7 @@ from celery import current_app
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.management import get_commands
+from django.utils.module_loading import import_string
 
 from ingestion import redis_urls
 from ingestion.conf import (
@@ -140,6 +141,22 @@ def check_schedules(
 def pool_problems(conf: PoolConf) -> Iterator[CheckMessage]:
     yield from _limit_problems(conf)
     yield from _clock_problems(conf)
+    yield from _priority_problems(conf.priority_function)
+
+
+def _priority_problems(path: str) -> Iterator[CheckMessage]:
+    """A function of the project that decides priorities, and is not there."""
+    try:
+        problem = "" if not path or callable(import_string(path)) else "It is no function."
+    except ImportError as missing:
+        problem = str(missing)
+    if problem:
+        yield Error(
+            f"WORKER_POOL_PRIORITY_FUNCTION is {path!r}. {problem}",
+            hint="Set the dotted path of a function such as 'my_project.priorities.priority_of', "
+            "which gets a Submission and returns a whole number, or nothing.",
+            id="ingestion.E009",
+        )
 
 
 def server_problems(conf: ServersConf) -> Iterator[CheckMessage]:

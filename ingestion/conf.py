@@ -29,6 +29,7 @@ class PoolConf:
     cancel_soft_seconds: float
     cancel_term_seconds: float
     shutdown_seconds: float
+    priority_function: str = ""
 
     @property
     def heartbeat_seconds(self) -> float:
@@ -181,6 +182,7 @@ def pool_conf() -> PoolConf:
         cancel_soft_seconds=settings.WORKER_POOL_CANCEL_SOFT_SECONDS,
         cancel_term_seconds=settings.WORKER_POOL_CANCEL_TERM_SECONDS,
         shutdown_seconds=settings.WORKER_POOL_SHUTDOWN_SECONDS,
+        priority_function=settings.WORKER_POOL_PRIORITY_FUNCTION,
     )
 
 

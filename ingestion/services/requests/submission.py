@@ -9,6 +9,9 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.module_loading import import_string
+
+from ingestion.conf import pool_conf
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import (
     InvalidParameters,
@@ -134,6 +137,7 @@ def prepare(asked: Submission, *, usual_attempts: int) -> Prepared:
     where the submission leaves them open. Whether it can follow its predecessors, the ledger says."""
     good = _checked(asked, usual_attempts)
     route = resolve(asked.crm_source, asked.sync_type)
+    good = replace(good, priority=_decided_priority(good, route))
     task = WorkerTask(
         id=str(uuid.uuid4()),
         task_name=route.task_name,
@@ -195,6 +199,21 @@ def checked_priority(priority: object) -> int:
         f"The priority must be a whole number from {PRIORITY_MIN} to {PRIORITY_MAX}, "
         f"the higher the sooner; it was {str(priority)[:50]!r}."
     )
+
+
+def _decided_priority(good: Submission, route: Route) -> int:
+    """As asked, or as the project's own function decides. Raises InvalidPriority."""
+    path = pool_conf().priority_function
+    if not path:
+        return good.priority
+    asked = replace(good, crm_source=route.crm_source, sync_type=route.sync_type)
+    try:
+        return checked_priority(import_string(path)(asked))
+    except InvalidPriority as problem:
+        raise InvalidPriority(f"{path} has returned no priority. {problem}") from problem
+    except Exception as problem:  # the function is the project's own and may raise anything
+        said = mask(f"{type(problem).__name__}: {problem}")[:LONGEST_REASON]
+        raise InvalidPriority(f"{path} could not decide the priority: {said}") from problem
 
 
 def _plain_json(parameters: dict[Any, Any]) -> dict[str, Any]:
