@@ -93,6 +93,19 @@ def test_over_postgresql(
     database = postgres_database()
     found = costs(tmp_path, database, server)
     assert written_indexes(database) == {"ingestion_synchistory": 8, "ingestion_auditrecord": 3}
+    # Of five threads one was first; then one has done it for the others.
+    assert found.pop("together") == {
+        "scripts": ["admit", "submit_many", "claim"],
+        "entered": [1, 4],
+        "actors_are_right": True,
+        "queued": 5,
+        "refused": [],
+    }
+    # Where that cannot be done for all, each is on its own, and one is refused.
+    apart = found.pop("one_at_fault")
+    assert sorted(apart.pop("scripts")) == ["admit"] * 4
+    assert sorted(apart.pop("entered")) == [1, 1, 1, 1, 1, 4]
+    assert apart == {"actors_are_right": True, "queued": 4, "refused": ["refused: thread 2"]}
     assert found["submission"].pop("statements") == ["WITH"]
     assert found["life"].pop("statements") == ["SET", "WITH", "UPDATE"]
     assert found == REST

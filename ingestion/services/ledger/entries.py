@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, F, QuerySet, Value, When
 from django.utils import timezone
 
@@ -57,6 +57,12 @@ def enter(good: Sequence[Prepared], *, are_accepted: bool = False) -> list[Enter
                 [_submission(*each) for each in chunk],
             )
     return [found[one.task.id] for one in good]
+
+
+def may_share() -> bool:
+    """Whether another thread may enter what this one submits: not where it belongs to a transaction
+    of the caller, nor where the database lets one write at a time anyway."""
+    return connection.vendor == "postgresql" and connection.get_autocommit()
 
 
 def entered(good: Sequence[Prepared]) -> list[Entered]:
@@ -110,7 +116,7 @@ def _submission(good: Prepared, taken_over: Mapping[str, Any]) -> dict[str, Any]
     after = {name: value for name, value in taken_over.items() if name != "requested_by"}
     return audit.columns(
         "submit",
-        change=good.submission.change,
+        change=replace(good.submission.change, by=good.asked_by or good.submission.requested_by),
         target=good.task.id,
         after={"route": good.task.route, "asked": good.route.asked, **after},
     )

@@ -91,11 +91,13 @@ KEPT = ("task_name", *TAKEN_OVER)
 
 @dataclass(frozen=True)
 class Prepared:
-    """A good submission, as it is written down; the ``task`` to be stored, and how it was routed."""
+    """A good submission, as it is written down; the ``task`` to be stored, and how it was routed.
+    ``asked_by``: who asks, where another thread may write it down."""
 
     submission: Submission
     task: WorkerTask
     route: Route
+    asked_by: str = ""
 
     @property
     def on_overlap(self) -> OnOverlap:

@@ -39,7 +39,7 @@ from ingestion.services.tasks import (
     submissions,
 )
 from ingestion.services.tasks.outcomes import cancellation, without_secrets
-from ingestion.services.tasks.submissions import Refused
+from ingestion.services.tasks.submissions import Refused, SharedSubmissions
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class TaskLife:
         self._send = send
         self._overdue = Overdue(self._conf.lease_seconds / REAPS_PER_LEASE)
         self._limits_are_restored = False
+        self._shared = SharedSubmissions(store, alone=self._admit, advance=self._advance)
 
     def submit_task(
         self,
@@ -109,7 +110,7 @@ class TaskLife:
     def _submit(self, asked: Submission) -> Submitted:
         good = chains.checked(prepare(asked, usual_attempts=self._conf.max_attempts))
         if self._may_admit(good):
-            return self._admit(good)
+            return self._shared.admit(good) if ledger.may_share() else self._admit(good)
         became = submissions.submit_one(self._store, good)
         self._advance()
         return became
@@ -120,8 +121,10 @@ class TaskLife:
         may_overlap = good.on_overlap == OnOverlap.ALLOW
         return may_overlap and self._limits_are_restored and self._store.epoch is not None
 
-    def _admit(self, good: Prepared) -> Submitted:
-        admitted = submissions.admit_one(self._store, good, token=_token())
+    def _admit(self, good: Prepared, *, may_be_entered: bool = False) -> Submitted:
+        admitted = submissions.admit_one(
+            self._store, good, token=_token(), may_be_entered=may_be_entered
+        )
         self._start(admitted.started)
         if self._has_more_to_do:
             self._advance()
@@ -147,10 +150,13 @@ class TaskLife:
 
     def process_queue(self) -> int:
         """Start waiting tasks while slots are free; how many."""
+        return len(self._start_waiting())
+
+    def _start_waiting(self) -> tuple[WorkerTask, ...]:
         self._restore_limits()
         started = self._store.claim(token=_token())
         self._start(started)
-        return len(started)
+        return started
 
     def confirm_task(self, task_id: str, *, attempt: int, worker: str, token: str) -> WorkerTask:
         """A worker takes an attempt: once. ``token`` is the delivery's own; repeat a call whose
@@ -253,14 +259,15 @@ class TaskLife:
             self._advance()
         return True
 
-    def _advance(self) -> None:
-        """Repair if overdue and start what may start. The verb before this one has succeeded, so
-        what goes wrong here is left to the next one."""
+    def _advance(self) -> tuple[WorkerTask, ...]:
+        """Repair if overdue and start what may start: what was started. The verb before this one has
+        succeeded, so what goes wrong here is left to the next one."""
         try:
             self._repair_if_overdue()
-            self.process_queue()
+            return self._start_waiting()
         except (PoolUnavailable, *DATABASE_ERRORS):
             logger.warning("the queue could not be processed", exc_info=True)
+            return ()
 
     def _start(self, tasks: tuple[WorkerTask, ...]) -> bool:
         """False when the broker did not take them all."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from ingestion.pool.clock import from_us
 from ingestion.pool.errors import (
@@ -16,15 +17,19 @@ from ingestion.pool.errors import (
 )
 from ingestion.pool.store import PAGE, Admitted, PoolStore
 from ingestion.pool.task import WorkerTask
-from ingestion.services.infra.database import as_unavailable
+from ingestion.services.infra.database import DATABASE_ERRORS, as_unavailable
 from ingestion.services.ledger import entries as ledger
 from ingestion.services.ledger.entries import Entered
 from ingestion.services.requests.submission import Prepared, Submission, Submitted, prepare
 from ingestion.services.security import audit
 from ingestion.services.tasks import chains
+from ingestion.services.tasks.groups import Groups
 from ingestion.services.tasks.outcomes import clean
 
+logger = logging.getLogger(__name__)
+
 MOST_AT_ONCE = 10_000
+TOO_MANY = "Nothing was submitted: other submissions of this process were waited for too long."
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,13 @@ def submit_one(store: PoolStore, good: Prepared) -> Submitted:
     return _accepted(store, good, answer)
 
 
-def admit_one(store: PoolStore, good: Prepared, *, token: str) -> Admitted:
+def admit_one(
+    store: PoolStore, good: Prepared, *, token: str, may_be_entered: bool = False
+) -> Admitted:
     """As ``submit_one`` in one step for the ledger and one for the store, which also claims. For a
-    submission that may overlap, and a store that the ledger follows."""
-    entry = _entered(good, is_accepted=True)
+    submission that may overlap, and a store that the ledger follows. ``may_be_entered``: another
+    thread has tried it, and nobody knows how far it came."""
+    entry = _entered(good, is_accepted=True, may_be_entered=may_be_entered)
     try:
         return store.admit(good.task, token=token)
     except PoolUnavailable as problem:
@@ -95,6 +103,61 @@ def submit_all(
     return found
 
 
+class Alone(Protocol):
+    """Submits one, and starts what may start. ``may_be_entered``: see ``admit_one``."""
+
+    def __call__(self, good: Prepared, *, may_be_entered: bool = False) -> Submitted: ...
+
+
+class SharedSubmissions:
+    """Submissions of several threads at the same time: one transaction of the ledger, one script of the
+    store. ``advance`` starts what may start, and returns it."""
+
+    def __init__(
+        self, store: PoolStore, *, alone: Alone, advance: Callable[[], tuple[WorkerTask, ...]]
+    ) -> None:
+        self._store = store
+        self._alone = alone
+        self._advance = advance
+        self.groups: Groups[Prepared, Submitted | Refused] = Groups(self._together, largest=PAGE)
+
+    def admit(self, good: Prepared) -> Submitted:
+        """As ``alone``; while other threads are at it, one of those that wait does it for all."""
+        signed = replace(good, asked_by=audit.actor(good.submission.requested_by))
+        mine = self.groups.begin(signed)
+        if mine is None:
+            try:
+                return self._alone(good)
+            finally:
+                self.groups.end()
+        try:
+            became = self.groups.wait(mine)
+        except TimeoutError:
+            raise LedgerUnavailable(TOO_MANY) from None
+        if isinstance(became, Refused):
+            raise type(became.error)(str(became.error))
+        return became or self._alone(good, may_be_entered=True)
+
+    def _together(self, good: Sequence[Prepared]) -> Sequence[Submitted | Refused | None]:
+        """None for each where one of them is at fault, and nobody knows which."""
+        if len(good) == 1:
+            return [self._alone(good[0])]
+        try:
+            found = submit_all(self._store, good, are_accepted=True)
+        except PoolUnavailable as problem:
+            return [Refused(problem)] * len(good)
+        except (*DATABASE_ERRORS, ValueError):
+            logger.warning("%d submissions are not entered together", len(good), exc_info=True)
+            return [None] * len(good)
+        started = {task.id: task for task in self._advance()}
+        return [
+            replace(became, task=started.get(became.task_id, became.task))
+            if isinstance(became, Submitted)
+            else became
+            for became in found
+        ]
+
+
 def prepare_all(asked: Sequence[Submission], *, usual_attempts: int) -> list[Prepared]:
     """Raises InvalidSubmissions, which names every wrong one."""
     if len(asked) > MOST_AT_ONCE:
@@ -116,14 +179,17 @@ def _prepared(asked: Submission, usual_attempts: int) -> Prepared | InvalidSubmi
         return problem
 
 
-def _entered(good: Prepared, *, is_accepted: bool = False) -> Entered:
+def _entered(good: Prepared, *, is_accepted: bool = False, may_be_entered: bool = False) -> Entered:
     """Nothing is accepted without its row."""
-    (entry,) = _all_entered([good], are_accepted=is_accepted)
+    (entry,) = _all_entered([good], are_accepted=is_accepted, may_be_entered=may_be_entered)
     return entry
 
 
-def _all_entered(good: Sequence[Prepared], *, are_accepted: bool = False) -> list[Entered]:
-    entries = _at_last(good, are_accepted=are_accepted)
+def _all_entered(
+    good: Sequence[Prepared], *, are_accepted: bool = False, may_be_entered: bool = False
+) -> list[Entered]:
+    enter = _unless_entered if may_be_entered else _at_last
+    entries = enter(good, are_accepted=are_accepted)
     for one, entry in zip(good, entries, strict=True):
         one.task.sync_history_id = entry.row_id
         if are_accepted and entry.place_us is not None:
@@ -139,10 +205,14 @@ def _at_last(good: Sequence[Prepared], *, are_accepted: bool) -> list[Entered]:
             return ledger.enter(good, are_accepted=are_accepted)
     except LedgerUnavailable as problem:
         try:
-            with as_unavailable():
-                return ledger.entered(good) or ledger.enter(good, are_accepted=are_accepted)
+            return _unless_entered(good, are_accepted=are_accepted)
         except LedgerUnavailable:
             raise _not_submitted(problem) from problem
+
+
+def _unless_entered(good: Sequence[Prepared], *, are_accepted: bool) -> list[Entered]:
+    with as_unavailable():
+        return ledger.entered(good) or ledger.enter(good, are_accepted=are_accepted)
 
 
 def _not_submitted(problem: PoolUnavailable) -> PoolUnavailable:
