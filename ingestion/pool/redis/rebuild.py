@@ -19,8 +19,8 @@ from ingestion.pool.order_rule import PriorityAging
 from ingestion.pool.record import TaskRecord
 from ingestion.pool.redis import replies as answers
 from ingestion.pool.redis.fields import record_fields
-from ingestion.pool.redis.scripts import Client, in_chunks
-from ingestion.pool.redis.store import CHUNK, RedisPoolStore
+from ingestion.pool.redis.scripts import CHUNK, Client, in_chunks
+from ingestion.pool.redis.store import RedisPoolStore
 from ingestion.pool.store import PAGE, PoolPolicy
 from ingestion.pool.task import TaskStatus, WorkerTask
 

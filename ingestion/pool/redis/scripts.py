@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 import redis
 from redis.exceptions import ConnectionError, RedisClusterException, RedisError, TimeoutError
 
-from ingestion.pool.clock import seconds_to_us
+from ingestion.pool.clock import from_us, seconds_to_us
 from ingestion.pool.errors import (
     NoOrderRule,
     PoolError,
@@ -24,10 +25,11 @@ from ingestion.pool.keys import PoolKeys
 from ingestion.pool.record import clean_text
 from ingestion.pool.redis import replies as answers
 from ingestion.pool.redis.error_replies import is_own_fault, reply_of
+from ingestion.pool.redis.fields import to_fields
 from ingestion.pool.redis.legacy import TASK_LISTS, Decode, from_json, is_json, legacy_entries
 from ingestion.pool.redis.lua_scripts import load_scripts, policy_args
 from ingestion.pool.redis.old_pickles import unpickled
-from ingestion.pool.store import PoolPolicy
+from ingestion.pool.store import PoolPolicy, old_places
 from ingestion.pool.task import WorkerTask
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ SCRIPTS = load_scripts()
 
 WRONG_TYPE = "WRONGTYPE"
 VANISHED = "VANISHED"
+CHUNK = 100
 
 Client = redis.Redis
 T = TypeVar("T")
@@ -69,10 +72,6 @@ class RedisScripts:
             for name, script in SCRIPTS.items()
         }
         self._policy_args = policy_args(policy)
-
-    def restore(self, tasks: Sequence[WorkerTask]) -> int:
-        """See ``PoolStore``."""
-        raise NotImplementedError
 
     # Speaking with Redis
 
@@ -168,6 +167,16 @@ class RedisScripts:
         self._call("dead_letter", task_id=task_id, reason=reason)
 
     # Older versions
+
+    def restore(self, tasks: Sequence[WorkerTask]) -> int:
+        """See ``PoolStore``."""
+        (now_us,) = self._call("now")
+        placed = old_places(tasks, now_us=int(now_us))
+        rows = (to_fields(task.restored(from_us(order_us))) for order_us, task in placed)
+        return sum(
+            int(self._call("restore", tasks=json.dumps(chunk), token=new_token())[0])
+            for chunk in in_chunks(rows, CHUNK)
+        )
 
     def _import_legacy(self) -> None:
         """Import what an older version stored as JSON. If it fails half-way, the next call does all

@@ -18,12 +18,10 @@ from ingestion.pool.record import json_text
 from ingestion.pool.redis import replies as answers
 from ingestion.pool.redis.fields import to_fields
 from ingestion.pool.redis.operators import RedisOperators
-from ingestion.pool.redis.scripts import in_chunks, longest_first, new_token
+from ingestion.pool.redis.scripts import CHUNK, in_chunks, longest_first, new_token
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.pool.store import READ_PAGE, Admitted, Finished, Outcome, Reaped, old_places
+from ingestion.pool.store import READ_PAGE, Admitted, Finished, Outcome, Reaped
 from ingestion.pool.task import TaskStatus, WorkerTask
-
-CHUNK = 100
 
 
 class RedisPoolStore(RedisOperators):
@@ -216,15 +214,6 @@ class RedisPoolStore(RedisOperators):
             return sum(int(self._client.unlink(*chunk)) for chunk in in_chunks(found, 1000))
 
         return int(self._reach(delete_all))
-
-    def restore(self, tasks: Sequence[WorkerTask]) -> int:
-        (now_us,) = self._call("now")
-        placed = old_places(tasks, now_us=int(now_us))
-        rows = (to_fields(task.restored(from_us(order_us))) for order_us, task in placed)
-        return sum(
-            int(self._call("restore", tasks=json.dumps(chunk), token=new_token())[0])
-            for chunk in in_chunks(rows, CHUNK)
-        )
 
     def repair(self, task_id: str) -> WorkerTask:
         return self._one("repair", task_id)
