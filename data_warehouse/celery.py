@@ -4,62 +4,21 @@ import os
 from typing import Any
 
 from celery import Celery, signals
-from celery.schedules import crontab, schedule
 from django.conf import settings
 from django.dispatch import receiver
 from django_structlog.celery.signals import modify_context_before_task_publish
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 from data_warehouse.logs import speak_on_stdout
-from ingestion.conf import pool_conf
+from ingestion.celery import set_up
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "data_warehouse.settings")
 
-AUTOMATION_SECONDS = 300
-DESCRIBE_SECONDS = 120
-
 app = Celery("data_warehouse")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["ingestion"])
-app.autodiscover_tasks(["ingestion"], related_name="tasks_enhanced")
-# Keeps a worker alive when Redis goes away; see the class.
-app.conf.worker_consumer = "data_warehouse.consumer:SteadyConsumer"
+set_up(app)
 # Binds the id of a task, and of the request that sent it, to all that is logged while it runs.
 app.steps["worker"].add(DjangoStructLogInitStep)
-
-
-def beat_schedule(*, monitor_seconds: float, queue: str) -> dict[str, dict[str, Any]]:
-    """The entries by name, each with its queue and routing key."""
-    options = {"queue": queue, "routing_key": queue}
-    return {
-        "worker-pool-monitor": {
-            "task": "ingestion.tasks.worker_pool_monitor",
-            "schedule": schedule(monitor_seconds),
-            # A round that could not start in time is replaced by the next one. This is the name
-            # that django-celery-beat's scheduler reads.
-            "options": {**options, "expire_seconds": round(monitor_seconds)},
-        },
-        "cleanup-stale-syncs-0330utc": {
-            "task": "ingestion.tasks.cleanup_stale_syncs",
-            "schedule": crontab(hour="3", minute="30"),
-            "options": options,
-        },
-        "automation-reports-0400-1600utc": {
-            "task": "ingestion.tasks.generate_automation_reports",
-            "schedule": crontab(hour="4,16", minute="0"),
-            "options": options,
-        },
-        "automation-rules": {
-            "task": "ingestion.tasks.run_automation_rules",
-            "schedule": schedule(AUTOMATION_SECONDS),
-            "options": {**options, "expire_seconds": AUTOMATION_SECONDS},
-        },
-        "describe-datasets": {
-            "task": "ingestion.tasks.describe_datasets",
-            "schedule": schedule(DESCRIBE_SECONDS),
-            "options": {**options, "expire_seconds": DESCRIBE_SECONDS},
-        },
-    }
 
 
 @signals.setup_logging.connect
@@ -73,15 +32,7 @@ def begin_to_speak(instance: Any, **_: Any) -> None:
     """A worker warns before Celery sets its logging up. Its banner is no line of JSON; of beat's
     nobody hears before it is printed."""
     speak_on_stdout()
-    instance.quiet |= settings.LOG_FORMAT == "json"
-
-
-@app.on_after_configure.connect
-def set_beat_schedule(sender: Celery, **_: Any) -> None:
-    """Settings can be read only now: this module is imported while they load."""
-    sender.conf.beat_schedule = beat_schedule(
-        monitor_seconds=pool_conf().monitor_seconds, queue=settings.CELERY_CONTROL_QUEUE
-    )
+    instance.quiet |= settings.INGESTION_LOG_FORMAT == "json"
 
 
 @app.on_after_configure.connect

@@ -30,11 +30,11 @@ if IS_PRODUCTION and DEBUG:
 ALLOWED_HOSTS = config.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = config.words("CSRF_TRUSTED_ORIGINS")
 
-VAR_DIR = Path(config.text("VAR_DIR", str(BASE_DIR / "var"))).absolute()
-LOG_DIR = Path(config.text("LOG_DIR", str(BASE_DIR / "logs"))).absolute()
-for directory in (VAR_DIR, LOG_DIR):
+INGESTION_VAR_DIR = Path(config.text("VAR_DIR", str(BASE_DIR / "var"))).absolute()
+INGESTION_LOG_DIR = Path(config.text("LOG_DIR", str(BASE_DIR / "logs"))).absolute()
+for directory in (INGESTION_VAR_DIR, INGESTION_LOG_DIR):
     try:
-        if directory == VAR_DIR:
+        if directory == INGESTION_VAR_DIR:
             private_files.make_folder(directory)
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -42,7 +42,7 @@ for directory in (VAR_DIR, LOG_DIR):
 
 if not IS_PRODUCTION and not SECRET_KEY:
     # Never one that stands in the code: a server that was started without DJANGO_ENV is reached too.
-    SECRET_KEY = own_secret(VAR_DIR / "secret-key")
+    SECRET_KEY = own_secret(INGESTION_VAR_DIR / "secret-key")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -117,8 +117,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 # Nobody changes anything through pages and API; logging in and out still works.
-READ_ONLY = config.flag("READ_ONLY", False)
-API_REQUESTS_PER_MINUTE = config.whole("API_REQUESTS_PER_MINUTE", 3000, minimum=0)
+INGESTION_READ_ONLY = config.flag("READ_ONLY", False)
+INGESTION_API_REQUESTS_PER_MINUTE = config.whole("API_REQUESTS_PER_MINUTE", 3000, minimum=0)
 AUTHENTICATION_BACKENDS = [
     "ingestion.services.security.logins.AddressBackend",
     "axes.backends.AxesStandaloneBackend",
@@ -136,8 +136,8 @@ AUTH_PASSWORD_VALIDATORS = [
 # Counted per user name and address, so that nobody is locked out from elsewhere.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "ingestion.services.security.addresses.caller_group"
-LOGIN_FAILURES_PER_ADDRESS = config.whole("LOGIN_FAILURES_PER_ADDRESS", 20, minimum=0)
-TRUSTED_PROXIES = config.networks("TRUSTED_PROXIES")
+INGESTION_LOGIN_FAILURES_PER_ADDRESS = config.whole("LOGIN_FAILURES_PER_ADDRESS", 20, minimum=0)
+INGESTION_TRUSTED_PROXIES = config.networks("TRUSTED_PROXIES")
 AXES_FAILURE_LIMIT = config.whole("LOGIN_FAILURES", 5, minimum=1)
 LOGIN_LOCKED_MINUTES = config.number("LOGIN_LOCKED_MINUTES", 15, minimum=0.1)
 AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCKED_MINUTES)
@@ -146,16 +146,16 @@ AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_VERBOSE = False
 
 # --- Metrics: nobody may read them unless one of these is set ---------------------------------
-METRICS_TOKEN = config.text("METRICS_TOKEN")
-if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+INGESTION_METRICS_TOKEN = config.text("METRICS_TOKEN")
+if INGESTION_METRICS_TOKEN and len(INGESTION_METRICS_TOKEN) < 16:
     config.problems.append("METRICS_TOKEN must have 16 characters or more.")
-METRICS_NETWORKS = config.networks("METRICS_NETWORKS")
+INGESTION_METRICS_NETWORKS = config.networks("METRICS_NETWORKS")
 
 # --- Database: the ledger ---------------------------------------------------------------------
-_LEDGER_FILE_URL = f"sqlite:///{VAR_DIR / 'ledger.sqlite3'}"
-DATABASE_URL = config.text("DATABASE_URL", _LEDGER_FILE_URL)
+_LEDGER_FILE_URL = f"sqlite:///{INGESTION_VAR_DIR / 'ledger.sqlite3'}"
+INGESTION_DATABASE_URL = config.text("DATABASE_URL", _LEDGER_FILE_URL)
 try:
-    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_health_checks=True)}
+    DATABASES = {"default": dj_database_url.parse(INGESTION_DATABASE_URL, conn_health_checks=True)}
 except ValueError:
     # Its value is not shown: it may hold a password.
     config.problems.append(
@@ -175,7 +175,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 elif DATABASES["default"]["ENGINE"].endswith("postgresql"):
-    DATABASES["default"]["ENGINE"] = "data_warehouse.postgresql"
+    DATABASES["default"]["ENGINE"] = "ingestion.postgresql"
     # A server that is away must not hold a call for minutes; the second is in milliseconds.
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 2,
@@ -184,12 +184,12 @@ elif DATABASES["default"]["ENGINE"].endswith("postgresql"):
     }
 
 # No verb of the pool, and no page's question, waits longer for the ledger, frozen, cut or locked.
-LEDGER_CALL_SECONDS = config.number("LEDGER_CALL_SECONDS", 4.5, minimum=3)
+INGESTION_LEDGER_CALL_SECONDS = config.number("LEDGER_CALL_SECONDS", 4.5, minimum=3)
 
 # --- Redis: cache and pool state in one database, the broker in another --------------------------
 # cache.clear() flushes its whole Redis database; the broker's messages must not stand there.
-CACHE_URL = config.text("CACHE_URL", "redis://127.0.0.1:6379/1")
-CACHES = servers.caches(config, CACHE_URL)
+INGESTION_CACHE_URL = config.text("CACHE_URL", "redis://127.0.0.1:6379/1")
+CACHES = servers.caches(config, INGESTION_CACHE_URL)
 
 # --- The worker pool; units stand in the names, .env.example explains each --------------------
 MAX_SYNC_WORKERS = config.whole("MAX_SYNC_WORKERS", 2, minimum=1, maximum=1000)
@@ -209,22 +209,25 @@ WORKER_POOL_PRIORITY_FUNCTION = config.text("WORKER_POOL_PRIORITY_FUNCTION")
 WORKER_POOL_MONITOR_SECONDS = config.number(
     "WORKER_POOL_MONITOR_SECONDS", 120 if IS_PRODUCTION else 300, minimum=1
 )
-
-AUTOMATION_MAX_WORKERS = config.whole("AUTOMATION_MAX_WORKERS", 4, minimum=1, maximum=1000)
-AUTOMATION_NOTICE_URLS = config.words("AUTOMATION_NOTICE_URLS")
+INGESTION_AUTOMATION_MAX_WORKERS = config.whole(
+    "AUTOMATION_MAX_WORKERS", 4, minimum=1, maximum=1000
+)
+INGESTION_AUTOMATION_NOTICE_URLS = config.words("AUTOMATION_NOTICE_URLS")
 # --- Notices ----------------------------------------------------------------------------------
-SITE_URL = config.text("SITE_URL")
-NOTICE_CHANNELS = config.named("NOTICE_CHANNELS")
-TASK_WEBHOOK_URLS = config.words("TASK_WEBHOOK_URLS")
-TASK_WEBHOOK_SECRET = config.text("TASK_WEBHOOK_SECRET")
-MONITOR_PING_URL = config.text("MONITOR_PING_URL")
-
-HISTORY_RETENTION_DAYS = config.number("HISTORY_RETENTION_DAYS", 90, minimum=0)
+INGESTION_SITE_URL = config.text("SITE_URL")
+INGESTION_NOTICE_CHANNELS = config.named("NOTICE_CHANNELS")
+INGESTION_TASK_WEBHOOK_URLS = config.words("TASK_WEBHOOK_URLS")
+INGESTION_TASK_WEBHOOK_SECRET = config.text("TASK_WEBHOOK_SECRET")
+INGESTION_MONITOR_PING_URL = config.text("MONITOR_PING_URL")
+INGESTION_HISTORY_RETENTION_DAYS = config.number("HISTORY_RETENTION_DAYS", 90, minimum=0)
 
 # --- Celery -----------------------------------------------------------------------------------
-BROKER_URL = config.text("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
-RESULT_URL = config.text("CELERY_RESULT_BACKEND")
-_broker, _results = servers.broker(config, BROKER_URL), servers.results(config, RESULT_URL)
+INGESTION_BROKER_URL = config.text("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
+INGESTION_RESULT_URL = config.text("CELERY_RESULT_BACKEND")
+_broker, _results = (
+    servers.broker(config, INGESTION_BROKER_URL),
+    servers.results(config, INGESTION_RESULT_URL),
+)
 CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = _broker.url, _broker.tls
 # Celery itself reads CELERY_BROKER_URL from the environment, before the setting and as it stands there.
 CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = _broker.url if _broker.options else None
@@ -255,57 +258,60 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # not acknowledged for so long was fetched by a worker that died: another one gets it.
 UNACKNOWLEDGED_SECONDS = 5 * WORKER_POOL_DISPATCH_SECONDS
 CELERY_BROKER_TRANSPORT_OPTIONS = servers.transport_options(_broker, UNACKNOWLEDGED_SECONDS)
-CELERY_BEAT_SCHEDULER = "data_warehouse.scheduler:WholeDatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "ingestion.scheduler:WholeDatabaseScheduler"
 
 # --- The warehouse ----------------------------------------------------------------------------
-WAREHOUSE_URL = config.text(
-    "WAREHOUSE_URL", f"sqlite:///{VAR_DIR / 'warehouse' / 'warehouse.sqlite3'}"
+INGESTION_WAREHOUSE_URL = config.text(
+    "WAREHOUSE_URL", f"sqlite:///{INGESTION_VAR_DIR / 'warehouse' / 'warehouse.sqlite3'}"
 )
-WAREHOUSE_PIPELINES_DIR = config.text("WAREHOUSE_PIPELINES_DIR", str(VAR_DIR / "pipelines"))
-SYNC_LOCK_WAIT_SECONDS = config.number("SYNC_LOCK_WAIT_SECONDS", 300, minimum=0)
-SYNC_WAREHOUSE_CONNECTIONS = config.whole("SYNC_WAREHOUSE_CONNECTIONS", 2, minimum=1)
-SYNC_LIST_KEYS_HOURS = config.number("SYNC_LIST_KEYS_HOURS", 24, minimum=0)
-SYNC_SCHEMA_POLICY = config.choices("SYNC_SCHEMA_POLICY", "evolve", POLICIES)
-SYNC_REJECTED_RECORDS = config.whole("SYNC_REJECTED_RECORDS", 50, minimum=1)
-SYNC_REJECTED_PERCENT = config.number("SYNC_REJECTED_PERCENT", 1, minimum=0, maximum=100)
-SYNC_HTTP_TIMEOUT_SECONDS = config.number("SYNC_HTTP_TIMEOUT_SECONDS", 60, minimum=0.1)
-SYNC_HTTP_ATTEMPTS = config.whole("SYNC_HTTP_ATTEMPTS", 6, minimum=1, maximum=20)
-SYNC_BREAKER_MINUTES = config.number("SYNC_BREAKER_MINUTES", 15, minimum=0, maximum=360)
-SYNC_HTTP_FIRST_DELAY_SECONDS = config.number("SYNC_HTTP_FIRST_DELAY_SECONDS", 1, minimum=0)
+INGESTION_WAREHOUSE_PIPELINES_DIR = config.text(
+    "WAREHOUSE_PIPELINES_DIR", str(INGESTION_VAR_DIR / "pipelines")
+)
+INGESTION_SYNC_LOCK_WAIT_SECONDS = config.number("SYNC_LOCK_WAIT_SECONDS", 300, minimum=0)
+INGESTION_SYNC_WAREHOUSE_CONNECTIONS = config.whole("SYNC_WAREHOUSE_CONNECTIONS", 2, minimum=1)
+INGESTION_SYNC_LIST_KEYS_HOURS = config.number("SYNC_LIST_KEYS_HOURS", 24, minimum=0)
+INGESTION_SYNC_SCHEMA_POLICY = config.choices("SYNC_SCHEMA_POLICY", "evolve", POLICIES)
+INGESTION_SYNC_REJECTED_RECORDS = config.whole("SYNC_REJECTED_RECORDS", 50, minimum=1)
+INGESTION_SYNC_REJECTED_PERCENT = config.number("SYNC_REJECTED_PERCENT", 1, minimum=0, maximum=100)
+INGESTION_SYNC_HTTP_TIMEOUT_SECONDS = config.number("SYNC_HTTP_TIMEOUT_SECONDS", 60, minimum=0.1)
+INGESTION_SYNC_HTTP_ATTEMPTS = config.whole("SYNC_HTTP_ATTEMPTS", 6, minimum=1, maximum=20)
+INGESTION_SYNC_BREAKER_MINUTES = config.number("SYNC_BREAKER_MINUTES", 15, minimum=0, maximum=360)
+INGESTION_SYNC_HTTP_FIRST_DELAY_SECONDS = config.number(
+    "SYNC_HTTP_FIRST_DELAY_SECONDS", 1, minimum=0
+)
 
 # --- The data as people see it ----------------------------------------------------------------
-DATA_MASKED_COLUMNS = config.words("DATA_MASKED_COLUMNS")
-DATA_OPEN_COLUMNS = config.words("DATA_OPEN_COLUMNS")
-DATA_READ_SECONDS = config.number("DATA_READ_SECONDS", 4, minimum=0.1, maximum=60)
-DATA_SQL_SECONDS = config.number("DATA_SQL_SECONDS", 15, minimum=0.1, maximum=300)
-DATA_SQL_ROWS = config.whole("DATA_SQL_ROWS", 1000, minimum=1, maximum=10_000)
-
+INGESTION_DATA_MASKED_COLUMNS = config.words("DATA_MASKED_COLUMNS")
+INGESTION_DATA_OPEN_COLUMNS = config.words("DATA_OPEN_COLUMNS")
+INGESTION_DATA_READ_SECONDS = config.number("DATA_READ_SECONDS", 4, minimum=0.1, maximum=60)
+INGESTION_DATA_SQL_SECONDS = config.number("DATA_SQL_SECONDS", 15, minimum=0.1, maximum=300)
+INGESTION_DATA_SQL_ROWS = config.whole("DATA_SQL_ROWS", 1000, minimum=1, maximum=10_000)
 # Base URLs and credentials of the CRMs, read by name; each CRM's folder lists its own.
-CRM_ENVIRONMENT = environment
+INGESTION_CRM_ENVIRONMENT = environment
 
 _URLS = {
-    "DATABASE_URL": DATABASE_URL,
-    "CACHE_URL": CACHE_URL,
-    "CELERY_BROKER_URL": BROKER_URL,
-    "CELERY_RESULT_BACKEND": RESULT_URL,
-    "WAREHOUSE_URL": WAREHOUSE_URL,
+    "DATABASE_URL": INGESTION_DATABASE_URL,
+    "CACHE_URL": INGESTION_CACHE_URL,
+    "CELERY_BROKER_URL": INGESTION_BROKER_URL,
+    "CELERY_RESULT_BACKEND": INGESTION_RESULT_URL,
+    "WAREHOUSE_URL": INGESTION_WAREHOUSE_URL,
 }
 if IS_PRODUCTION:
     for _name in well_known_in_urls(_URLS):
         config.problems.append(f"The password in {_name} is one that everybody knows; change it.")
-    if METRICS_TOKEN and is_well_known(METRICS_TOKEN):
+    if INGESTION_METRICS_TOKEN and is_well_known(INGESTION_METRICS_TOKEN):
         config.problems.append("METRICS_TOKEN is one that everybody knows; change it.")
 
 # --- Logs: JSON into the files, for people or programs on the console, see logs.py --------------
-LOG_LEVEL = config.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
-LOG_FORMAT = config.choice("LOG_FORMAT", "console", ("console", "json"))
+INGESTION_LOG_LEVEL = config.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+INGESTION_LOG_FORMAT = config.choice("LOG_FORMAT", "console", ("console", "json"))
 
 
 def _log_file(name: str) -> dict[str, object]:
     """A file that several processes write."""
     return {
         "class": "concurrent_log_handler.ConcurrentRotatingFileHandler",
-        "filename": str(LOG_DIR / name),
+        "filename": str(INGESTION_LOG_DIR / name),
         "maxBytes": 10_000_000,
         "backupCount": 5,
         "formatter": "json",
@@ -313,7 +319,7 @@ def _log_file(name: str) -> dict[str, object]:
 
 
 def _logs_to(handler: str) -> dict[str, object]:
-    return {"handlers": ["console", handler], "level": LOG_LEVEL, "propagate": False}
+    return {"handlers": ["console", handler], "level": INGESTION_LOG_LEVEL, "propagate": False}
 
 
 LOGGING_CONFIG = "data_warehouse.logs.configure"
@@ -333,7 +339,7 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": LOG_FORMAT,
+            "formatter": INGESTION_LOG_FORMAT,
             "level": "WARNING",
         },
         "general": _log_file("general.log"),
@@ -342,7 +348,7 @@ LOGGING = {
         "sync_engines": _log_file("sync_engines.log"),
         "access": _log_file("access.log"),
     },
-    "root": {"handlers": ["console", "general"], "level": LOG_LEVEL},
+    "root": {"handlers": ["console", "general"], "level": INGESTION_LOG_LEVEL},
     "loggers": {
         "ingestion": _logs_to("ingestion"),
         "ingestion.sync": _logs_to("sync_engines"),
@@ -378,7 +384,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = config.flag("SECURE_COOKIES", IS_PR
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Without such a proxy no request ever counts as secure, and each would be redirected for ever.
 SECURE_SSL_REDIRECT = config.flag(
-    "SECURE_SSL_REDIRECT", SESSION_COOKIE_SECURE and bool(TRUSTED_PROXIES)
+    "SECURE_SSL_REDIRECT", SESSION_COOKIE_SECURE and bool(INGESTION_TRUSTED_PROXIES)
 )
 # Probes and Prometheus ask the process itself.
 SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
@@ -390,5 +396,5 @@ SECURE_HSTS_PRELOAD = config.flag("SECURE_HSTS_PRELOAD", False)
 # Whether every other name under this domain speaks HTTPS is for its owner to say.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
-SETTING_DEFAULTS = config.defaults
+INGESTION_SETTING_DEFAULTS = config.defaults
 config.stop_if_wrong()

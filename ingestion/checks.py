@@ -10,6 +10,8 @@ from celery import current_app
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.management import get_commands
+from django.db import DEFAULT_DB_ALIAS, router
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from ingestion import redis_urls
@@ -19,11 +21,11 @@ from ingestion.conf import (
     WarehouseConf,
     crm_environment,
     pool_conf,
-    secret_files,
     servers_conf,
     warehouse_conf,
 )
-from ingestion.models import SyncSchedule
+from ingestion.installation_conf import secret_files
+from ingestion.models import SyncHistory, SyncSchedule
 from ingestion.pool.controls import MAX_WORKERS_MAX, MAX_WORKERS_MIN
 from ingestion.private_files import open_to_others
 from ingestion.services.failover.connections import other_installation, pickled_legacy
@@ -96,6 +98,38 @@ def check_installation(
         return []
     sentence, cure = said.split(": ", 1)
     return [Warning(f"{sentence}.", hint=cure, id="ingestion.W009")]
+
+
+@register(Tags.urls)
+def check_urls(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+    """A project may leave the pages out."""
+    try:
+        home = reverse("home")
+    except NoReverseMatch:
+        return []
+    if home == "/":
+        return []
+    return [
+        Error(
+            f"The pages are included at {home}, and their scripts call /api/.",
+            hint='Include them at the root: path("", include("ingestion.urls")).',
+            id="ingestion.E010",
+        )
+    ]
+
+
+@register(TAG)
+def check_ledger(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+    alias = router.db_for_write(SyncHistory)
+    if alias == DEFAULT_DB_ALIAS:
+        return []
+    return [
+        Error(
+            f"A router sends the ledger to the database {alias!r}; its statements go to 'default'.",
+            hint="Leave the app ingestion in the database 'default'.",
+            id="ingestion.E011",
+        )
+    ]
 
 
 @register(Tags.files)

@@ -1,17 +1,26 @@
-"""The only reader of django.conf.settings: frozen values with their units in the names."""
+"""What is set, as frozen values with their units in the names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
 
-from django.conf import settings
+from celery import current_app
 
-from ingestion.private_files import open_to_others
+from ingestion.settings_reader import (
+    broker_url,
+    cache_url,
+    environment,
+    given,
+    is_production,
+    own,
+    var_dir,
+    warehouse_url,
+)
 
 
 @dataclass(frozen=True)
@@ -81,11 +90,11 @@ class DataConf:
 
 def data_conf() -> DataConf:
     return DataConf(
-        masked_columns=tuple(settings.DATA_MASKED_COLUMNS),
-        open_columns=tuple(settings.DATA_OPEN_COLUMNS),
-        read_seconds=settings.DATA_READ_SECONDS,
-        sql_seconds=settings.DATA_SQL_SECONDS,
-        sql_rows=settings.DATA_SQL_ROWS,
+        masked_columns=tuple(own("DATA_MASKED_COLUMNS", ())),
+        open_columns=tuple(own("DATA_OPEN_COLUMNS", ())),
+        read_seconds=own("DATA_READ_SECONDS", 4),
+        sql_seconds=own("DATA_SQL_SECONDS", 15),
+        sql_rows=own("DATA_SQL_ROWS", 1000),
     )
 
 
@@ -104,11 +113,11 @@ class SiteConf:
 
 def site_conf() -> SiteConf:
     return SiteConf(
-        read_only=settings.READ_ONLY,
-        api_requests_per_minute=settings.API_REQUESTS_PER_MINUTE,
-        login_failures_per_address=settings.LOGIN_FAILURES_PER_ADDRESS,
-        login_locked=settings.AXES_COOLOFF_TIME,
-        trusted_proxies=tuple(settings.TRUSTED_PROXIES),
+        read_only=own("READ_ONLY", False),
+        api_requests_per_minute=own("API_REQUESTS_PER_MINUTE", 3000),
+        login_failures_per_address=own("LOGIN_FAILURES_PER_ADDRESS", 20),
+        login_locked=given("AXES_COOLOFF_TIME", timedelta(minutes=15)),
+        trusted_proxies=tuple(own("TRUSTED_PROXIES", ())),
     )
 
 
@@ -125,10 +134,10 @@ class TransportConf:
 
 def transport_conf() -> TransportConf:
     return TransportConf(
-        settings.IS_PRODUCTION,
-        tuple(settings.ALLOWED_HOSTS),
-        settings.SESSION_COOKIE_SECURE,
-        tuple(settings.TRUSTED_PROXIES),
+        is_production(),
+        tuple(given("ALLOWED_HOSTS", ())),
+        given("SESSION_COOKIE_SECURE", False),
+        tuple(own("TRUSTED_PROXIES", ())),
         site_url(),
     )
 
@@ -142,17 +151,22 @@ class StaticConf:
 
 
 def static_conf() -> StaticConf:
-    return StaticConf(Path(settings.STATIC_ROOT), are_collected=settings.IS_PRODUCTION)
+    return StaticConf(Path(given("STATIC_ROOT", None) or ""), are_collected=is_production())
 
 
 def sync_queue() -> str:
     """Where syncs are sent."""
-    return str(settings.CELERY_TASK_DEFAULT_QUEUE)
+    return str(given("CELERY_TASK_DEFAULT_QUEUE", "") or current_app.conf.task_default_queue)
+
+
+def celery_command(program: str) -> str:
+    """How one starts a ``worker`` or ``beat`` of this project."""
+    return f"celery -A {current_app.main or 'PROJECT'} {program}"
 
 
 def control_queue() -> str:
     """Where the monitor, the rules and the reports are sent; by default where syncs are."""
-    return str(settings.CELERY_CONTROL_QUEUE)
+    return str(given("CELERY_CONTROL_QUEUE", "") or sync_queue())
 
 
 @dataclass(frozen=True)
@@ -164,31 +178,31 @@ class MetricsConf:
 
 
 def metrics_conf() -> MetricsConf:
-    return MetricsConf(token=settings.METRICS_TOKEN, networks=tuple(settings.METRICS_NETWORKS))
+    return MetricsConf(token=own("METRICS_TOKEN", ""), networks=tuple(own("METRICS_NETWORKS", ())))
 
 
 def pool_conf() -> PoolConf:
     return PoolConf(
-        max_workers=settings.MAX_SYNC_WORKERS,
-        lease_seconds=settings.WORKER_POOL_LEASE_SECONDS,
-        stale_minutes=settings.WORKER_POOL_STALE_MINUTES,
-        dispatch_seconds=settings.WORKER_POOL_DISPATCH_SECONDS,
-        retention_minutes=settings.WORKER_POOL_RETENTION_MINUTES,
-        max_attempts=settings.WORKER_POOL_MAX_ATTEMPTS,
-        priority_aging_seconds=settings.WORKER_POOL_PRIORITY_AGING_SECONDS,
-        monitor_seconds=settings.WORKER_POOL_MONITOR_SECONDS,
-        worker_concurrency=settings.CELERY_WORKER_CONCURRENCY,
-        cancel_ask_seconds=settings.WORKER_POOL_CANCEL_ASK_SECONDS,
-        cancel_soft_seconds=settings.WORKER_POOL_CANCEL_SOFT_SECONDS,
-        cancel_term_seconds=settings.WORKER_POOL_CANCEL_TERM_SECONDS,
-        shutdown_seconds=settings.WORKER_POOL_SHUTDOWN_SECONDS,
-        priority_function=settings.WORKER_POOL_PRIORITY_FUNCTION,
+        max_workers=given("MAX_SYNC_WORKERS", 2),
+        lease_seconds=given("WORKER_POOL_LEASE_SECONDS", 90),
+        stale_minutes=given("WORKER_POOL_STALE_MINUTES", 30),
+        dispatch_seconds=given("WORKER_POOL_DISPATCH_SECONDS", 60),
+        retention_minutes=given("WORKER_POOL_RETENTION_MINUTES", 60),
+        max_attempts=given("WORKER_POOL_MAX_ATTEMPTS", 1),
+        priority_aging_seconds=given("WORKER_POOL_PRIORITY_AGING_SECONDS", 3600),
+        monitor_seconds=given("WORKER_POOL_MONITOR_SECONDS", 120 if is_production() else 300),
+        worker_concurrency=given("CELERY_WORKER_CONCURRENCY", 12),
+        cancel_ask_seconds=given("WORKER_POOL_CANCEL_ASK_SECONDS", 30),
+        cancel_soft_seconds=given("WORKER_POOL_CANCEL_SOFT_SECONDS", 10),
+        cancel_term_seconds=given("WORKER_POOL_CANCEL_TERM_SECONDS", 10),
+        shutdown_seconds=given("WORKER_POOL_SHUTDOWN_SECONDS", 8),
+        priority_function=given("WORKER_POOL_PRIORITY_FUNCTION", ""),
     )
 
 
 def ledger_call_seconds() -> float:
     """No verb of the pool waits longer for the ledger's database."""
-    return float(settings.LEDGER_CALL_SECONDS)
+    return float(own("LEDGER_CALL_SECONDS", 4.5))
 
 
 @dataclass(frozen=True)
@@ -199,7 +213,7 @@ class HistoryConf:
 
 
 def history_conf() -> HistoryConf:
-    return HistoryConf(retention_days=settings.HISTORY_RETENTION_DAYS)
+    return HistoryConf(retention_days=own("HISTORY_RETENTION_DAYS", 90))
 
 
 @dataclass(frozen=True)
@@ -213,8 +227,8 @@ class AutomationConf:
 
 def automation_conf() -> AutomationConf:
     return AutomationConf(
-        max_workers=settings.AUTOMATION_MAX_WORKERS,
-        notice_urls=tuple(settings.AUTOMATION_NOTICE_URLS),
+        max_workers=own("AUTOMATION_MAX_WORKERS", 4),
+        notice_urls=tuple(own("AUTOMATION_NOTICE_URLS", ())),
     )
 
 
@@ -226,7 +240,7 @@ class BreakerConf:
 
 
 def breaker_conf() -> BreakerConf:
-    return BreakerConf(first_minutes=settings.SYNC_BREAKER_MINUTES)
+    return BreakerConf(first_minutes=own("SYNC_BREAKER_MINUTES", 15))
 
 
 @dataclass(frozen=True)
@@ -241,16 +255,16 @@ class NoticeConf:
 
 def notice_conf() -> NoticeConf:
     return NoticeConf(
-        channels=tuple(settings.NOTICE_CHANNELS.items()),
-        webhook_urls=tuple(settings.TASK_WEBHOOK_URLS),
-        webhook_secret=settings.TASK_WEBHOOK_SECRET,
-        ping_url=settings.MONITOR_PING_URL,
+        channels=tuple(own("NOTICE_CHANNELS", {}).items()),
+        webhook_urls=tuple(own("TASK_WEBHOOK_URLS", ())),
+        webhook_secret=own("TASK_WEBHOOK_SECRET", ""),
+        ping_url=own("MONITOR_PING_URL", ""),
     )
 
 
 def site_url() -> str:
     """Where the pages are for whoever reads a notice, without a slash at the end; may be empty."""
-    return str(settings.SITE_URL).rstrip("/")
+    return str(own("SITE_URL", "")).rstrip("/")
 
 
 @dataclass(frozen=True)
@@ -263,138 +277,53 @@ class ServersConf:
 
 
 def servers_conf() -> ServersConf:
-    return ServersConf(settings.CACHE_URL, settings.BROKER_URL, settings.RESULT_URL)
+    return ServersConf(
+        cache_url(),
+        own("BROKER_URL", "") or broker_url(),
+        own("RESULT_URL", ""),
+    )
 
 
 def warehouse_conf() -> WarehouseConf:
     return WarehouseConf(
-        url=settings.WAREHOUSE_URL,
-        pipelines_dir=Path(settings.WAREHOUSE_PIPELINES_DIR),
-        lock_wait_seconds=settings.SYNC_LOCK_WAIT_SECONDS,
-        connections=settings.SYNC_WAREHOUSE_CONNECTIONS,
-        list_keys_hours=settings.SYNC_LIST_KEYS_HOURS,
-        rejected_records=settings.SYNC_REJECTED_RECORDS,
-        rejected_percent=settings.SYNC_REJECTED_PERCENT,
-        schema_policies=settings.SYNC_SCHEMA_POLICY,
-        http_timeout_seconds=settings.SYNC_HTTP_TIMEOUT_SECONDS,
-        http_attempts=settings.SYNC_HTTP_ATTEMPTS,
-        http_first_delay_seconds=settings.SYNC_HTTP_FIRST_DELAY_SECONDS,
+        url=warehouse_url(),
+        pipelines_dir=Path(own("WAREHOUSE_PIPELINES_DIR", var_dir() / "pipelines")),
+        lock_wait_seconds=own("SYNC_LOCK_WAIT_SECONDS", 300),
+        connections=own("SYNC_WAREHOUSE_CONNECTIONS", 2),
+        list_keys_hours=own("SYNC_LIST_KEYS_HOURS", 24),
+        rejected_records=own("SYNC_REJECTED_RECORDS", 50),
+        rejected_percent=own("SYNC_REJECTED_PERCENT", 1),
+        schema_policies=own("SYNC_SCHEMA_POLICY", {"": "evolve"}),
+        http_timeout_seconds=own("SYNC_HTTP_TIMEOUT_SECONDS", 60),
+        http_attempts=own("SYNC_HTTP_ATTEMPTS", 6),
+        http_first_delay_seconds=own("SYNC_HTTP_FIRST_DELAY_SECONDS", 1),
     )
 
 
 def crm_environment() -> Mapping[str, str]:
     """Base URLs and credentials of the CRMs by setting name."""
-    environment: Mapping[str, str] = settings.CRM_ENVIRONMENT
-    return environment
+    found: Mapping[str, str] = own("CRM_ENVIRONMENT", os.environ)
+    return found
 
 
 def is_of_running_system(name: str) -> bool:
     """Whether a CRM's setting has its value from ``manage.py up``, and not from the operator."""
-    environment = settings.CRM_ENVIRONMENT
-    return name in environment and not environment.configured(name)
+    found = environment()
+    return name in found and not found.configured(name)
 
 
 def secret_settings() -> tuple[str, ...]:
     """Values that must never be shown: Django's key, and URLs that may hold a password."""
-    names = ("SECRET_KEY", "DATABASE_URL", "CACHE_URL", "BROKER_URL", "WAREHOUSE_URL")
-    optional = ("RESULT_URL", "METRICS_TOKEN", "TASK_WEBHOOK_SECRET", "MONITOR_PING_URL")
-    found = (getattr(settings, name, None) for name in (*names, *optional))
+    servers = servers_conf()
+    found = (
+        given("SECRET_KEY", ""),
+        own("DATABASE_URL", ""),
+        *(servers.cache_url, servers.broker_url, servers.result_url, warehouse_url()),
+        *(own(name, "") for name in ("METRICS_TOKEN", "TASK_WEBHOOK_SECRET", "MONITOR_PING_URL")),
+    )
     return (
         *(str(value) for value in found if value),
-        *settings.AUTOMATION_NOTICE_URLS,
-        *settings.NOTICE_CHANNELS.values(),
-        *settings.TASK_WEBHOOK_URLS,
+        *own("AUTOMATION_NOTICE_URLS", ()),
+        *own("NOTICE_CHANNELS", {}).values(),
+        *own("TASK_WEBHOOK_URLS", ()),
     )
-
-
-def var_dir() -> Path:
-    """The one folder that holds what this clone's system writes; git ignores it."""
-    return Path(settings.VAR_DIR)
-
-
-@dataclass(frozen=True)
-class SystemConf:
-    """What starting the whole system needs. ``configured`` gives what the operator set for a
-    name, in the environment or ``.env``, or an empty string."""
-
-    base_dir: Path
-    var_dir: Path
-    log_dir: Path
-    is_production: bool
-    broker_url: str
-    warehouse_url: str
-    worker_concurrency: int
-    worker_shutdown_seconds: float
-    max_workers: int
-    log_level: str
-    setting_names: tuple[str, ...]
-    dotenv_names: tuple[str, ...]
-    configured: Callable[[str], str]
-
-
-def system_conf() -> SystemConf:
-    return SystemConf(
-        base_dir=Path(settings.BASE_DIR),
-        var_dir=var_dir(),
-        log_dir=Path(settings.LOG_DIR),
-        is_production=settings.IS_PRODUCTION,
-        broker_url=settings.CELERY_BROKER_URL,
-        warehouse_url=settings.WAREHOUSE_URL,
-        worker_concurrency=settings.CELERY_WORKER_CONCURRENCY,
-        worker_shutdown_seconds=settings.WORKER_POOL_SHUTDOWN_SECONDS,
-        max_workers=settings.MAX_SYNC_WORKERS,
-        log_level=settings.LOG_LEVEL,
-        setting_names=tuple(settings.SETTING_DEFAULTS),
-        dotenv_names=tuple(settings.CRM_ENVIRONMENT.dotenv),
-        configured=settings.CRM_ENVIRONMENT.configured,
-    )
-
-
-@dataclass(frozen=True)
-class BackupConf:
-    """``secret_files``: what this installation needs besides its databases; missing ones too."""
-
-    ledger_url: str
-    warehouse_url: str
-    secret_files: tuple[Path, ...]
-
-
-def backup_conf() -> BackupConf:
-    own = [var_dir() / name for name in ("secret-key", "operator-login", "redis-password")]
-    secrets = (settings.CRM_ENVIRONMENT.dotenv_file, *own)
-    return BackupConf(settings.DATABASE_URL, settings.WAREHOUSE_URL, secrets)
-
-
-def secret_files() -> list[Path]:
-    """Where secrets, people's data and password hashes stand: ``.env``, and everything in VAR_DIR
-    unless that is its owner's alone. Missing ones too."""
-    found = [settings.CRM_ENVIRONMENT.dotenv_file]
-    if open_to_others([var_dir()]):
-        found += sorted(path for path in var_dir().rglob("*") if path.is_file())
-    return found
-
-
-@dataclass(frozen=True)
-class SettingValue:
-    """A setting as it is in force. ``source``: environment, .env, running system or default."""
-
-    name: str
-    value: str
-    source: str
-
-
-def setting_values(defaults: Mapping[str, Any] | None = None) -> list[SettingValue]:
-    """The named settings, or all that the project itself reads, in the order of their defaults.
-    The values may be secrets."""
-    found = settings.CRM_ENVIRONMENT
-    return [
-        SettingValue(name, found.get(name) or _text(default), found.source_of(name))
-        for name, default in (settings.SETTING_DEFAULTS if defaults is None else defaults).items()
-    ]
-
-
-def _text(default: Any) -> str:
-    """As one writes it into ``.env``."""
-    if isinstance(default, bool):
-        return str(default).lower()
-    return ",".join(default) if isinstance(default, list) else str(default)

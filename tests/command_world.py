@@ -26,11 +26,11 @@ class CommandWorld:
         self._settings = settings
 
     def configure(self, environment: Mapping[str, str]) -> None:
-        self._settings.CRM_ENVIRONMENT = dict(environment)
+        self._settings.INGESTION_CRM_ENVIRONMENT = dict(environment)
 
     @property
     def is_sqlite(self) -> bool:
-        return bool(self._settings.WAREHOUSE_URL.startswith("sqlite"))
+        return bool(self._settings.INGESTION_WAREHOUSE_URL.startswith("sqlite"))
 
     def sync(self, model: str, **options: Any) -> SyncResult:
         handle = RunHandle(SilentReporter())
@@ -57,7 +57,7 @@ class CommandWorld:
         return {row[key]: {name: _plain(value) for name, value in row.items()} for row in found}
 
     def _dataset(self) -> _Opened:
-        return _Opened(self._settings.WAREHOUSE_URL, self.crm)
+        return _Opened(self._settings.INGESTION_WAREHOUSE_URL, self.crm)
 
 
 class _Opened:

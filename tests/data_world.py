@@ -42,14 +42,14 @@ def load_customers(records: list[Record] | None = None, **options: Any) -> Model
 def load(crm_source: str, model: str, records: list[Record], **options: Any) -> ModelResult:
     one = crm(crm_source)
     result = ModelResult(model)
-    with closing(Warehouse(settings.WAREHOUSE_URL)) as warehouse:
+    with closing(Warehouse(settings.INGESTION_WAREHOUSE_URL)) as warehouse:
         run = Run(
             crm=one,
             model=replace(one.model(model), incremental="full", deletions="full_run"),
             source=FakeSource({model: list(records)}),
             options=SyncOptions(**options),
             warehouse=warehouse,
-            pipelines_dir=Path(settings.WAREHOUSE_PIPELINES_DIR),
+            pipelines_dir=Path(settings.INGESTION_WAREHOUSE_PIPELINES_DIR),
             lock_wait_seconds=0,
             reporter=SilentReporter(),
         )

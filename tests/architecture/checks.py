@@ -11,7 +11,7 @@ from tests.architecture.rooms import PACKAGES, Room, packages
 from tests.architecture.written import wanted_texts
 
 LONGEST_CHAIN, LONGEST_FILE, FULLEST_FOLDER = 18, 400, 15
-SOURCES = (*PACKAGES, "tests", "benchmarks", "static/js", "templates")
+SOURCES = (*PACKAGES, "tests", "benchmarks", "static/ingestion/js", "templates")
 SUFFIXES = frozenset({".py", ".lua", ".sql", ".js", ".css", ".html"})
 GENERATED = "sync_*.py"  # the command stubs that makecommands writes
 

@@ -34,7 +34,7 @@ from tests.unit.pool_shell import options_of, own_options, pool_in_memory, shell
 ROOT = Path(__file__).parents[2]
 PAGE = [
     *(ROOT / "templates/ingestion/dashboard").glob("*.html"),
-    *(ROOT / "static/js/dashboard").glob("*.js"),
+    *(ROOT / "static/ingestion/js/dashboard").glob("*.js"),
 ]
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CHANGE = ChangeRequest(by="ann", reason="the CRM is back")

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management import get_commands
 
 import ingestion
-from data_warehouse.celery import beat_schedule
+from ingestion.celery import beat_schedule
 from ingestion.services.requests.routing import ROUTES, resolve, task_name
 from ingestion.services.worker_pool import WorkerPoolService
 from ingestion.sync.common.registry import crms

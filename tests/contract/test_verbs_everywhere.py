@@ -23,7 +23,9 @@ from tests.unit.pool_shell import subcommands
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs/worker_pool_quick_reference.md").read_text()
 BUTTONS = "".join(path.read_text() for path in (ROOT / "templates/ingestion/dashboard").glob("*"))
-DIALOGS = "".join(path.read_text() for path in (ROOT / "static/js/dashboard").glob("*.js"))
+DIALOGS = "".join(
+    path.read_text() for path in (ROOT / "static/ingestion/js/dashboard").glob("*.js")
+)
 
 STORES = (MemoryPoolStore, RedisPoolStore, LedgerPoolStore, FailoverStore)
 VERBS = [name for name, _ in inspect.getmembers(PoolStore, inspect.isfunction) if name[0] != "_"]

@@ -52,11 +52,13 @@ def world(
     crm: str, rows: int, empty_warehouse: Callable[[], str], tmp_path: Path, settings: Any
 ) -> Iterator[World]:
     """The CRM that the test names beside an empty warehouse."""
-    settings.WAREHOUSE_URL = empty_warehouse()
-    settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
-    settings.SYNC_LIST_KEYS_HOURS = 0  # keys of other kinds than whole numbers: in every run
+    settings.INGESTION_WAREHOUSE_URL = empty_warehouse()
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+    settings.INGESTION_SYNC_LIST_KEYS_HOURS = (
+        0  # keys of other kinds than whole numbers: in every run
+    )
     with sandboxes(crm, folder=tmp_path / "sandbox", rows=rows) as server:
-        settings.CRM_ENVIRONMENT = server.settings
+        settings.INGESTION_CRM_ENVIRONMENT = server.settings
         yield World(crms()[crm], server, settings)
 
 

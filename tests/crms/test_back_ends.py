@@ -27,7 +27,7 @@ NOT_IN_THE_LAKE = {"appointments", "users"}
 def test_the_other_way_to_read_leaves_them_equal(
     world: World, settings_of_the_other: dict[str, str], not_offered: set[str]
 ) -> None:
-    world.settings.CRM_ENVIRONMENT = {**world.server.settings, **settings_of_the_other}
+    world.settings.INGESTION_CRM_ENVIRONMENT = {**world.server.settings, **settings_of_the_other}
     world.run()
     assert_equal(world, not_offered)
     world.tick()

@@ -131,7 +131,7 @@ def test_dates_cut_a_window_out(
     world.run(name)
     times = {key: _naive(row[column]) for key, row in content_of(world, name).items()}
     first, last = _middle_third(sorted(t for t in times.values() if t))
-    world.settings.WAREHOUSE_URL = empty_warehouse()
+    world.settings.INGESTION_WAREHOUSE_URL = empty_warehouse()
     world.run(name, start_date=first.isoformat(), end_date=last.isoformat())
     found = {key: _naive(row[column]) for key, row in content_of(world, name).items()}
 

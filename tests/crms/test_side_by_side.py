@@ -45,12 +45,12 @@ def test_loads_at_the_same_time_lose_and_double_no_row(
 ) -> None:
     """Each round begins with an empty warehouse, so that the first loads of a dataset, which make
     it, meet each other too; the second loads of a round merge into what is there."""
-    settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
     crms = sorted({command.crm for command in commands})
     with sandboxes(*crms, folder=tmp_path / "sandbox", rows=ROWS) as server:
-        settings.CRM_ENVIRONMENT = server.settings
+        settings.INGESTION_CRM_ENVIRONMENT = server.settings
         for _ in range(ROUNDS):
-            settings.WAREHOUSE_URL = empty_warehouse()
+            settings.INGESTION_WAREHOUSE_URL = empty_warehouse()
             _load_at_once(commands)
             _assert_equal(commands)
             server.sandboxes.tick()

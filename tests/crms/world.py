@@ -82,7 +82,7 @@ class World:
 
     @property
     def warehouse_url(self) -> str:
-        return str(self.settings.WAREHOUSE_URL)
+        return str(self.settings.INGESTION_WAREHOUSE_URL)
 
     @property
     def sandbox(self) -> Any:

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.redis, pytest.mark.worker]
 # A page without a poller of its own, and a server that answers when it is told to.
 PAGE = "/settings/"
 SET_UP = """async (seconds) => {
-  const { Poller } = await import("/static/js/poller.js");
+  const { Poller } = await import("/static/ingestion/js/poller.js");
   const seen = { asked: 0, open: 0, most: 0, data: [], looks: [], etags: [], waiting: [] };
   let reply = () => ({ status: 200, body: { n: seen.asked } });
   window.fetch = (address, { headers }) => new Promise((answer, fail) => {

@@ -58,11 +58,13 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 def warehouse_settings(request: pytest.FixtureRequest, tmp_path: Path, settings: Any) -> Any:
     """Django's settings, with a warehouse of this test alone."""
     if request.param == "sqlite":
-        settings.WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse' / 'warehouse.sqlite3'}"
+        settings.INGESTION_WAREHOUSE_URL = (
+            f"sqlite:///{tmp_path / 'warehouse' / 'warehouse.sqlite3'}"
+        )
     else:
         new_database: Callable[[], str] = request.getfixturevalue("postgres_database")
-        settings.WAREHOUSE_URL = new_database()
-    settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+        settings.INGESTION_WAREHOUSE_URL = new_database()
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
     return settings
 
 

@@ -25,9 +25,9 @@ def main(*names: str) -> None:
 
     call_command("migrate", verbosity=0)
     with SandboxServer(
-        Path(settings.VAR_DIR) / "sandbox", names=names, rows=ROWS, port=0
+        Path(settings.INGESTION_VAR_DIR) / "sandbox", names=names, rows=ROWS, port=0
     ) as server:
-        settings.CRM_ENVIRONMENT = server.settings
+        settings.INGESTION_CRM_ENVIRONMENT = server.settings
         lives = {name: life_of(name, server) for name in names}
     sys.stdout.write(json.dumps(lives))
 

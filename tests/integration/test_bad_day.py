@@ -52,18 +52,18 @@ def server(
 ) -> Iterator[SandboxServer]:
     monkeypatch.setattr(sources, "shared_rate_limiter", NoLimiter)
     with sandboxes(DOWN[0], WELL[0], folder=tmp_path / "sandbox", rows=24) as found:
-        settings.WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
-        settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+        settings.INGESTION_WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
+        settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
         for name, value in found.settings.items():
             monkeypatch.setenv(name, value)
-        settings.SYNC_HTTP_FIRST_DELAY_SECONDS = 0.01
+        settings.INGESTION_SYNC_HTTP_FIRST_DELAY_SECONDS = 0.01
         yield found
 
 
 @pytest.fixture
 def hook(httpserver: HTTPServer, settings: Any) -> HTTPServer:
     httpserver.expect_request("/hook", method="POST").respond_with_data("thanks")
-    settings.NOTICE_CHANNELS = {"ops": f"json://{httpserver.host}:{httpserver.port}/hook"}
+    settings.INGESTION_NOTICE_CHANNELS = {"ops": f"json://{httpserver.host}:{httpserver.port}/hook"}
     return httpserver
 
 

@@ -145,7 +145,7 @@ class TestApi:
         assert viewer.get("/api/data/arrivy/nosuch").status_code == 404
 
     def test_a_warehouse_that_is_away_is_told(self, viewer: Client, settings: Any) -> None:
-        settings.WAREHOUSE_URL = "postgresql://nobody@127.0.0.1:1/none"
+        settings.INGESTION_WAREHOUSE_URL = "postgresql://nobody@127.0.0.1:1/none"
         answer = viewer.get(f"{API}/rows")
         assert (answer.status_code, answer.json()["error"]["code"]) == (
             503,

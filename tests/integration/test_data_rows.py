@@ -72,15 +72,15 @@ class TestMasks:
 
     def test_operators_decide_against_the_names(self, warehouse: Any) -> None:
         load_customers()
-        warehouse.DATA_MASKED_COLUMNS = ["arrivy.*.city"]
-        warehouse.DATA_OPEN_COLUMNS = ["*.customers.phone"]
+        warehouse.INGESTION_DATA_MASKED_COLUMNS = ["arrivy.*.city"]
+        warehouse.INGESTION_DATA_OPEN_COLUMNS = ["*.customers.phone"]
         found = rows.rows(ARRIVY)
         assert found.masked["city"] == "personal"
         assert "phone" not in found.masked
         assert found.rows[0]["phone"] == "555-0101"
 
     def test_a_key_that_is_masked_stands_in_no_cursor(self, warehouse: Any) -> None:
-        warehouse.DATA_MASKED_COLUMNS = ["arrivy.customers.id"]
+        warehouse.INGESTION_DATA_MASKED_COLUMNS = ["arrivy.customers.id"]
         load_customers()
         found = rows.rows(ask(limit=2))
         assert (len(found.rows), found.has_more, found.next_cursor) == (2, True, None)

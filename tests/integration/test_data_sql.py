@@ -24,7 +24,7 @@ BY = ChangeRequest(by="ann (tests)")
 def loaded(warehouse_settings: Any) -> Any:
     load_customers([*CUSTOMERS, {"id": None, "email": "ada@example.com"}])
     load("arrivy", "users", [{"id": 7, "name": "Ada Lovelace", "email": "ada@example.com"}])
-    if warehouse_settings.WAREHOUSE_URL.startswith("postgres"):
+    if warehouse_settings.INGESTION_WAREHOUSE_URL.startswith("postgres"):
         make_roles()
     return warehouse_settings
 
@@ -42,7 +42,7 @@ def shown(sql: str) -> str:
 
 
 def is_sqlite(settings: Any) -> bool:
-    return bool(settings.WAREHOUSE_URL.startswith("sqlite"))
+    return bool(settings.INGESTION_WAREHOUSE_URL.startswith("sqlite"))
 
 
 class TestAnswers:
@@ -60,7 +60,7 @@ class TestAnswers:
         assert ask("SELECT name FROM teams").rows == [["Blue"]]
 
     def test_rows_and_texts_are_cut(self, loaded: Any) -> None:
-        loaded.DATA_SQL_ROWS = 2
+        loaded.INGESTION_DATA_SQL_ROWS = 2
         found = ask("SELECT id FROM customers ORDER BY id")
         assert (found.rows, found.is_cut) == ([[1], [2]], True)
         long = "hex(printf('%5000d', 1))" if is_sqlite(loaded) else "repeat('x', 1000000)"
@@ -68,7 +68,7 @@ class TestAnswers:
         assert len(text) == 501
 
     def test_an_endless_question_is_stopped(self, loaded: Any) -> None:
-        loaded.DATA_SQL_SECONDS = 0.5
+        loaded.INGESTION_DATA_SQL_SECONDS = 0.5
         endless = (
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
         )
@@ -117,8 +117,8 @@ class TestAnswers:
     def test_a_setting_holds_from_the_next_question_on(self, loaded: Any) -> None:
         question = "SELECT phone, city FROM customers WHERE id = 1"
         assert ask(question).rows == [[None, "London"]]
-        loaded.DATA_OPEN_COLUMNS = ["arrivy.customers.phone"]
-        loaded.DATA_MASKED_COLUMNS = ["arrivy.customers.city"]
+        loaded.INGESTION_DATA_OPEN_COLUMNS = ["arrivy.customers.phone"]
+        loaded.INGESTION_DATA_MASKED_COLUMNS = ["arrivy.customers.city"]
         assert ask(question).rows == [["555-0101", None]]
 
 
@@ -291,7 +291,7 @@ class TestPostgres:
 
     def test_statistics_and_activity_tell_nothing(self, loaded: Any) -> None:
         load("arrivy", "tasks", [{"id": n, "customer_email": "ada@example.com"} for n in range(50)])
-        with psycopg.connect(loaded.WAREHOUSE_URL, autocommit=True) as owner:
+        with psycopg.connect(loaded.INGESTION_WAREHOUSE_URL, autocommit=True) as owner:
             owner.execute("ANALYZE")
             known = "SELECT count(*) FROM pg_stats WHERE schemaname = 'arrivy'"
             assert owner.execute(known).fetchone()[0] > 0  # type: ignore[index]
@@ -302,12 +302,12 @@ class TestPostgres:
 
     def test_what_a_function_writes_is_taken_back(self, loaded: Any) -> None:
         shown("SELECT lo_create(0)")  # which servers before 16 do in a read-only transaction too
-        with psycopg.connect(loaded.WAREHOUSE_URL) as owner:
+        with psycopg.connect(loaded.INGESTION_WAREHOUSE_URL) as owner:
             left = owner.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchone()
         assert left == (0,)
 
     def test_a_lifted_limit_holds_for_one_statement_at_most(self, loaded: Any) -> None:
-        loaded.DATA_SQL_SECONDS = 0.5
+        loaded.INGESTION_DATA_SQL_SECONDS = 0.5
         with pytest.raises(RefusedQuery, match="stopped after"):
             ask(
                 "SELECT set_config('statement_timeout', '0', false), pg_sleep(0.2)"
@@ -315,8 +315,8 @@ class TestPostgres:
             )
 
     def test_without_roles_it_says_what_to_do(self, loaded: Any) -> None:
-        database = loaded.WAREHOUSE_URL.rpartition("/")[2]
-        with psycopg.connect(loaded.WAREHOUSE_URL, autocommit=True) as owner:
+        database = loaded.INGESTION_WAREHOUSE_URL.rpartition("/")[2]
+        with psycopg.connect(loaded.INGESTION_WAREHOUSE_URL, autocommit=True) as owner:
             for of in roles.AUDIENCES:
                 name = roles.role_name(database, of)
                 owner.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
@@ -324,8 +324,8 @@ class TestPostgres:
             ask("SELECT 1")
 
     def test_a_role_that_was_given_more_asks_nothing(self, loaded: Any) -> None:
-        name = roles.role_name(loaded.WAREHOUSE_URL.rpartition("/")[2], roles.MASKED)
-        with psycopg.connect(loaded.WAREHOUSE_URL, autocommit=True) as owner:
+        name = roles.role_name(loaded.INGESTION_WAREHOUSE_URL.rpartition("/")[2], roles.MASKED)
+        with psycopg.connect(loaded.INGESTION_WAREHOUSE_URL, autocommit=True) as owner:
             owner.execute(f"GRANT pg_read_all_data TO {name}")
             with pytest.raises(NoBox, match="must not have"):
                 ask("SELECT 1")

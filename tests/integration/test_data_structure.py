@@ -34,7 +34,7 @@ def loaded(warehouse_settings: Any) -> Any:
 def query(settings: Any, statement: str) -> list[tuple[Any, ...]]:
     """As somebody with a database client would."""
     with (
-        closing(Warehouse(settings.WAREHOUSE_URL)) as warehouse,
+        closing(Warehouse(settings.INGESTION_WAREHOUSE_URL)) as warehouse,
         warehouse.dataset("arrivy").engine.begin() as connection,
     ):
         result = connection.exec_driver_sql(statement)
@@ -42,7 +42,7 @@ def query(settings: Any, statement: str) -> list[tuple[Any, ...]]:
 
 
 def is_sqlite(settings: Any) -> bool:
-    return bool(settings.WAREHOUSE_URL.startswith("sqlite"))
+    return bool(settings.INGESTION_WAREHOUSE_URL.startswith("sqlite"))
 
 
 def view(settings: Any) -> str:
@@ -62,7 +62,7 @@ class TestTables:
         assert size == 41
 
     def test_the_deleted_ones_have_an_index(self, loaded: Any) -> None:
-        with closing(Warehouse(loaded.WAREHOUSE_URL)) as warehouse:
+        with closing(Warehouse(loaded.INGESTION_WAREHOUSE_URL)) as warehouse:
             dataset = warehouse.dataset("arrivy")
             found = sa.inspect(dataset.engine).get_indexes("customers", schema=dataset.schema)
         assert ["_deleted_at"] in [one["column_names"] for one in found]
@@ -78,7 +78,7 @@ class TestTables:
             pytest.skip("PostgreSQL has a lock of its own")
         load_customers(CUSTOMERS[:1])
         waiting = Waiting("arrivy.customers", 0, lambda: None)
-        with local_lock(waiting, Path(loaded.WAREHOUSE_PIPELINES_DIR) / "locks"):
+        with local_lock(waiting, Path(loaded.INGESTION_WAREHOUSE_PIPELINES_DIR) / "locks"):
             assert profiles.refresh(seconds=60) == []
         assert len(profiles.refresh(seconds=60)) == 1
         assert stored_figures()["arrivy", "customers"].deleted_rows == 2
@@ -86,7 +86,7 @@ class TestTables:
     def test_postgres_has_keys_and_comments(self, loaded: Any) -> None:
         if is_sqlite(loaded):
             pytest.skip("SQLite has neither for a table that is there")
-        with closing(Warehouse(loaded.WAREHOUSE_URL)) as warehouse:
+        with closing(Warehouse(loaded.INGESTION_WAREHOUSE_URL)) as warehouse:
             there = sa.inspect(warehouse.main_engine)
             assert there.get_pk_constraint("customers", "arrivy")["constrained_columns"] == ["id"]
             columns = {c["name"]: c["comment"] for c in there.get_columns("customers", "arrivy")}

@@ -29,8 +29,8 @@ MODEL = "select city, count(*) as n from {{ source('arrivy', 'customers') }} gro
 def project(tmp_path: Path, settings: Any, postgres_database: Any) -> Path:
     if not DBT.exists():
         pytest.skip(f"{DBT} is not there; make dbt installs it")
-    settings.WAREHOUSE_URL = postgres_database()
-    settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+    settings.INGESTION_WAREHOUSE_URL = postgres_database()
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
     forget_answers()
     load_customers()
     load("arrivy", "teams", [{"id": 1, "name": "Blue"}])
@@ -41,7 +41,7 @@ def project(tmp_path: Path, settings: Any, postgres_database: Any) -> Path:
     (folder / "models" / "cities.sql").write_text(MODEL)
     with (folder / "models" / "sources.yml").open("w") as written:
         call_command("manage_data", "sources", stdout=written)
-    url = make_url(settings.WAREHOUSE_URL)
+    url = make_url(settings.INGESTION_WAREHOUSE_URL)
     output = {
         "type": "postgres", "host": url.host, "port": url.port or 5432, "user": url.username,
         "pass": url.password or "", "dbname": url.database, "schema": "marts", "threads": 1,

@@ -58,7 +58,7 @@ def three(bench: FailoverTestbed) -> list[str]:
 
 def test_what_waits_in_the_quiet_time_says_why(bench: FailoverTestbed, settings: Any) -> None:
     """A real server has gone; the command line, the JSON and the metrics say the same."""
-    settings.METRICS_NETWORKS = [ip_network("127.0.0.1/32")]
+    settings.INGESTION_METRICS_NETWORKS = [ip_network("127.0.0.1/32")]
     bench.pool.snapshot()
     bench.server.stop()
     assert bench.is_degraded()

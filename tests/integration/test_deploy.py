@@ -98,7 +98,7 @@ def test_a_file_that_changed_after_collectstatic_is_told(
     clone: Path, environment: dict[str, str]
 ) -> None:
     manage("deploy", environment=environment, project=clone)
-    style = clone / "static/css/app.css"
+    style = clone / "static/ingestion/css/app.css"
     style.write_text(style.read_text() + "\n/* newer */\n")
 
     found = findings(environment, clone)[1]

@@ -131,12 +131,12 @@ def world(
     made, folder = served
     monkeypatch.setattr(hubspot_api, "TEN_SECONDS", 0.02)
     monkeypatch.setattr(hubspot_api, "ONE_SECOND", 0.02)
-    settings.WAREHOUSE_URL = f"sqlite:///{folder / 'warehouse.sqlite3'}"
-    settings.WAREHOUSE_PIPELINES_DIR = str(folder / "pipelines")
-    settings.CRM_ENVIRONMENT = made.server.settings
-    settings.SYNC_HTTP_FIRST_DELAY_SECONDS = 0.01
-    settings.SYNC_HTTP_ATTEMPTS = 6
-    settings.SYNC_HTTP_TIMEOUT_SECONDS = 5
+    settings.INGESTION_WAREHOUSE_URL = f"sqlite:///{folder / 'warehouse.sqlite3'}"
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(folder / "pipelines")
+    settings.INGESTION_CRM_ENVIRONMENT = made.server.settings
+    settings.INGESTION_SYNC_HTTP_FIRST_DELAY_SECONDS = 0.01
+    settings.INGESTION_SYNC_HTTP_ATTEMPTS = 6
+    settings.INGESTION_SYNC_HTTP_TIMEOUT_SECONDS = 5
     know_only(made.crm, monkeypatch)
     made.load()
     yield made
@@ -208,9 +208,9 @@ def test_a_passing_fault_leaves_equal_data(world: World, fault: str) -> None:
 def test_a_lasting_fault_ends_the_run_with_a_sentence(
     world: World, settings: Any, fault: str, error: type[SyncError]
 ) -> None:
-    settings.SYNC_HTTP_ATTEMPTS = 2
+    settings.INGESTION_SYNC_HTTP_ATTEMPTS = 2
     if fault.startswith("slow"):
-        settings.SYNC_HTTP_TIMEOUT_SECONDS = 0.3
+        settings.INGESTION_SYNC_HTTP_TIMEOUT_SECONDS = 0.3
         world.server.faults.slow_seconds = LONGEST_RUN_SECONDS
     world.put(fault)
 
@@ -258,8 +258,8 @@ def test_changed_columns_are_loaded_and_recorded(world: World) -> None:
 def test_task_and_history_say_the_same(
     world: World, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.SYNC_HTTP_ATTEMPTS = 1
-    settings.SYNC_HTTP_TIMEOUT_SECONDS = 1
+    settings.INGESTION_SYNC_HTTP_ATTEMPTS = 1
+    settings.INGESTION_SYNC_HTTP_TIMEOUT_SECONDS = 1
     world.put("errors:always")
     bench = Bench()
     task_id = bench.pool.submit_task(world.crm.name, "all", {"full": True})
@@ -293,7 +293,7 @@ def test_a_database_that_is_locked_for_a_moment_is_waited_for(world: World) -> N
 def test_a_database_that_stays_locked_ends_the_run_with_a_sentence(
     world: World, settings: Any
 ) -> None:
-    settings.SYNC_HTTP_TIMEOUT_SECONDS = 1
+    settings.INGESTION_SYNC_HTTP_TIMEOUT_SECONDS = 1
     world.put("errors")
 
     problem, row = world.failure()

@@ -35,7 +35,7 @@ class Setup:
         self.configure()
 
     def configure(self, **changed: str) -> None:
-        self._settings.CRM_ENVIRONMENT = self.server.settings | changed
+        self._settings.INGESTION_CRM_ENVIRONMENT = self.server.settings | changed
 
     def tick(self) -> dict[str, int]:
         return self.server.sandboxes.tick()["five9"]
@@ -54,11 +54,11 @@ class Setup:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def setup(request: pytest.FixtureRequest, tmp_path: Path, settings: Any) -> Iterator[Setup]:
     if request.param == "sqlite":
-        settings.WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
+        settings.INGESTION_WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
     else:
         new_database: Callable[[], str] = request.getfixturevalue("postgres_database")
-        settings.WAREHOUSE_URL = new_database()
-    settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+        settings.INGESTION_WAREHOUSE_URL = new_database()
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
     with SandboxServer(tmp_path / "sandbox", names=("five9",), rows=ROWS, port=0) as server:
         yield Setup(server, settings)
 
@@ -113,7 +113,7 @@ def test_contacts_beyond_the_limit_of_a_lookup_all_arrive(setup: Setup) -> None:
 
 def test_the_warehouse_has_the_types_that_the_domain_declares(setup: Setup, settings: Any) -> None:
     setup.sync()
-    warehouse = Warehouse(settings.WAREHOUSE_URL)
+    warehouse = Warehouse(settings.INGESTION_WAREHOUSE_URL)
     types = StoredTable.read(warehouse.dataset("five9"), "contacts").types
     warehouse.close()
     wanted = {

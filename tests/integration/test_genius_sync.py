@@ -110,9 +110,9 @@ def setup(request: pytest.FixtureRequest, tmp_path: Path, settings: Any) -> Setu
         new_database: Callable[[], str] = request.getfixturevalue("postgres_database")
         url = new_database()
     made = Setup(GeniusSandbox(SandboxConf(tmp_path, rows=40)), url)
-    settings.WAREHOUSE_URL = url
-    settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
-    settings.CRM_ENVIRONMENT = made.genius.settings("")
+    settings.INGESTION_WAREHOUSE_URL = url
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+    settings.INGESTION_CRM_ENVIRONMENT = made.genius.settings("")
     return made
 
 

@@ -142,11 +142,11 @@ def setup(request: pytest.FixtureRequest, tmp_path: Path, settings: Any) -> Iter
     else:
         new_database: Callable[[], str] = request.getfixturevalue("postgres_database")
         url = new_database()
-    settings.WAREHOUSE_URL = url
-    settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+    settings.INGESTION_WAREHOUSE_URL = url
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
     with SandboxServer(tmp_path / "sandbox", names=("hubspot",), rows=ROWS, port=0) as server:
         made = Setup(server, url)
-        settings.CRM_ENVIRONMENT = server.settings
+        settings.INGESTION_CRM_ENVIRONMENT = server.settings
         yield made
 
 
@@ -220,7 +220,10 @@ def test_an_association_that_vanished_is_marked(setup: Setup) -> None:
 
 
 def test_a_refused_token_ends_the_run_at_once(setup: Setup, settings: Any) -> None:
-    settings.CRM_ENVIRONMENT = {**setup.server.settings, "HUBSPOT_ACCESS_TOKEN": "wrong-token"}
+    settings.INGESTION_CRM_ENVIRONMENT = {
+        **setup.server.settings,
+        "HUBSPOT_ACCESS_TOKEN": "wrong-token",
+    }
 
     with pytest.raises(CredentialsError, match="HUBSPOT_ACCESS_TOKEN") as caught:
         setup.sync()

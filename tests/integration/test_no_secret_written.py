@@ -112,11 +112,11 @@ def database() -> str:
 def written(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
     folder = tmp_path / "written"
     folder.mkdir()
-    settings.WAREHOUSE_URL = f"sqlite:///{folder / 'warehouse.sqlite3'}"
-    settings.WAREHOUSE_PIPELINES_DIR = str(folder / "pipelines")
-    settings.SYNC_HTTP_ATTEMPTS = 2
-    settings.SYNC_HTTP_FIRST_DELAY_SECONDS = 0.01
-    settings.SYNC_HTTP_TIMEOUT_SECONDS = 5
+    settings.INGESTION_WAREHOUSE_URL = f"sqlite:///{folder / 'warehouse.sqlite3'}"
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(folder / "pipelines")
+    settings.INGESTION_SYNC_HTTP_ATTEMPTS = 2
+    settings.INGESTION_SYNC_HTTP_FIRST_DELAY_SECONDS = 0.01
+    settings.INGESTION_SYNC_HTTP_TIMEOUT_SECONDS = 5
     with logging_everything(folder / "logs"):
         yield Written(folder, ())
 
@@ -184,7 +184,7 @@ def test_no_secret_of_a_crm_over_http_is_written(
         monkeypatch.setattr(module, constant, value)
     know_only(with_few_models(crm), monkeypatch)
     with SandboxServer(tmp_path / "sandbox", names=(crm,), rows=12, port=0) as server:
-        settings.CRM_ENVIRONMENT = server.settings
+        settings.INGESTION_CRM_ENVIRONMENT = server.settings
         written.secrets = planted_in(server, crm)
         run_through_every_endpoint(written, crm, succeeds=True)
         for fault in ("credentials", "errors:always", "html:always"):
@@ -226,7 +226,7 @@ def test_no_secret_of_the_data_lake_is_written(
         monkeypatch.setattr(module, constant, value)
     know_only(with_few_models("salespro"), monkeypatch)
     with SandboxServer(tmp_path / "sandbox", names=("salespro",), rows=12, port=0) as server:
-        settings.CRM_ENVIRONMENT = {**server.settings, "SALESPRO_BACKEND": "athena"}
+        settings.INGESTION_CRM_ENVIRONMENT = {**server.settings, "SALESPRO_BACKEND": "athena"}
         written.secrets = planted_in(server, "salespro")
         assert by_task(written, "sync_salespro_customers")
         for fault in ("credentials", "errors:always"):
@@ -249,15 +249,15 @@ def test_no_password_of_a_database_is_written(
     know_only(with_few_models("genius"), monkeypatch)
     genius, warehouse = (with_password(postgres_database(), name) for name in ("genius", "dwh"))
     GeniusSandbox(SandboxConf(tmp_path, rows=12), url=driver_of(genius))
-    settings.WAREHOUSE_URL = warehouse
-    settings.CRM_ENVIRONMENT = {"GENIUS_DATABASE_URL": genius}
+    settings.INGESTION_WAREHOUSE_URL = warehouse
+    settings.INGESTION_CRM_ENVIRONMENT = {"GENIUS_DATABASE_URL": genius}
     written.secrets = (mark("genius"), mark("dwh"))
     run_through_every_endpoint(written, "genius", succeeds=True)
     for wrong in (genius.replace("postgres:", "nobody-there:"), re.sub(r":\d+/", ":1/", genius)):
-        settings.CRM_ENVIRONMENT = {"GENIUS_DATABASE_URL": wrong}
+        settings.INGESTION_CRM_ENVIRONMENT = {"GENIUS_DATABASE_URL": wrong}
         run_through_every_endpoint(written, "genius", succeeds=False)
-    settings.CRM_ENVIRONMENT = {"GENIUS_DATABASE_URL": genius}
-    settings.WAREHOUSE_URL = re.sub(r":\d+/", ":1/", warehouse)
+    settings.INGESTION_CRM_ENVIRONMENT = {"GENIUS_DATABASE_URL": genius}
+    settings.INGESTION_WAREHOUSE_URL = re.sub(r":\d+/", ":1/", warehouse)
     run_through_every_endpoint(written, "genius", succeeds=False)
 
     written.keep("stdout and stderr", "".join(capfd.readouterr()))

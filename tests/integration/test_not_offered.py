@@ -25,10 +25,10 @@ NO_APPOINTMENTS = "SalesPro's data lake has no appointments; set SALESPRO_BACKEN
 
 @pytest.fixture(autouse=True)
 def lake(tmp_path: Path, settings: Any) -> Iterator[SandboxServer]:
-    settings.WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
-    settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+    settings.INGESTION_WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
     with SandboxServer(tmp_path / "sandbox", names=("salespro",), rows=20, port=0) as server:
-        settings.CRM_ENVIRONMENT = {**server.settings, "SALESPRO_BACKEND": "athena"}
+        settings.INGESTION_CRM_ENVIRONMENT = {**server.settings, "SALESPRO_BACKEND": "athena"}
         yield server
 
 

@@ -56,8 +56,8 @@ def sandbox(
 ) -> Iterator[SandboxServer]:
     """Of the CRM that the test names."""
     with sandboxes(request.param, folder=tmp_path / "sandbox", rows=ROWS) as server:
-        settings.CRM_ENVIRONMENT = server.settings
-        settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+        settings.INGESTION_CRM_ENVIRONMENT = server.settings
+        settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
         yield server
 
 
@@ -81,7 +81,7 @@ def recorded(crm: str, model: str) -> Bundle:
 
 def loaded(bundle: Bundle, url: str, settings: Any) -> Rows:
     """The rows that a run as it was recorded makes of an empty warehouse."""
-    settings.WAREHOUSE_URL = url
+    settings.INGESTION_WAREHOUSE_URL = url
     options = SyncOptions(mode="full", batch_size=BATCH_SIZE)
     handle = RunHandle(SilentReporter(), opens_history=False)
     assert run_sync(bundle.crm, bundle.model, options, handle).status == "success"
@@ -142,7 +142,7 @@ def test_dates_and_their_numbers_still_belong_together(
     bundle = recorded("gsheet", "leads")
     with ReplayServer(bundle, tmp_path / "replay", port=0) as replay:
         theirs = loaded(bundle, f"sqlite:///{tmp_path}/theirs.db", settings)
-        settings.CRM_ENVIRONMENT = replay.settings
+        settings.INGESTION_CRM_ENVIRONMENT = replay.settings
         ours = loaded(bundle, f"sqlite:///{tmp_path}/ours.db", settings)
 
     def dates(rows: Rows) -> Counter[tuple[str, str]]:
@@ -170,12 +170,12 @@ def test_a_replay_of_a_divided_list_does_as_well(
 def replayed(sandbox: SandboxServer, model: str, folder: Path, settings: Any, **others: str) -> int:
     """How many rows a sync loads of the recording, after they were compared with those of the CRM."""
     crm = name_of(sandbox)
-    settings.CRM_ENVIRONMENT = {**sandbox.settings, **others}
+    settings.INGESTION_CRM_ENVIRONMENT = {**sandbox.settings, **others}
     bundle = recorded(crm, model)
     theirs = loaded(bundle, f"sqlite:///{folder}/{model}-theirs.db", settings)
     lacking: list[str] = []
     with ReplayServer(bundle, folder / model, port=0, tell=lacking.append) as replay:
-        settings.CRM_ENVIRONMENT = replay.settings
+        settings.INGESTION_CRM_ENVIRONMENT = replay.settings
         ours = loaded(bundle, f"sqlite:///{folder}/{model}-ours.db", settings)
     assert lacking == []
     assert len(ours) == len(theirs)
@@ -223,7 +223,10 @@ def test_the_command_shows_what_it_would_write_and_writes_it_when_told(
 
 @each("hubspot")
 def test_a_failed_run_is_recorded_too(sandbox: SandboxServer, settings: Any) -> None:
-    settings.CRM_ENVIRONMENT = {**sandbox.settings, "HUBSPOT_ACCESS_TOKEN": "not-the-right-one"}
+    settings.INGESTION_CRM_ENVIRONMENT = {
+        **sandbox.settings,
+        "HUBSPOT_ACCESS_TOKEN": "not-the-right-one",
+    }
     found = record("hubspot", "contacts", SyncOptions(mode="full"), SilentReporter())
     assert found.failure
     assert "HUBSPOT_ACCESS_TOKEN" in found.failure
@@ -243,7 +246,7 @@ def test_a_request_that_was_not_recorded_is_named(
 ) -> None:
     bundle, lacking = recorded("salesrabbit", "leads"), list[str]()
     with ReplayServer(bundle, tmp_path / "replay", port=0, tell=lacking.append) as replay:
-        settings.CRM_ENVIRONMENT = replay.settings
+        settings.INGESTION_CRM_ENVIRONMENT = replay.settings
         found = record("salesrabbit", "users", SyncOptions(mode="full"), SilentReporter())
     assert found.failure
     assert lacking

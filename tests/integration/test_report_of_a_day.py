@@ -101,9 +101,9 @@ def run_the_day(folder: Path) -> None:
         SandboxServer(folder / "sandbox", names=CRMS, rows=ROWS, port=0) as server,
         pytest.MonkeyPatch.context() as patch,
         override_settings(
-            WAREHOUSE_URL=f"sqlite:///{folder / 'warehouse' / 'warehouse.sqlite3'}",
-            WAREHOUSE_PIPELINES_DIR=str(folder / "pipelines"),
-            CRM_ENVIRONMENT=server.settings,
+            INGESTION_WAREHOUSE_URL=f"sqlite:///{folder / 'warehouse' / 'warehouse.sqlite3'}",
+            INGESTION_WAREHOUSE_PIPELINES_DIR=str(folder / "pipelines"),
+            INGESTION_CRM_ENVIRONMENT=server.settings,
         ),
     ):
         # Nobody waits for a rate, or between two attempts.

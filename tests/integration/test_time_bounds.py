@@ -250,7 +250,7 @@ def test_nothing_is_set_for_a_session_that_others_get(direct_url: str) -> None:
 
 
 def connected(url: str, **settings: Any) -> BaseDatabaseWrapper:
-    found: BaseDatabaseWrapper = load_backend("data_warehouse.postgresql").DatabaseWrapper(
+    found: BaseDatabaseWrapper = load_backend("ingestion.postgresql").DatabaseWrapper(
         {
             **connections.databases["default"],
             **dj_database_url.parse(url),

@@ -128,7 +128,7 @@ def test_a_table_that_was_never_loaded_misses_everything(world: World) -> None:
 def test_a_field_that_the_schema_policy_keeps_out_is_no_difference(
     loaded: World, policy: Policy, settings: Any
 ) -> None:
-    settings.SYNC_SCHEMA_POLICY = {"": policy}
+    settings.INGESTION_SYNC_SCHEMA_POLICY = {"": policy}
     records = [person(number, nick="Kim", **ODD) for number in range(1, 7)]
     loaded.source.records["users"] = records
     run_model(replace(loaded.prepared(USERS), schema_policy=policy), ModelResult("users"))

@@ -10,10 +10,10 @@ from celery import current_app
 from celery.exceptions import WorkerLostError
 from celery.worker.consumer import Consumer
 
-from data_warehouse.consumer import SteadyConsumer
 from ingestion.models import SyncHistory
 from ingestion.pool.change import ChangeRequest
 from ingestion.services.worker import bootstep, children
+from ingestion.services.worker.consumer import SteadyConsumer
 from ingestion.services.worker_pool import use_worker_pool
 from tests.unit.pool_fixtures import Bench
 
@@ -195,7 +195,7 @@ def test_a_consumer_outlives_its_connection(cls: type[Consumer], survives: bool)
 
 
 def test_the_app_uses_the_consumer_that_survives() -> None:
-    assert current_app.conf.worker_consumer == "data_warehouse.consumer:SteadyConsumer"
+    assert current_app.conf.worker_consumer == "ingestion.services.worker.consumer:SteadyConsumer"
     assert bootstep.PoolTick in current_app.steps["consumer"]
 
 

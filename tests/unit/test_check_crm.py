@@ -47,8 +47,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
 
 @pytest.fixture(autouse=True)
 def environment(server: SandboxServer, settings: Any) -> dict[str, str]:
-    settings.CRM_ENVIRONMENT = dict(server.settings)
-    return settings.CRM_ENVIRONMENT
+    settings.INGESTION_CRM_ENVIRONMENT = dict(server.settings)
+    return settings.INGESTION_CRM_ENVIRONMENT
 
 
 def states(checks: list[ModelCheck]) -> dict[str | None, State]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.db.models import Model
+from django.test import override_settings
+from django.urls import include, path
 
 from ingestion import checks
 from ingestion import conf as conf_module
@@ -102,3 +106,31 @@ def test_a_warehouse_that_is_not_supported_is_refused(url: str) -> None:
     conf = replace(conf_module.warehouse_conf(), url=url)
     (problem,) = checks.warehouse_problems(conf)
     assert (problem.id, problem.is_serious()) == ("ingestion.E008", True)
+
+
+class Elsewhere:
+    """A database router of a project that adds the app."""
+
+    def db_for_write(self, model: type[Model], **hints: Any) -> str:
+        return "other"
+
+
+@pytest.mark.parametrize(
+    ("urls", "found"),
+    [
+        ([path("", include("ingestion.urls"))], []),
+        ([path("warehouse/", include("ingestion.urls"))], ["ingestion.E010"]),
+        ([], []),
+    ],
+)
+def test_pages_stand_at_the_root_or_nowhere(urls: list[Any], found: list[str]) -> None:
+    module = ModuleType("urls_of_a_project")
+    module.urlpatterns = urls  # type: ignore[attr-defined]
+    with override_settings(ROOT_URLCONF=module):
+        assert [problem.id for problem in checks.check_urls()] == found
+
+
+def test_a_ledger_elsewhere_is_refused() -> None:
+    assert checks.check_ledger() == []
+    with override_settings(DATABASE_ROUTERS=[Elsewhere()]):
+        assert [problem.id for problem in checks.check_ledger()] == ["ingestion.E011"]

@@ -30,8 +30,8 @@ def test_stand_on_the_dashboard_and_in_its_reason(run: SyncHistory) -> None:
 
 
 def test_sandbox_the_metrics(run: SyncHistory, settings: Any) -> None:
-    settings.METRICS_TOKEN = "a-token-of-sixteen-or-more"
-    scraper = Client(headers={"Authorization": f"Bearer {settings.METRICS_TOKEN}"})
+    settings.INGESTION_METRICS_TOKEN = "a-token-of-sixteen-or-more"
+    scraper = Client(headers={"Authorization": f"Bearer {settings.INGESTION_METRICS_TOKEN}"})
     text = scraper.get("/metrics").content.decode()
     name = "worker_pool_direct_runs"
     for shown in (name, METRICS[name]):

@@ -27,18 +27,18 @@ def as_text(default: Any) -> str:
 
 
 def test_lists_every_setting_that_is_read() -> None:
-    assert settings.SETTING_DEFAULTS.keys() <= WRITTEN.keys()
+    assert settings.INGESTION_SETTING_DEFAULTS.keys() <= WRITTEN.keys()
 
 
 def test_lists_nothing_that_nobody_reads() -> None:
     known = {setting.name for crm in crms().values() for setting in crm.settings}
-    assert WRITTEN.keys() <= {*settings.SETTING_DEFAULTS, *known, *OF_COMPOSE}
+    assert WRITTEN.keys() <= {*settings.INGESTION_SETTING_DEFAULTS, *known, *OF_COMPOSE}
 
 
 @pytest.mark.parametrize("name", [name for name, value in WRITTEN.items() if value])
 def test_shows_the_default(name: str) -> None:
     of_crms = {s.name: s.default for crm in crms().values() for s in crm.settings}
-    defaults = {**of_crms, **settings.SETTING_DEFAULTS}
+    defaults = {**of_crms, **settings.INGESTION_SETTING_DEFAULTS}
     assert WRITTEN[name] == as_text(defaults[name])
 
 

@@ -129,7 +129,7 @@ def test_a_request_is_a_line_without_its_query(written: Callable[[], str]) -> No
     assert odd["path"] == "/two%0Alines"
 
 
-@override_settings(ROOT_URLCONF=__name__, TRUSTED_PROXIES=[ip_network("127.0.0.1/32")])
+@override_settings(ROOT_URLCONF=__name__, INGESTION_TRUSTED_PROXIES=[ip_network("127.0.0.1/32")])
 def test_behind_a_trusted_proxy_the_line_has_the_client(written: Callable[[], str]) -> None:
     Client().get("/hello", headers={"x-forwarded-for": "203.0.113.9"})
     (line,) = access_lines(written)

@@ -33,7 +33,7 @@ def pool(db: None) -> Iterator[WorkerPoolService]:
 @pytest.fixture
 def scraper(settings: Any) -> Client:
     """Somebody who has the token."""
-    settings.METRICS_TOKEN = TOKEN
+    settings.INGESTION_METRICS_TOKEN = TOKEN
     return Client(headers={"Authorization": f"Bearer {TOKEN}"})
 
 
@@ -78,13 +78,13 @@ class TestAccess:
     def test_an_allowed_network_needs_no_token(
         self, pool: WorkerPoolService, settings: Any, address: str, status: int
     ) -> None:
-        settings.METRICS_NETWORKS = [ip_network("10.0.0.0/8")]
+        settings.INGESTION_METRICS_NETWORKS = [ip_network("10.0.0.0/8")]
         assert Client(REMOTE_ADDR=address).get("/metrics").status_code == status
 
     def test_a_header_makes_nobody_a_neighbour(
         self, pool: WorkerPoolService, settings: Any
     ) -> None:
-        settings.METRICS_NETWORKS = [ip_network("10.0.0.0/8")]
+        settings.INGESTION_METRICS_NETWORKS = [ip_network("10.0.0.0/8")]
         client = Client(REMOTE_ADDR="192.0.2.1", headers={"X-Forwarded-For": "10.0.0.1"})
         assert client.get("/metrics").status_code == 403
 

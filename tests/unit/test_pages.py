@@ -73,13 +73,13 @@ def test_a_page_is_for_those_who_are_logged_in(db: None, path: str) -> None:
 
 
 def test_every_script_is_small() -> None:
-    scripts = list((ROOT / "static" / "js").rglob("*.js"))
+    scripts = list((ROOT / "static" / "ingestion" / "js").rglob("*.js"))
     assert scripts
     assert not [s.name for s in scripts if len(s.read_text().splitlines()) >= 200]
 
 
 def test_no_script_makes_markup_of_data() -> None:
-    for script in (ROOT / "static" / "js").rglob("*.js"):
+    for script in (ROOT / "static" / "ingestion" / "js").rglob("*.js"):
         assert not re.search(
             r"innerHTML|insertAdjacentHTML|document\.write|eval\(", script.read_text()
         )
@@ -280,9 +280,11 @@ class TestDatasets:
     @pytest.fixture(autouse=True)
     def warehouse(self, settings: Any, tmp_path: Path) -> World:
         dataset_columns.forget()
-        settings.WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
-        warehouse = Warehouse(settings.WAREHOUSE_URL)
-        world = World(FakeSource(), settings.WAREHOUSE_URL, tmp_path / "pipelines", warehouse)
+        settings.INGESTION_WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
+        warehouse = Warehouse(settings.INGESTION_WAREHOUSE_URL)
+        world = World(
+            FakeSource(), settings.INGESTION_WAREHOUSE_URL, tmp_path / "pipelines", warehouse
+        )
         run = world.prepared(Model("contacts"))
         records = [
             {"id": 1, "Amount %": Decimal("0.5"), HOSTILE: "x"},
@@ -313,5 +315,5 @@ class TestDatasets:
         assert viewer.get("/crms/nosuch/contacts/").status_code == 404
 
     def test_a_warehouse_that_is_away_is_told(self, viewer: Client, settings: Any) -> None:
-        settings.WAREHOUSE_URL = "postgresql://nobody@127.0.0.1:1/none"
+        settings.INGESTION_WAREHOUSE_URL = "postgresql://nobody@127.0.0.1:1/none"
         assert "The warehouse cannot be read now." in text(viewer.get("/crms/hubspot/deals/"))

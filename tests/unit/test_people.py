@@ -100,7 +100,7 @@ class TestPassword:
 class TestReadOnly:
     @pytest.fixture(autouse=True)
     def read_only(self, db: None, settings: Any) -> None:
-        settings.READ_ONLY = True
+        settings.INGESTION_READ_ONLY = True
 
     def test_shows_everything(self, pool: WorkerPoolService) -> None:
         assert browser(member("Viewers")).get("/").status_code == 200

@@ -74,7 +74,7 @@ def test_others_do_not_see_them(path: str, admin: Client) -> None:
 
 
 def test_a_read_only_installation_changes_nothing(admin: Client, settings: Any) -> None:
-    settings.READ_ONLY = True
+    settings.INGESTION_READ_ONLY = True
     assert admin.post("/users/create/", CHANGES["/users/create/"]).status_code == 403
 
 

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.test import Client
 from redis import Redis
 
-from ingestion.conf import setting_values
+from ingestion.installation_conf import setting_values
 from ingestion.models import ActiveStoreState, AuditRecord, PoolSetting, SyncHistory
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import InvalidControl, PoolUnavailable

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from data_warehouse import servers
-from data_warehouse.celery import app, beat_schedule
+from data_warehouse.celery import app
+from ingestion.celery import beat_schedule
 
 
 def test_control_tasks_have_a_queue_of_their_own_where_one_is_set() -> None:

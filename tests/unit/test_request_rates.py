@@ -19,7 +19,7 @@ MOST = 3
 
 @pytest.fixture
 def pool(db: None, settings: Any) -> Iterator[WorkerPoolService]:
-    settings.API_REQUESTS_PER_MINUTE = MOST
+    settings.INGESTION_API_REQUESTS_PER_MINUTE = MOST
     forget_answers()
     with pool_in_memory() as service:
         yield service
@@ -78,7 +78,7 @@ def test_no_endpoint_is_left_out(pool: WorkerPoolService, path: str) -> None:
 
 
 def test_0_sets_no_limit(pool: WorkerPoolService, settings: Any) -> None:
-    settings.API_REQUESTS_PER_MINUTE = 0
+    settings.INGESTION_API_REQUESTS_PER_MINUTE = 0
     client = program("read")
     assert {client.get("/api/me").status_code for _ in range(10 * MOST)} == {200}
 

@@ -40,11 +40,11 @@ def shell(*words: str) -> Ran:
 @pytest.fixture
 def rejected(settings: Any, tmp_path: Path) -> Iterator[Run]:
     """One user of Arrivy is loaded; of two others one has no key, and one is only kept aside."""
-    settings.WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
-    settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+    settings.INGESTION_WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
     found = crm("arrivy")
     source = FakeSource({"users": [{"id": 1, "name": "a"}, {"id": None, "name": "b"}]})
-    warehouse = Warehouse(settings.WAREHOUSE_URL)
+    warehouse = Warehouse(settings.INGESTION_WAREHOUSE_URL)
     run = Run(
         crm=found,
         model=replace(found.model("users"), deletions="never"),

@@ -43,7 +43,7 @@ class Counted(dict[str, str]):
 
 def test_every_setting_is_read_once_in_a_process() -> None:
     counted = Counted()
-    with override_settings(CRM_ENVIRONMENT=counted):
+    with override_settings(INGESTION_CRM_ENVIRONMENT=counted):
         for text in ("one", "two", "three"):
             mask(text)
     assert set(counted.reads.values()) == {1}
@@ -217,25 +217,25 @@ def test_a_short_value_masks_no_ordinary_words(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_a_password_that_is_public_masks_no_names(url: str) -> None:
-    with override_settings(DATABASE_URL=url):
+    with override_settings(INGESTION_DATABASE_URL=url):
         text = "postgresql says: no database ledger for postgres at dbhost"
         assert mask(text) == text
         assert mask(url).count(MASK) == 1
 
 
 def test_knows_the_passwords_of_its_own_urls() -> None:
-    with override_settings(CACHE_URL="redis://:c%40che-pw@h/1", SECRET_KEY="django-key"):
+    with override_settings(INGESTION_CACHE_URL="redis://:c%40che-pw@h/1", SECRET_KEY="django-key"):
         assert {"c%40che-pw", "c@che-pw", "django-key"} <= set(known_secrets())
 
 
 def test_knows_the_passwords_among_the_options_of_its_urls() -> None:
     url = "redis+sentinel://:of-redis-1@h:1,i/master/0?socket_keepalive=1&sentinel_password=its%20own-1"
-    with override_settings(CACHE_URL=url):
+    with override_settings(INGESTION_CACHE_URL=url):
         assert {"of-redis-1", "its own-1", "its%20own-1"} <= set(known_secrets())
 
 
 def test_knows_a_password_that_is_not_quoted_for_its_url() -> None:
-    with override_settings(CACHE_URL="redis://:half/quoted@h/1"):
+    with override_settings(INGESTION_CACHE_URL="redis://:half/quoted@h/1"):
         assert mask("Port could not be cast: half/quoted") == f"Port could not be cast: {MASK}"
 
 

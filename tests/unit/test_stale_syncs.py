@@ -162,7 +162,7 @@ def test_a_dry_run_deletes_nothing(bench: Bench) -> None:
 
 
 def test_with_0_days_every_run_is_kept(bench: Bench, settings: Any) -> None:
-    settings.HISTORY_RETENTION_DAYS = 0
+    settings.INGESTION_HISTORY_RETENTION_DAYS = 0
     ended(1000, status="failed")
     assert "0 old rows" in cleanup()
 

@@ -55,9 +55,9 @@ def source(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Fa
 
     monkeypatch.setattr(registry, "crms", lambda: {"fake": FAKE})
     monkeypatch.setattr(runner, "open_source", opened)
-    settings.WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
-    settings.WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
-    settings.SYNC_LOCK_WAIT_SECONDS = 0
+    settings.INGESTION_WAREHOUSE_URL = f"sqlite:///{tmp_path / 'warehouse.sqlite3'}"
+    settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
+    settings.INGESTION_SYNC_LOCK_WAIT_SECONDS = 0
     return fake
 
 

@@ -11,7 +11,7 @@ from django.contrib.auth import authenticate, get_user_model
 from django.test import RequestFactory
 
 from data_warehouse.environment import BASE_DIR
-from ingestion.conf import SystemConf
+from ingestion.installation_conf import SystemConf
 from ingestion.models import PoolSetting
 from ingestion.services.system import crms, plan, ports, problems
 from ingestion.services.system.login import ensure_login, ensure_secret

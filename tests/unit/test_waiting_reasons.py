@@ -26,7 +26,7 @@ RUN_SECONDS = 600
 @pytest.fixture
 def pool(db: None, settings: Any) -> Iterator[WorkerPoolService]:
     """Two slots; five past runs of the one route that runs here, ten minutes each."""
-    settings.METRICS_NETWORKS = [ip_network(NETWORK)]
+    settings.INGESTION_METRICS_NETWORKS = [ip_network(NETWORK)]
     end = timezone.now() - timedelta(hours=1)
     for _ in range(5):
         SyncHistory.objects.create(

@@ -48,7 +48,7 @@ class TestLogin:
         assert log_in("n", "x", address="2001:db8:1::1") == 200
 
     def test_behind_a_trusted_proxy_one_cannot_lock_out_all(self, settings: Any) -> None:
-        settings.TRUSTED_PROXIES = [ip_network(PROXY)]
+        settings.INGESTION_TRUSTED_PROXIES = [ip_network(PROXY)]
         member("Viewers")
         for n in range(25):
             last = log_in(f"n{n}", "x", address=PROXY, **{"X-Forwarded-For": f"1.1.1.1, {HERE}"})
@@ -62,7 +62,7 @@ class TestLogin:
         assert answers[-1] == 429
 
     def test_may_be_left_to_others(self, settings: Any) -> None:
-        settings.LOGIN_FAILURES_PER_ADDRESS = 0
+        settings.INGESTION_LOGIN_FAILURES_PER_ADDRESS = 0
         assert {log_in(f"n{n}", "x") for n in range(25)} == {200}
 
 

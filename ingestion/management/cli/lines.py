@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 
+from ingestion.conf import celery_command
 from ingestion.pool.controls import Control, PoolControls
 from ingestion.pool.order_rule import PriorityAging
 from ingestion.pool.snapshot import DirectRun, Explanation, LimitInfo, PoolSnapshot, WorkerInfo
@@ -226,7 +227,7 @@ def workers_online(snapshot: PoolSnapshot) -> str:
     if not snapshot.workers and snapshot.degraded:
         return "none heard yet since the pool is degraded; each reports every ten seconds"
     if not snapshot.workers:
-        return "none seen yet; start one with 'celery -A data_warehouse worker'"
+        return f"none seen yet; start one with '{celery_command('worker')}'"
     online = sum(worker.is_online for worker in snapshot.workers)
     return f"{online} of {len(snapshot.workers)}"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ingestion import conf
+from ingestion import installation_conf
 from ingestion.services.crms import dataset_docs
 from ingestion.sync.common.registry import crms
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if stale")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        base_dir, found = conf.system_conf().base_dir, crms().values()
+        base_dir, found = installation_conf.system_conf().base_dir, crms().values()
         if options["check"] and dataset_docs.is_stale(base_dir, found):
             raise CommandError(
                 f"{dataset_docs.FILE} is stale: run 'manage.py makedatasets'.", returncode=1

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.core.management.templates import TemplateCommand
 
-from ingestion import conf
+from ingestion import installation_conf
 from ingestion.services.crms.new_crm import CannotStart, NewCrm, check, kinds, title_of
 
 WRONG_USE = 2
@@ -52,7 +52,7 @@ class Command(TemplateCommand):
         parser.add_argument("--dir", type=Path, help="the project's folder (this one)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name, project = options["name"], options["dir"] or conf.system_conf().base_dir
+        name, project = options["name"], options["dir"] or installation_conf.system_conf().base_dir
         title = (options["title"] or title_of(name)).strip()
         new = NewCrm(name, title, options["kind"], project.resolve())
         try:

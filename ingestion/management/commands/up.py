@@ -14,7 +14,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ingestion.conf import SystemConf, system_conf
+from ingestion.installation_conf import SystemConf, system_conf
 from ingestion.services.system import crms, plan
 from ingestion.services.system.embedded_redis import NoRedisServer
 from ingestion.services.system.first_load import is_new

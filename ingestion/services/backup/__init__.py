@@ -2,6 +2,6 @@
 
 The pool's state needs no copy: Redis is built again from the ledger.
 
-May use: worker_pool, infra, conf, models, pool, sync.common.
+May use: installation_conf, worker_pool, infra, conf, models, pool, sync.common.
 Entry points: bundle, making, restoring.
 """

@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db.migrations.recorder import MigrationRecorder
 
 from ingestion import private_files
-from ingestion.conf import BackupConf, backup_conf
+from ingestion.installation_conf import BackupConf, backup_conf
 from ingestion.models import SyncHistory, SyncSchedule
 from ingestion.services.backup import bundle, databases
 from ingestion.services.backup.bundle import BackupError, Manifest, Stored

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.db import connections
 
-from ingestion.conf import backup_conf
+from ingestion.installation_conf import backup_conf
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.services.backup import bundle, databases

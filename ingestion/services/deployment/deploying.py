@@ -14,13 +14,14 @@ from django.db import connection
 from filelock import FileLock, Timeout
 
 from ingestion import private_files
-from ingestion.conf import static_conf, var_dir
+from ingestion.conf import static_conf
 from ingestion.pool.change import ChangeRequest
 from ingestion.services.infra import preparation
 from ingestion.services.scheduling import schedules
 from ingestion.services.scheduling.standard import SETS, fields_of
 from ingestion.services.security import access
 from ingestion.services.system.login import Login, ensure_login
+from ingestion.settings_reader import var_dir
 
 # Any number, the same in every version: whoever holds it deploys.
 LOCK_NUMBER = 7_020_614_381

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.core.checks import CheckMessage, Error, Warning
 
-from ingestion.conf import system_conf
+from ingestion.installation_conf import system_conf
 
 LEAST_BYTES = 2 * 1024**3
 

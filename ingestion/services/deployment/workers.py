@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.db import connection
 from kombu.exceptions import OperationalError
 
-from ingestion.conf import control_queue, pool_conf, sync_queue
+from ingestion.conf import celery_command, control_queue, pool_conf, sync_queue
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.services.requests.routing import routes, task_name
@@ -32,7 +32,7 @@ def worker_problems() -> list[CheckMessage]:
         return [
             Error(
                 "No Celery worker is online.",
-                hint="Start one: celery -A data_warehouse worker",
+                hint=f"Start one: {celery_command('worker')}",
                 id="ingestion.E050",
             )
         ]
@@ -74,7 +74,7 @@ def _monitor(snapshot: PoolSnapshot) -> Iterator[CheckMessage]:
     if age is None or age > 3 * pool_conf().monitor_seconds:
         yield Warning(
             "The monitor has not run for three of its rounds.",
-            hint="See whether beat runs (exactly one): celery -A data_warehouse beat",
+            hint=f"See whether beat runs (exactly one): {celery_command('beat')}",
             id="ingestion.W050",
         )
 

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from django.db import connection
 
 from ingestion import private_files
-from ingestion.conf import servers_conf, var_dir
+from ingestion.conf import servers_conf
+from ingestion.settings_reader import var_dir
 
 SUFFIX = ".user"
 

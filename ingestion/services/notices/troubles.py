@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ingestion.conf import pool_conf, var_dir
+from ingestion.conf import pool_conf
 from ingestion.models import CrmBreaker, HeldDeletions, SyncHistory
 from ingestion.models.notices import NoticeLevel
 from ingestion.pool.snapshot import PoolSnapshot
@@ -25,6 +25,7 @@ from ingestion.services.freshness.promises import read_promises
 from ingestion.services.reporting import health
 from ingestion.services.runs import held
 from ingestion.services.security.secrets import mask
+from ingestion.settings_reader import var_dir
 from ingestion.sync.common.errors import CredentialsError, SettingsMissing
 
 # A route that has not run for so long says nothing about today.

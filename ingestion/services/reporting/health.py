@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from datetime import timedelta
 
+from ingestion.conf import celery_command
 from ingestion.pool.snapshot import PoolSnapshot
 
 # A monitor that missed this many of its rounds is overdue.
@@ -28,7 +29,7 @@ def problems(
     if snapshot.degraded:
         yield _degraded(snapshot)
     if _is_without_workers(snapshot):
-        yield "No Celery worker is online; start one with 'celery -A data_warehouse worker'."
+        yield f"No Celery worker is online; start one with '{celery_command('worker')}'."
     if _awaits_monitor(snapshot, monitor_seconds) and up_seconds > MISSED_ROUNDS * monitor_seconds:
         age = snapshot.monitor_age_seconds
         yield f"The monitor is overdue ({_last_round(age)}); see whether beat is running."
@@ -82,7 +83,7 @@ def _beat(snapshot: PoolSnapshot, monitor_seconds: float, up_seconds: float) -> 
     if age is not None and min(age, up_seconds) > patience:
         yield (
             f"Beat is dead: its last tick was {age / 60:.0f} minutes ago, and no schedule starts; "
-            "start one with 'celery -A data_warehouse beat'."
+            f"start one with '{celery_command('beat')}'."
         )
 
 

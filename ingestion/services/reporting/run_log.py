@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ingestion.conf import system_conf
+from ingestion.installation_conf import system_conf
 from ingestion.models import SyncHistory
 from ingestion.services.security.secrets import mask
 

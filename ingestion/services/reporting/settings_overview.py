@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ingestion.conf import SettingValue, pool_conf, setting_values
+from ingestion.conf import pool_conf
+from ingestion.installation_conf import SettingValue, setting_values
 from ingestion.pool.controls import Control, PoolControls
 from ingestion.pool.order_rule import PriorityAging
 from ingestion.services.security.secrets import MASK, is_secret_name, mask

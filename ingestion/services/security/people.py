@@ -10,8 +10,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission, User
-from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -47,18 +47,17 @@ class NewPassword:
 def create(name: str, *, groups: Sequence[Group], by: User, change: ChangeRequest) -> NewPassword:
     """Raises InvalidPerson, NotThisPerson."""
     _check_holds(by, Permission.objects.filter(group__in=groups))
+    model = get_user_model()
+    user = model(**{model.USERNAME_FIELD: model.normalize_username(name)})
     try:
-        UnicodeUsernameValidator()(name)
-        if len(name) > 150:
-            raise ValidationError("is too long")
+        user.clean_fields(exclude={f.name for f in model._meta.fields} - {model.USERNAME_FIELD})
     except ValidationError as problem:
-        raise InvalidPerson(
-            "A name has 1 to 150 letters, digits and the signs @ . + - _."
-        ) from problem
+        raise InvalidPerson(f"{name!r} cannot be a name: {' '.join(problem.messages)}") from problem
     password = secrets.token_urlsafe(PASSWORD_BYTES)
+    user.set_password(password)
     try:
         with transaction.atomic():
-            user = User.objects.create_user(name, password=password)
+            user.save()
             user.groups.set(groups)
             audit.record("create_user", change=change, target=name, after=_state(user))
     except IntegrityError as problem:
@@ -177,7 +176,7 @@ def _check_holds(by: User, wanted: QuerySet[Permission]) -> None:
 
 def _check_somebody_configures() -> None:
     """Within the transaction of a change, which it undoes."""
-    active = User.objects.filter(is_active=True)
+    active = get_user_model().objects.filter(is_active=True)
     if not any(may(user, Right.CONFIGURE) for user in active.iterator()):
         raise NotThisPerson("Nobody could change settings, users and tokens any more.")
 

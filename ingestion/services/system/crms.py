@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from django.core.management import get_commands
 
-from ingestion.conf import SystemConf
+from ingestion.installation_conf import SystemConf
 from ingestion.services.system import plan
 from ingestion.services.system.processes import StartFailed
 from ingestion.sync.common.registry import crms

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from ingestion.conf import SystemConf
+from ingestion.installation_conf import SystemConf
 from ingestion.models import PoolSetting
 from ingestion.services.system import embedded_redis
 from ingestion.services.system.processes import Program

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ingestion import private_files
-from ingestion.conf import SystemConf
+from ingestion.installation_conf import SystemConf
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.services.failover.connections import other_installation
 from ingestion.services.infra import sole_user

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from ingestion import private_files, runfile
-from ingestion.conf import SystemConf
+from ingestion.installation_conf import SystemConf
 from ingestion.runfile import ProcessMark, RunFile
 from ingestion.services.failover import installation
 from ingestion.services.system import crms, embedded_redis, plan, problems

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
@@ -34,7 +36,7 @@ def _page(request: HttpRequest, **more: Any) -> HttpResponse:
     groups = Group.objects.order_by("name").prefetch_related("user_set", "permissions")
     shown = [(group, people.rights_of(group)) for group in groups]
     context = {
-        "users": User.objects.order_by("username").prefetch_related("groups"),
+        "users": _users().order_by(get_user_model().USERNAME_FIELD).prefetch_related("groups"),
         "groups": shown,
         "rights": list(RIGHTS.items()),
         **more,
@@ -60,7 +62,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @post
 def change(request: HttpRequest, user_id: int) -> HttpResponse:
-    found = get_object_or_404(User, pk=user_id)
+    found = get_object_or_404(_users(), pk=user_id)
     return carried_out(
         request,
         lambda: people.set_access(
@@ -78,7 +80,7 @@ def change(request: HttpRequest, user_id: int) -> HttpResponse:
 @post
 def reset_password(request: HttpRequest, user_id: int) -> HttpResponse:
     """The answer shows the password, this one time."""
-    found = get_object_or_404(User, pk=user_id)
+    found = get_object_or_404(_users(), pk=user_id)
     try:
         made = people.reset_password(found, by=user_of(request), change=change_of(request))
     except PoolError as problem:
@@ -89,7 +91,7 @@ def reset_password(request: HttpRequest, user_id: int) -> HttpResponse:
 
 @post
 def delete(request: HttpRequest, user_id: int) -> HttpResponse:
-    found = get_object_or_404(User, pk=user_id)
+    found = get_object_or_404(_users(), pk=user_id)
     return carried_out(
         request,
         lambda: people.delete(found, by=user_of(request), change=change_of(request)),
@@ -119,6 +121,10 @@ def delete_group(request: HttpRequest, group_id: int) -> HttpResponse:
         done=f"The group {found.name} was deleted.",
         to="users",
     )
+
+
+def _users() -> QuerySet[User]:
+    return get_user_model().objects.all()
 
 
 def _groups(request: HttpRequest) -> list[Group]:

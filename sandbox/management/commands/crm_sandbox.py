@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ingestion import conf
+from ingestion import settings_reader
 from ingestion.sync.recording.bundle import BundleDamaged, read_bundle
 from sandbox.errors import (
     FaultDoesNotApply,
@@ -106,7 +106,7 @@ class Command(BaseCommand):
         parser.add_argument("--data-dir", type=Path, help="the folder of state and databases")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        data_dir = options["data_dir"] or conf.var_dir() / "sandbox"
+        data_dir = options["data_dir"] or settings_reader.var_dir() / "sandbox"
         try:
             self._action(data_dir, options)(data_dir, options)
         except SandboxError as problem:

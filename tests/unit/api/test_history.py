@@ -69,7 +69,7 @@ class TestHistory:
     def test_one_run_shows_its_lines_of_the_log(
         self, operator: Client, settings: Any, tmp_path: Any
     ) -> None:
-        settings.LOG_DIR = tmp_path
+        settings.INGESTION_LOG_DIR = tmp_path
         row = a_run(worker_pool_task_id="an-id")
         at = f"{row.start_time:%Y-%m-%dT%H:%M:%S.%fZ}"
         logged = [

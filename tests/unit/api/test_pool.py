@@ -138,7 +138,7 @@ class TestSettings:
         assert (limit["value"], limit["source"]) == ("2", "default")
 
     def test_tell_no_secret(self, operator: Client, settings: Any) -> None:
-        settings.CRM_ENVIRONMENT = Sources(
+        settings.INGESTION_CRM_ENVIRONMENT = Sources(
             SECRET_KEY="top-secret-key-of-this-site",
             DATABASE_URL="postgresql://u:hunter2@host/name",
             HUBSPOT_ACCESS_TOKEN="pat-na1-hunter3",

@@ -14,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_httpserver import HTTPServer
 
-from data_warehouse.celery import beat_schedule
+from ingestion.celery import beat_schedule
 from ingestion.management.commands.manage_automation import Command
 from ingestion.models import AuditRecord, AutomationReport, RuleAct, SyncHistory
 from ingestion.services.automation import html, notices, report, reporting
@@ -188,7 +188,7 @@ def test_the_page_holds_the_figures_and_escapes_what_crms_say(db: None) -> None:
 
 def test_people_are_told_once(monkeypatch: pytest.MonkeyPatch, settings: Any, db: None) -> None:
     told: list[str] = []
-    settings.AUTOMATION_NOTICE_URLS = ["json://example.invalid/hook"]
+    settings.INGESTION_AUTOMATION_NOTICE_URLS = ["json://example.invalid/hook"]
     monkeypatch.setattr(
         apprise.Apprise, "notify", lambda self, title, body: told.append(body) or True
     )
@@ -206,7 +206,7 @@ def test_nobody_is_told_without_an_address(db: None) -> None:
 def test_a_notice_that_fails_hides_its_address(
     monkeypatch: pytest.MonkeyPatch, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings.AUTOMATION_NOTICE_URLS = ["nonsense-secret"]
+    settings.INGESTION_AUTOMATION_NOTICE_URLS = ["nonsense-secret"]
     monkeypatch.setattr(apprise.Apprise, "notify", lambda self, title, body: False)
     assert notices.send("t", "b") is False
     ours = [r.getMessage() for r in caplog.records if r.name.startswith("ingestion")]
@@ -219,7 +219,7 @@ def test_a_notice_arrives_at_a_receiver(
 ) -> None:
     """Over HTTP, by apprise itself."""
     httpserver.expect_request("/hook", method="POST").respond_with_data("thanks")
-    settings.AUTOMATION_NOTICE_URLS = [f"json://{httpserver.host}:{httpserver.port}/hook"]
+    settings.INGESTION_AUTOMATION_NOTICE_URLS = [f"json://{httpserver.host}:{httpserver.port}/hook"]
     made, is_told = reporting.generate()
     assert is_told is True
     ((request, _),) = httpserver.log
@@ -234,7 +234,7 @@ def test_a_receiver_that_refuses_is_no_secret_and_no_failure(
 ) -> None:
     httpserver.expect_request("/hook").respond_with_data("no", status=500)
     place = f"{httpserver.host}:{httpserver.port}/hook"
-    settings.AUTOMATION_NOTICE_URLS = [f"json://ann:secret-word@{place}"]
+    settings.INGESTION_AUTOMATION_NOTICE_URLS = [f"json://ann:secret-word@{place}"]
     made, is_told = reporting.generate()
     assert is_told is False
     assert AutomationReport.objects.get() == made

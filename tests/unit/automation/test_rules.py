@@ -163,7 +163,7 @@ def test_a_switched_off_rule_says_nothing(case: Case, bench: Bench) -> None:
 
 
 def test_scale_up_never_passes_the_ceiling(bench: Bench, settings: Any) -> None:
-    settings.AUTOMATION_MAX_WORKERS = 2
+    settings.INGESTION_AUTOMATION_MAX_WORKERS = 2
     engine.set_rule("scale_up_resources", {"level": "act"})
     overloaded(bench)
     assert not [a for a in engine.run_rules(bench.pool) if a.rule == "scale_up_resources"]

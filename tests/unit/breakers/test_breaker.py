@@ -116,7 +116,7 @@ class TestOpening:
         assert "breaker" in reason.sentence
 
     def test_may_be_switched_off(self, pool: WorkerPoolService, settings: Any) -> None:
-        settings.SYNC_BREAKER_MINUTES = 0
+        settings.INGESTION_SYNC_BREAKER_MINUTES = 0
         assert judged(pool, *[failure()] * 10) == "closed"
 
 

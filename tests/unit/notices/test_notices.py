@@ -58,8 +58,8 @@ def hook(httpserver: HTTPServer, settings: Any) -> HTTPServer:
     """A channel that takes everything."""
     httpserver.expect_request(f"/{SECRET}", method="POST").respond_with_data("thanks")
     address = f"json://{httpserver.host}:{httpserver.port}/{SECRET}"
-    settings.NOTICE_CHANNELS = {"ops": address}
-    settings.SITE_URL = "https://warehouse.example.com/"
+    settings.INGESTION_NOTICE_CHANNELS = {"ops": address}
+    settings.INGESTION_SITE_URL = "https://warehouse.example.com/"
     return httpserver
 
 
@@ -194,7 +194,7 @@ class TestParts:
 class TestDelivery:
     def test_a_mail_arrives(self, look: Any, settings: Any) -> None:
         with smtp_server() as mailbox:
-            settings.NOTICE_CHANNELS = {
+            settings.INGESTION_NOTICE_CHANNELS = {
                 "mail": f"mailto://127.0.0.1:{mailbox.port}/?from=dw@example.com"
                 "&to=ann@example.com&mode=insecure"
             }
@@ -302,9 +302,9 @@ class TestOthers:
     ) -> None:
         assert rounds.ping() is None
         httpserver.expect_request("/ping/1234").respond_with_data("OK")
-        settings.MONITOR_PING_URL = httpserver.url_for("/ping/1234")
+        settings.INGESTION_MONITOR_PING_URL = httpserver.url_for("/ping/1234")
         assert rounds.ping() is True
-        settings.MONITOR_PING_URL = "http://127.0.0.1:9/ping/1234"  # nobody listens there
+        settings.INGESTION_MONITOR_PING_URL = "http://127.0.0.1:9/ping/1234"  # nobody listens there
         assert rounds.ping() is False
 
     def test_no_address_is_shown(self, look: Any, hook: HTTPServer) -> None:
@@ -354,7 +354,7 @@ class TestCommand:
         self, pool: WorkerPoolService, settings: Any, hook: HTTPServer
     ) -> None:
         assert "ops sent" in self.said("test")
-        settings.NOTICE_CHANNELS = {"away": "json://127.0.0.1:9/"}  # nobody listens there
+        settings.INGESTION_NOTICE_CHANNELS = {"away": "json://127.0.0.1:9/"}  # nobody listens there
         with pytest.raises(CommandError, match="away did not take it"):
             self.said("test", "away")
 

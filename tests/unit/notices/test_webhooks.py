@@ -21,8 +21,8 @@ SECRET = "a-secret-of-webhooks"
 @pytest.fixture
 def hook(db: None, httpserver: HTTPServer, settings: Any) -> HTTPServer:
     httpserver.expect_request("/runs", method="POST").respond_with_data("thanks")
-    settings.TASK_WEBHOOK_URLS = [httpserver.url_for("/runs")]
-    settings.TASK_WEBHOOK_SECRET = SECRET
+    settings.INGESTION_TASK_WEBHOOK_URLS = [httpserver.url_for("/runs")]
+    settings.INGESTION_TASK_WEBHOOK_SECRET = SECRET
     return httpserver
 
 

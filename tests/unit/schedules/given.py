@@ -7,9 +7,9 @@ from typing import Any
 
 from django_celery_beat.models import PeriodicTask
 
-from data_warehouse.scheduler import WarehouseEntry
 from ingestion.models import SyncSchedule
 from ingestion.pool.change import ChangeRequest
+from ingestion.scheduler import WarehouseEntry
 from ingestion.services.scheduling import runs as schedule_runs
 from ingestion.services.scheduling import schedules
 from ingestion.services.worker_pool import get_worker_pool

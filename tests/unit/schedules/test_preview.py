@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from data_warehouse.scheduler import WarehouseEntry
+from ingestion.scheduler import WarehouseEntry
 from ingestion.services.scheduling import schedules
 from tests.unit.schedules.given import NOON, entry, made
 
