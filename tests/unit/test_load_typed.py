@@ -138,3 +138,9 @@ def test_other_content_has_another_hash(one: dict[str, Any], other: dict[str, An
 
 def test_not_a_number_is_null() -> None:
     assert typed([1.5, math.nan, math.inf], "double").array.to_pylist() == [1.5, None, None]
+
+
+def test_json_with_a_number_beyond_64_bits_has_the_same_form() -> None:
+    value = {"b": [1, 2**64], "a": "ü"}
+    (text,) = typed([value], "json").array.to_pylist()
+    assert text == '{"a":"ü","b":[1,18446744073709551616]}'
