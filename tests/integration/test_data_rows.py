@@ -88,7 +88,7 @@ class TestMasks:
     @pytest.mark.parametrize("sort", ["", "city"])
     def test_a_cursor_written_by_hand_finds_no_masked_key(self, warehouse: Any, sort: str) -> None:
         """Else how many rows follow tells whether the key is higher than a value."""
-        warehouse.DATA_MASKED_COLUMNS = ["arrivy.customers.id"]
+        warehouse.INGESTION_DATA_MASKED_COLUMNS = ["arrivy.customers.id"]
         load_customers()
         values = [f"{sort}:False", *(["London"] if sort else []), "1"]
         cursor = base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
@@ -96,7 +96,7 @@ class TestMasks:
             rows.rows(ask(cursor=cursor, sort=sort))
 
     def test_rows_do_not_stand_in_the_order_of_a_masked_key(self, warehouse: Any) -> None:
-        warehouse.DATA_MASKED_COLUMNS = ["arrivy.customers.id"]
+        warehouse.INGESTION_DATA_MASKED_COLUMNS = ["arrivy.customers.id"]
         load_customers([{"id": 2, "city": "Second"}])
         load_customers([{"id": 2, "city": "Second"}, {"id": 1, "city": "First"}])
         assert [row["city"] for row in rows.rows(ARRIVY).rows] == ["Second", "First"]
