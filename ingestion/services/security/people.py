@@ -52,7 +52,7 @@ def create(name: str, *, groups: Sequence[Group], by: User, change: ChangeReques
     try:
         user.clean_fields(exclude={f.name for f in model._meta.fields} - {model.USERNAME_FIELD})
     except ValidationError as problem:
-        raise InvalidPerson(f"{name!r} cannot be a name: {' '.join(problem.messages)}") from problem
+        raise InvalidPerson(f"That cannot be a name: {' '.join(problem.messages)}") from problem
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     user.set_password(password)
     try:
