@@ -27,5 +27,5 @@ def options() -> dict[str, Any]:
             name: {"title": crm.title, "sync_types": list(crm.sync_types)}
             for name, crm in crms().items()
         },
-        "favicons": {state: static(f"favicon/{state}.svg") for state in STATES},
+        "favicons": {state: static(f"ingestion/favicon/{state}.svg") for state in STATES},
     }
