@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 
 from ingestion.services.security.access import GROUPS, Right, ensure_groups, may
@@ -20,6 +24,11 @@ from tests.unit.pool_shell import pool_in_memory
 def pool(db: None) -> Iterator[WorkerPoolService]:
     with pool_in_memory() as service:
         yield service
+
+
+def give_rights() -> None:
+    migration = import_module("ingestion.migrations.0020_rights_of_administrators")
+    migration.give(apps, SimpleNamespace(connection=connection))
 
 
 class TestGroups:
@@ -37,6 +46,20 @@ class TestGroups:
         Group.objects.get(name="Viewers").delete()
         call_command("migrate", verbosity=0)
         assert Group.objects.get(name="Viewers").permissions.count() == 1
+
+    def test_those_of_an_older_release_get_the_rights_that_came_later(self, db: None) -> None:
+        group = Group.objects.get(name="Administrators")
+        later = Permission.objects.filter(codename__in=[Right.PERSONAL, Right.QUERY])
+        group.permissions.remove(*later)
+        later.delete()
+        give_rights()
+        assert {p.codename for p in group.permissions.all()} == {str(right) for right in Right}
+
+    def test_one_that_may_not_configure_gets_none(self, db: None) -> None:
+        group = Group.objects.get(name="Administrators")
+        group.permissions.clear()
+        give_rights()
+        assert not group.permissions.exists()
 
     def test_nobody_holds_a_right_without_a_login(self, db: None) -> None:
         inactive = member("Administrators")
