@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kombu import Queue
@@ -13,6 +14,7 @@ from ingestion.redis_urls import CeleryServers, WrongRedisUrl
 # A call that finds Redis away goes on over the ledger, within two seconds in all.
 CACHE_CALL_SECONDS = 1.2
 SENTINEL_SECONDS = 1.5
+SYNC_QUEUE = re.compile(r"(?P<crm>\*|[a-z0-9_]+)(\.(?P<type>[a-z0-9_]+))?\s*:\s*(?P<queue>[\w.-]+)")
 # What keeps the pool going and is no sync.
 CONTROL_TASKS = (
     "ingestion.tasks.worker_pool_monitor",
@@ -51,6 +53,26 @@ def _celery(config: Settings, name: str, url: str, schemes: tuple[str, ...]) -> 
     except WrongRedisUrl as wrong:
         config.problems.append(f"{name} {wrong}.")
         return CeleryServers("", {})
+
+
+def task_routes(config: Settings, *, syncs: str, control: str) -> dict[str, dict[str, str]]:
+    """Control tasks, then the syncs that have a queue of their own, then all others. Celery takes a
+    name before a pattern, and of patterns the first that fits."""
+    own: dict[str, dict[str, str]] = {}
+    for word in config.words("CELERY_SYNC_QUEUES"):
+        found = SYNC_QUEUE.fullmatch(word)
+        if found:
+            name = f"ingestion.tasks.sync_{found['crm']}_{found['type'] or '*'}"
+            own.setdefault(name, routes(found["queue"], name)[name])
+        else:
+            config.problems.append(
+                f"CELERY_SYNC_QUEUES holds {word!r}; write CRM:QUEUE or CRM.TYPE:QUEUE."
+            )
+    return {
+        **routes(control, *CONTROL_TASKS),
+        **own,
+        **routes(syncs, "ingestion.*", "data_warehouse.*"),
+    }
 
 
 def routes(queue: str, *names: str) -> dict[str, dict[str, str]]:

@@ -238,11 +238,10 @@ CELERY_TASK_DEFAULT_QUEUE = config.text(
 )
 # What keeps the pool going and is no sync. A worker of its own may take it: celery worker --queues.
 CELERY_CONTROL_QUEUE = config.text("CELERY_CONTROL_QUEUE", CELERY_TASK_DEFAULT_QUEUE)
-CELERY_TASK_ROUTES = {
-    **servers.routes(CELERY_CONTROL_QUEUE, *servers.CONTROL_TASKS),
-    **servers.routes(CELERY_TASK_DEFAULT_QUEUE, "ingestion.*", "data_warehouse.*"),
-}
-CELERY_TASK_QUEUES = servers.queues(CELERY_TASK_DEFAULT_QUEUE, CELERY_CONTROL_QUEUE)
+CELERY_TASK_ROUTES = servers.task_routes(
+    config, syncs=CELERY_TASK_DEFAULT_QUEUE, control=CELERY_CONTROL_QUEUE
+)
+CELERY_TASK_QUEUES = servers.queues(*(to["queue"] for to in CELERY_TASK_ROUTES.values()))
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = False  # the pool holds a task's state, and its claim is fenced

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from ingestion.conf import (
     crm_environment,
     pool_conf,
     servers_conf,
+    task_routes,
     warehouse_conf,
 )
 from ingestion.installation_conf import secret_files
@@ -38,6 +40,7 @@ from ingestion.sync.common.registry import crm_settings, crms
 from ingestion.warehouse_urls import problem_of
 
 TAG = "worker_pool"
+SYNCS = "ingestion.tasks.sync_"
 RECOMMENDED_WORKERS = 10
 # Beat's own tasks need a process beside the syncs'.
 SPARE_PROCESSES = 1
@@ -64,7 +67,7 @@ def check_warehouse_settings(
 
 @register(TAG)
 def check_routes(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
-    return [*_routes_without_command(), *_routes_without_task()]
+    return [*_routes_without_command(), *_routes_without_task(), *_queues_without_sync()]
 
 
 @register(TAG, deploy=True)
@@ -314,6 +317,19 @@ def _routes_without_task() -> Iterator[CheckMessage]:
             f"Routes without a registered Celery task: {_some(missing)}.",
             hint="ingestion.tasks_enhanced must be imported; is 'ingestion' in INSTALLED_APPS?",
             id="ingestion.E004",
+        )
+
+
+def _queues_without_sync() -> Iterator[CheckMessage]:
+    """A queue is set for syncs that do not exist: a name that was not written right."""
+    syncs = [task_name(*route) for route in routes()]
+    wanted = [name for name in task_routes() if name.startswith(SYNCS)]
+    if unused := [name for name in wanted if not fnmatch.filter(syncs, name)]:
+        yield Error(
+            f"A queue is set for syncs that do not exist: {_some(unused)}.",
+            hint="Write CELERY_SYNC_QUEUES as CRM:QUEUE or CRM.TYPE:QUEUE; CRMs are "
+            f"{', '.join(crms())}.",
+            id="ingestion.E012",
         )
 
 

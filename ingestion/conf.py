@@ -155,8 +155,20 @@ def static_conf() -> StaticConf:
 
 
 def sync_queue() -> str:
-    """Where syncs are sent."""
+    """Where syncs are sent that no route sends elsewhere, and what schedules run beside the pool."""
     return str(given("CELERY_TASK_DEFAULT_QUEUE", "") or current_app.conf.task_default_queue)
+
+
+def queue_of(task_name: str) -> str:
+    """Where this Celery task is sent by the routes that are set."""
+    found = current_app.amqp.router.route({}, task_name).get("queue")
+    return str(found.name) if found else sync_queue()
+
+
+def task_routes() -> Mapping[str, object]:
+    """By names of tasks, or patterns of them; none where a project routes in another form."""
+    found = current_app.conf.task_routes
+    return found if isinstance(found, Mapping) else {}
 
 
 def celery_command(program: str) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from celery.app.routes import prepare
 from celery.exceptions import WorkerLostError
 from celery.worker.consumer import Consumer
+from kombu import Queue
 
 from ingestion.models import SyncHistory
 from ingestion.pool.change import ChangeRequest
@@ -49,15 +51,42 @@ def consumer() -> Any:
         timer=Timer(),
         app=SimpleNamespace(
             tasks={SYNC: None, "ingestion.tasks.worker_pool_monitor": None},
-            amqp=SimpleNamespace(queues=SimpleNamespace(consume_from={"dw-local": None})),
         ),
+        task_consumer=TakesFrom("dw-local"),
     )
 
 
+class TakesFrom:
+    """As kombu has what a worker takes from."""
+
+    def __init__(self, *names: str) -> None:
+        self.queues = [Queue(name) for name in names]
+
+
 def test_a_worker_that_takes_no_syncs_has_no_slot_for_one(bench: Bench, consumer: Any) -> None:
-    consumer.app.amqp.queues.consume_from = {"dw-control": None}
+    consumer.task_consumer = TakesFrom("dw-control")
     bootstep.PoolTick(consumer).start(consumer)
     assert bench.pool.snapshot().workers == ()
+
+
+def test_a_worker_announces_the_syncs_of_the_queues_it_takes_from(
+    bench: Bench, consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    big = {"ingestion.tasks.sync_hubspot_*": {"queue": "dw-big", "routing_key": "dw-big"}}
+    monkeypatch.setattr(current_app.amqp.router, "routes", prepare(big))
+    contacts = "ingestion.tasks.sync_hubspot_contacts"
+    consumer.app.tasks[contacts] = None
+    seen = {}
+    for queues in (("dw-big",), ("dw-local",), ("dw-local", "dw-big")):
+        consumer.task_consumer = TakesFrom(*queues)
+        bootstep.PoolTick(consumer).start(consumer)
+        (worker,) = bench.pool.snapshot().workers
+        seen[queues] = worker.task_names
+    assert seen == {
+        ("dw-big",): {contacts},
+        ("dw-local",): {SYNC},
+        ("dw-local", "dw-big"): {SYNC, contacts},
+    }
 
 
 def test_a_worker_is_online_from_its_start_to_its_end(bench: Bench, consumer: Any) -> None:

@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 from ingestion.conf import celery_command, control_queue, pool_conf, sync_queue
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.services.requests.routing import routes, task_name
+from ingestion.services.requests.sync_queues import sync_queues, unread_queues
 from ingestion.services.worker_pool import get_worker_pool
 
 ASK_SECONDS = 2.0
@@ -40,8 +40,12 @@ def worker_problems() -> list[CheckMessage]:
 
 
 def _routes(snapshot: PoolSnapshot) -> Iterator[CheckMessage]:
+    unread = unread_queues(snapshot)
     unknown = sorted(
-        name for name in {task_name(*route) for route in routes()} if not snapshot.knows(name)
+        name
+        for queue, names in sync_queues().items()
+        for name in names
+        if queue not in unread and not snapshot.knows(name)
     )
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
@@ -58,13 +62,14 @@ def _queues() -> Iterator[CheckMessage]:
     except (OperationalError, OSError):
         return
     consumed = {queue["name"] for queues in answers.values() for queue in queues}
-    missing = sorted({sync_queue(), control_queue()} - consumed)
+    missing = sorted({sync_queue(), control_queue(), *sync_queues()} - consumed)
     if answers and missing:
         yield Error(
             f"No worker that answers takes tasks from the queue {' and '.join(missing)}, but from "
             f"{', '.join(sorted(consumed))}.",
-            hint="Start the workers with the same DJANGO_ENV, CELERY_TASK_DEFAULT_QUEUE and "
-            "CELERY_CONTROL_QUEUE, and one with --queues for each of them.",
+            hint="Start the workers with the same DJANGO_ENV, CELERY_TASK_DEFAULT_QUEUE, "
+            "CELERY_SYNC_QUEUES and CELERY_CONTROL_QUEUE, and for each queue one that takes from it: "
+            f"{celery_command('worker')} --queues {','.join(missing)}",
             id="ingestion.E052",
         )
 

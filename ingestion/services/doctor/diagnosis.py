@@ -340,7 +340,8 @@ def _queue(facts: Facts) -> Iterator[Finding]:
 
 
 def _may_start(task: WorkerTask, facts: Facts) -> bool:
-    if task.status != TaskStatus.QUEUED or task.held_place:
+    is_known = facts.snapshot.knows(task.task_name)
+    if task.status != TaskStatus.QUEUED or task.held_place or not is_known:
         return False
     is_due = task.not_before is None or facts.age(task.not_before) > facts.margin
     return is_due and facts.has_room(task.crm_source)

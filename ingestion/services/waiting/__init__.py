@@ -1,5 +1,5 @@
 """Why a task waits and when it will start.
 
-May use: tasks, requests, infra, models, pool.
+May use: tasks, requests, infra, conf, models, pool.
 Entry points: usual_times, verbs, wait_reasons.
 """

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 
+from ingestion.conf import celery_command, queue_of
 from ingestion.pool.controls import Control
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.store import NOT_TAKEN
 from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.pool.waits import Holder, Reason, ReasonCode
+from ingestion.services.requests.sync_queues import unread_queues
 
 NAMED_HOLDERS = 3
 SHORT_ID = 8
@@ -23,6 +25,7 @@ class Reasons:
         self._snapshot = snapshot
         self._taken_at = snapshot.taken_at
         self._in_line = cache(partial(line_reason, snapshot))
+        self._unread = cache(partial(unread_queues, snapshot))
 
     def of(self, task: WorkerTask, *, starts_now: bool) -> Reason:
         """``starts_now``: a slot is free for it, and nobody before it in the line will take it."""
@@ -31,10 +34,16 @@ class Reasons:
         if task.after:
             return after_others(task)
         if not self._snapshot.knows(task.task_name):
-            return _unknown_to_workers(self._snapshot, task)
+            return self._unknown_to_workers(task)
         if task.not_before is not None and task.not_before > self._taken_at:
             return _not_taken(task) if was_not_taken(task) else _not_before(task)
         return self._in_line(task.crm_source, starts_now=starts_now)
+
+    def _unknown_to_workers(self, task: WorkerTask) -> Reason:
+        queue = queue_of(task.task_name)
+        unread = queue in self._unread()
+        said = _not_read(queue) if unread else _not_known(self._snapshot, task)
+        return Reason(ReasonCode.UNKNOWN_TO_WORKERS, said)
 
 
 def line_reason(snapshot: PoolSnapshot, crm_source: str, *, starts_now: bool = False) -> Reason:
@@ -53,11 +62,21 @@ def line_reason(snapshot: PoolSnapshot, crm_source: str, *, starts_now: bool = F
 def unknown_to_workers(snapshot: PoolSnapshot, task_names: Iterable[str]) -> str:
     """A sentence for operators where the workers online cannot run some of these; else ''."""
     missing = sorted(name for name in task_names if not snapshot.knows(name))
-    if not missing:
-        return ""
+    unread = unread_queues(snapshot) if missing else frozenset()
+    too_new = [name for name in missing if queue_of(name) not in unread]
+    said = [_not_read(queue) for queue in sorted(unread)]
+    if too_new:
+        said.append(
+            f"No worker online can run {', '.join(too_new[:NAMED_HOLDERS])}{_and_more(too_new)}; "
+            "such tasks wait without a slot. Restart the Celery workers with this version."
+        )
+    return " ".join(said)
+
+
+def _not_read(queue: str) -> str:
     return (
-        f"No worker online can run {', '.join(missing[:NAMED_HOLDERS])}{_and_more(missing)}; such "
-        "tasks wait without a slot. Restart the Celery workers with this version."
+        f"No worker online takes from the queue {queue}; its syncs wait without a slot, and start "
+        f"by themselves when one does: {celery_command('worker')} --queues {queue}"
     )
 
 
@@ -82,13 +101,12 @@ def _not_before(task: WorkerTask) -> Reason:
     return Reason(ReasonCode.NOT_BEFORE, said, until=task.not_before)
 
 
-def _unknown_to_workers(snapshot: PoolSnapshot, task: WorkerTask) -> Reason:
+def _not_known(snapshot: PoolSnapshot, task: WorkerTask) -> str:
     online = [worker.name for worker in snapshot.workers if worker.is_online]
-    said = (
+    return (
         f"{NOT_TAKEN}: {', '.join(online[:NAMED_HOLDERS])}{_and_more(online)} cannot run "
         f"{task.task_name}. It starts by itself when a worker that can is online; restart them."
     )
-    return Reason(ReasonCode.UNKNOWN_TO_WORKERS, said)
 
 
 def _not_taken(task: WorkerTask) -> Reason:

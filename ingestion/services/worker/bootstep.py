@@ -17,7 +17,7 @@ from celery.exceptions import WorkerLostError
 from django.core.checks import run_checks
 from kombu.exceptions import OperationalError
 
-from ingestion.conf import pool_conf, sync_queue
+from ingestion.conf import pool_conf
 from ingestion.pool.errors import AlreadyFinished, LeaseLost, PoolError, TaskNotFound
 from ingestion.pool.store import Outcome
 from ingestion.services.failover.connections import other_installation
@@ -32,6 +32,7 @@ from ingestion.services.worker.cancel import CancelLadder
 from ingestion.services.worker.children import Held
 from ingestion.services.worker.shutdown import Shutdown
 from ingestion.services.worker.stop_signals import INTERRUPTED, ignore_late_signals
+from ingestion.services.worker.taking import syncs_taken
 from ingestion.services.worker_pool import get_worker_pool
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ logger = logging.getLogger(__name__)
 LONGEST_TICK_SECONDS = 10.0
 # By the modules of Celery that hold them.
 SUITED_POOLS = frozenset({"prefork", "solo"})
-SYNCS = "ingestion.tasks.sync_"
 LOOK_TASK = "ingestion.tasks.look_for_troubles"
 LOOK_SECONDS = 60.0
 HOW_IT_ENDED = re.compile(r"signal \d+|exitcode -?\d+")
@@ -193,11 +193,11 @@ def report_problems(**_: Any) -> None:
 
 
 def _tick(consumer: Consumer) -> None:
-    """One that takes no syncs from their queue, or was told to take no more, has no slot for one."""
-    if sync_queue() not in consumer.app.amqp.queues.consume_from:
+    """One that takes no syncs from their queues, or was told to take no more, has no slot for one."""
+    syncs = syncs_taken(consumer)
+    if not syncs:
         _in_main_process(lambda: get_worker_pool().worker_gone(consumer.hostname))
         return
-    syncs = [name for name in consumer.app.tasks if name.startswith(SYNCS)]
     tick(consumer.hostname, consumer.pool.num_processes, syncs)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from celery import current_app
 from kombu.exceptions import OperationalError
 
-from ingestion.conf import sync_queue
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.task import WorkerTask
@@ -22,13 +19,13 @@ class WorkerSilent(Exception):
 
 def drain(name: str, *, change: ChangeRequest) -> None:
     """Until ``resume`` or its restart. Raises WorkerSilent."""
-    _tell("cancel_consumer", name)
+    _tell("leave_sync_queues", name)
     audit.record("worker_drain", target=name, change=change)
 
 
 def resume(name: str, *, change: ChangeRequest) -> None:
     """Raises WorkerSilent."""
-    _tell("add_consumer", name)
+    _tell("join_sync_queues", name)
     audit.record("worker_resume", target=name, change=change)
 
 
@@ -38,10 +35,14 @@ def held_by(name: str, snapshot: PoolSnapshot) -> list[WorkerTask]:
 
 
 def _tell(verb: str, name: str) -> None:
-    say: Any = getattr(current_app.control, verb)
     try:
-        answers = say(sync_queue(), destination=[name], reply=True, timeout=ANSWER_SECONDS)
+        answers = current_app.control.broadcast(
+            verb, destination=[name], reply=True, timeout=ANSWER_SECONDS
+        )
     except (OperationalError, OSError) as problem:
         raise WorkerSilent("The broker is out of reach, and no worker can be told.") from problem
-    if not any(name in answer for answer in answers or ()):
+    said = [answer[name] for answer in answers or () if name in answer]
+    if not said:
         raise WorkerSilent(f"No worker {name} answers; 'status --verbose' lists those online.")
+    if not any("ok" in answer for answer in said):
+        raise WorkerSilent(f"The worker {name} is of a version that cannot be told; restart it.")
