@@ -106,6 +106,11 @@ class PoolKeys:
         return self._key("worker_pool:workers:tasks")
 
     @property
+    def worker_releases(self) -> str:
+        """Hash: Celery worker to the version that it runs."""
+        return self._key("worker_pool:workers:releases")
+
+    @property
     def dead_letters(self) -> str:
         """Hash: task id to what was stored and why it could not be read."""
         return self._key("worker_pool:set_aside")

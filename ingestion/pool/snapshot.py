@@ -2,27 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from ingestion.deprecated_names import with_old_keys
 from ingestion.pool.controls import PoolControls
 from ingestion.pool.task import WorkerTask
 from ingestion.pool.waits import Reason, StartRange
 
+TaskNames = Collection[str] | None
+
 
 @dataclass(frozen=True)
 class WorkerInfo:
     """A Celery worker that gave a sign of life. ``task_names`` are the syncs that it knows; None
-    where it does not say, as older versions do not."""
+    where it does not say, as older versions do not; nor do they say their ``release``.
+    ``is_leaving``: it takes no more syncs, drained or being shut down."""
 
     name: str
     last_seen_at: datetime
     capacity: int
     is_online: bool
     task_names: frozenset[str] | None = None
+    release: str = ""
+    is_leaving: bool = False
+
+    @classmethod
+    def seen(
+        cls,
+        name: str,
+        last_seen_at: datetime,
+        capacity: int,
+        *,
+        is_recent: bool,
+        task_names: frozenset[str] | None,
+        release: str,
+    ) -> Self:
+        """As a store has it: with no capacity it has said goodbye, or says it again and again."""
+        takes_syncs = capacity > 0
+        return cls(
+            name,
+            last_seen_at,
+            capacity,
+            is_online=takes_syncs and is_recent,
+            task_names=task_names,
+            release=release,
+            is_leaving=is_recent and not takes_syncs,
+        )
+
+    @property
+    def host(self) -> str:
+        """What stands behind the @ of a Celery worker's name."""
+        return self.name.rpartition("@")[2]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "last_seen_at": self.last_seen_at.isoformat(),
+            "capacity": self.capacity,
+            "is_online": self.is_online,
+            "is_leaving": self.is_leaving,
+            "release": self.release,
+        }
+
+
+@dataclass(frozen=True)
+class HostInfo:
+    """The workers of one host together. ``capacity``: the processes of those online. ``running``:
+    tasks that they have in hand, those of workers that take no more among them."""
+
+    name: str
+    workers_online: int
+    workers_leaving: int
+    capacity: int
+    running: int
+    releases: tuple[str, ...]
+    last_seen_at: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        told = {"last_seen_at": self.last_seen_at.isoformat(), "releases": list(self.releases)}
+        return {**asdict(self), **told}
+
+
+def hosts_of(workers: Iterable[WorkerInfo], active: Iterable[WorkerTask]) -> tuple[HostInfo, ...]:
+    """By name."""
+    running = Counter(host_of(task.worker) for task in active if task.worker)
+    by_host: dict[str, list[WorkerInfo]] = defaultdict(list)
+    for worker in workers:
+        by_host[worker.host].append(worker)
+    return tuple(
+        HostInfo(
+            name,
+            workers_online=sum(worker.is_online for worker in found),
+            workers_leaving=sum(worker.is_leaving for worker in found),
+            capacity=sum(worker.capacity for worker in found if worker.is_online),
+            running=running[name],
+            releases=tuple(sorted({w.release for w in found if w.is_online and w.release})),
+            last_seen_at=max(worker.last_seen_at for worker in found),
+        )
+        for name, found in sorted(by_host.items())
+    )
+
+
+def host_of(holder: str) -> str:
+    """The host of whoever holds a task: ``name@host/process``."""
+    return holder.rsplit("/", 1)[0].rpartition("@")[2]
 
 
 def knows(workers: Iterable[WorkerInfo], task_name: str) -> bool:
@@ -137,6 +224,10 @@ class PoolSnapshot:
         return len(self.active)
 
     @property
+    def hosts(self) -> tuple[HostInfo, ...]:
+        return hosts_of(self.workers, self.active)
+
+    @property
     def waiting_count(self) -> int:
         """How many tasks are QUEUED, the delayed and held ones among them."""
         return self.queued_count + self.delayed_count + self.held_count
@@ -230,15 +321,8 @@ class PoolSnapshot:
                 "utilization": self.utilization,
                 "oldest_queued_at": _iso(self.oldest_queued_at),
                 "direct": [run.to_dict() for run in self.direct],
-                "workers": [
-                    {
-                        "name": w.name,
-                        "last_seen_at": w.last_seen_at.isoformat(),
-                        "capacity": w.capacity,
-                        "is_online": w.is_online,
-                    }
-                    for w in self.workers
-                ],
+                "workers": [worker.to_dict() for worker in self.workers],
+                "hosts": [host.to_dict() for host in self.hosts],
                 "counters": dict(self.counters),
                 "monitor": {
                     "last_round_at": _iso(self.last_monitor_at),

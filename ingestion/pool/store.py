@@ -23,7 +23,7 @@ from ingestion.pool.task import TaskStatus, WorkerTask
 
 if TYPE_CHECKING:
     from ingestion.pool.queue_place import QueuePage, QueuePlace
-    from ingestion.pool.snapshot import LimitInfo, PoolSnapshot
+    from ingestion.pool.snapshot import LimitInfo, PoolSnapshot, TaskNames
 
 
 @dataclass(frozen=True)
@@ -371,10 +371,10 @@ class PoolStore(Protocol):
         """Delete the dead letter with this id; whether there was one."""
 
     def worker_seen(
-        self, name: str, *, capacity: int, task_names: Collection[str] | None = None
+        self, name: str, *, capacity: int, task_names: TaskNames = None, release: str = ""
     ) -> None:
         """A Celery worker is alive, has ``capacity`` processes, and knows these syncs by their
-        Celery names; None: it does not say."""
+        Celery names; None: it does not say. ``release``: the version that it runs."""
 
     def worker_gone(self, name: str) -> None:
         """A Celery worker has said goodbye."""

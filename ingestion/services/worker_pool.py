@@ -16,6 +16,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from ingestion import __version__
 from ingestion.conf import pool_conf
 from ingestion.deprecated_names import with_old_keys
 from ingestion.pool.change import UNSIGNED, ChangeRequest
@@ -306,7 +307,7 @@ class WorkerPoolService(Controlling, Selecting, Explaining):
     ) -> None:
         """A worker is alive and knows these syncs: note it, repair what is overdue, start what may
         start."""
-        self._store.worker_seen(name, capacity=capacity, task_names=task_names)
+        self._store.worker_seen(name, capacity=capacity, task_names=task_names, release=__version__)
         self._repair_if_overdue()
         self.process_queue()
 

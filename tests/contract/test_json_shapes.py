@@ -120,7 +120,27 @@ SNAPSHOT = {
     "delayed": [WAITING_TASK],
     "held": [WAITING_TASK],
     "sandboxed_crms": [TEXT],
-    "workers": [{"name": TEXT, "last_seen_at": TIME, "capacity": NUMBER, "is_online": FLAG}],
+    "workers": [
+        {
+            "name": TEXT,
+            "last_seen_at": TIME,
+            "capacity": NUMBER,
+            "is_online": FLAG,
+            "is_leaving": FLAG,
+            "release": TEXT,
+        }
+    ],
+    "hosts": [
+        {
+            "name": TEXT,
+            "workers_online": NUMBER,
+            "workers_leaving": NUMBER,
+            "capacity": NUMBER,
+            "running": NUMBER,
+            "releases": [TEXT],
+            "last_seen_at": TIME,
+        }
+    ],
     "counters": OBJECT,
     "monitor": {"last_round_at": maybe(TIME), "age_seconds": maybe(NUMBER)},
     "beat": {"last_tick_at": maybe(TIME), "age_seconds": maybe(NUMBER)},

@@ -73,6 +73,24 @@ class TestWhatWorkersKnow:
         (worker,) = pool.store.snapshot().workers
         assert worker.task_names == frozenset()
 
+    def test_what_it_runs_is_known_until_it_goes(self, pool: Pool) -> None:
+        pool.store.worker_seen("new@one", capacity=2, task_names=[HUBSPOT], release="2.0.0")
+        pool.store.worker_seen("old@one", capacity=1)
+        old, new = sorted(pool.store.snapshot().workers, key=lambda worker: worker.capacity)
+        assert (old.release, new.release, new.is_leaving) == ("", "2.0.0", False)
+        pool.store.worker_gone("new@one")
+        left = {worker.name: worker for worker in pool.store.snapshot().workers}["new@one"]
+        assert (left.is_online, left.is_leaving, left.release) == (False, True, "")
+        (host,) = pool.store.snapshot().hosts
+        assert (host.name, host.workers_online, host.workers_leaving) == ("one", 1, 1)
+
+    def test_one_that_went_long_ago_is_not_leaving_any_more(self, pool: Pool) -> None:
+        pool.store.worker_seen("w1", capacity=2)
+        pool.store.worker_gone("w1")
+        pool.let_pass(61)
+        (worker,) = pool.store.snapshot().workers
+        assert (worker.is_online, worker.is_leaving) == (False, False)
+
     def test_a_part_of_a_name_is_not_the_name(self, pool: Pool) -> None:
         pool.store.worker_seen("w1", capacity=2, task_names=[f"{HUBSPOT}_2"])
         pool.submit("hubspot")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,6 +54,9 @@ def test_shows_what_runs_and_what_waits(page: Page, live: Live) -> None:
         expect(row(page, task_id)).to_contain_text("celery@")
     expect(row(page, waiting)).to_contain_text("five9.contacts")
     expect(page).to_have_title("Busy 2/2 – Worker pool")
+    page.get_by_text("Hosts", exact=True).click()
+    told = re.compile(r"1 online, 2 of \d+ processes run a sync, release \d+\.\d+\.\d+")
+    expect(page.locator(".hosts dd")).to_have_text(told)
 
 
 def with_a_direct_run(route: Route) -> None:

@@ -66,7 +66,7 @@ def snapshot(**fields: object) -> PoolSnapshot:
         queued_count=1,
         delayed_count=0,
         oldest_queued_at=ago(minutes=1),
-        workers=(WorkerInfo("celery@one", ago(seconds=5), 2, is_online=True),),
+        workers=(WorkerInfo("celery@one", ago(seconds=5), 2, is_online=True, release="1.2.3"),),
         counters={"submitted": 10, "completed": 8},
         last_monitor_at=ago(seconds=35),
     )
@@ -140,7 +140,8 @@ class TestLines:
         text = "\n".join(lines.status(snapshot(), verbose=True))
         assert f"id {running().id}, submitted 2026-03-01 11:55:00 UTC by ann" in text
         assert 'parameters {"full": true}' in text
-        assert "- celery@one: online, 2 processes, seen 5s ago" in text
+        assert "- celery@one: online, 2 processes, release 1.2.3, seen 5s ago" in text
+        assert "Host one: 1 online, 2 processes, 1 running, release 1.2.3" in text
 
     def test_the_default_limit_has_no_author(self) -> None:
         assert lines.limit(snapshot(limit=LimitInfo(2))) == "2 (default)"

@@ -24,12 +24,28 @@ class DirectRun(ResponseBody):
 
 
 class Worker(ResponseBody):
-    """A Celery worker; ``capacity`` is how many tasks it runs at once."""
+    """A Celery worker; ``capacity`` is how many tasks it runs at once. ``is_leaving``: it takes no
+    more syncs, drained or being shut down. ``release``: the version that it runs, empty where it
+    does not say."""
 
     name: str
     last_seen_at: Time
     capacity: int
     is_online: bool
+    is_leaving: bool
+    release: str
+
+
+class Host(ResponseBody):
+    """The workers of one host together. ``capacity``: the processes of those online."""
+
+    name: str
+    workers_online: int
+    workers_leaving: int
+    capacity: int
+    running: int
+    releases: list[str]
+    last_seen_at: Time
 
 
 class MonitorAge(ResponseBody):
@@ -71,6 +87,7 @@ class PoolFigures(ResponseBody):
     oldest_queued_at: Time | None
     direct: list[DirectRun]
     workers: list[Worker]
+    hosts: list[Host]
     counters: Counts
     """Since the pool began; those that are 0 are left out."""
     monitor: MonitorAge

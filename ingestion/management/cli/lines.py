@@ -10,7 +10,14 @@ from enum import IntEnum
 from ingestion.conf import celery_command
 from ingestion.pool.controls import Control, PoolControls
 from ingestion.pool.order_rule import PriorityAging
-from ingestion.pool.snapshot import DirectRun, Explanation, LimitInfo, PoolSnapshot, WorkerInfo
+from ingestion.pool.snapshot import (
+    DirectRun,
+    Explanation,
+    HostInfo,
+    LimitInfo,
+    PoolSnapshot,
+    WorkerInfo,
+)
 from ingestion.pool.task import WorkerTask
 from ingestion.pool.waits import StartRange
 
@@ -219,8 +226,30 @@ def monitor_round(snapshot: PoolSnapshot) -> Iterator[str]:
 
 def worker_line(worker: WorkerInfo, at: datetime) -> str:
     seen = duration((at - worker.last_seen_at).total_seconds())
-    state = "online" if worker.is_online else "offline"
-    return f"- {printable(worker.name)}: {state}, {worker.capacity} processes, seen {seen} ago"
+    release = f", release {printable(worker.release)}" if worker.release else ""
+    return (
+        f"- {printable(worker.name)}: {worker_state(worker)}, {worker.capacity} processes{release}, "
+        f"seen {seen} ago"
+    )
+
+
+def worker_state(worker: WorkerInfo) -> str:
+    if worker.is_online:
+        return "online"
+    return "leaving" if worker.is_leaving else "offline"
+
+
+def host_line(host: HostInfo) -> str:
+    releases = f", release {printable(', '.join(host.releases))}" if host.releases else ""
+    return (
+        f"Host {printable(host.name)}: {host_workers(host)}, {host.capacity} processes, "
+        f"{host.running} running{releases}"
+    )
+
+
+def host_workers(host: HostInfo) -> str:
+    leaving = f", {host.workers_leaving} leaving" if host.workers_leaving else ""
+    return f"{host.workers_online} online{leaving}"
 
 
 def workers_online(snapshot: PoolSnapshot) -> str:
@@ -334,5 +363,6 @@ def status(snapshot: PoolSnapshot, *, verbose: bool) -> Iterator[str]:
     yield from direct_section(snapshot)
     yield from waiting_sections(snapshot, detail)
     if verbose:
+        yield from map(host_line, snapshot.hosts)
         yield from (worker_line(worker, snapshot.taken_at) for worker in snapshot.workers)
     yield from dead_letter_section(snapshot)

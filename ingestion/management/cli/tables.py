@@ -23,6 +23,7 @@ STATE_STYLES = {
     "unknown": "magenta",
 }
 BAR_WIDTH = 20
+WORKER_STYLES = {"online": "green", "leaving": "yellow", "offline": "red"}
 
 
 def status(snapshot: PoolSnapshot, *, verbose: bool) -> Iterator[RenderableType]:
@@ -35,6 +36,7 @@ def status(snapshot: PoolSnapshot, *, verbose: bool) -> Iterator[RenderableType]
         yield Text(warnings, style="yellow")
     yield from tasks(snapshot, detail)
     if verbose and snapshot.workers:
+        yield hosts(snapshot)
         yield workers(snapshot)
     if snapshot.dead_letters:
         yield Text("\n".join(lines.dead_letter_section(snapshot)), style="red")
@@ -122,13 +124,31 @@ def waiting(title: str, found: Sequence[WorkerTask], total: int) -> FittingTable
     return table
 
 
+def hosts(snapshot: PoolSnapshot) -> FittingTable:
+    columns = ("Host", "Workers", "Processes", "Running", "Release", "Last seen")
+    table = FittingTable("Hosts", columns, ("Last seen",))
+    for host in snapshot.hosts:
+        table.add_row(
+            printable(host.name),
+            lines.host_workers(host),
+            str(host.capacity),
+            str(host.running),
+            printable(", ".join(host.releases)),
+            lines.stamp(host.last_seen_at),
+        )
+    return table
+
+
 def workers(snapshot: PoolSnapshot) -> FittingTable:
-    table = FittingTable("Workers", ("Worker", "State", "Processes", "Last seen"), ("Last seen",))
+    table = FittingTable(
+        "Workers", ("Worker", "State", "Processes", "Release", "Last seen"), ("Last seen",)
+    )
     for worker in snapshot.workers:
         table.add_row(
             printable(worker.name),
-            Text("online", style="green") if worker.is_online else Text("offline", style="red"),
+            Text(state := lines.worker_state(worker), style=WORKER_STYLES[state]),
             str(worker.capacity),
+            printable(worker.release),
             lines.stamp(worker.last_seen_at),
         )
     return table

@@ -104,6 +104,7 @@ class MemoryPage(MemoryPoolStore):
         self._worker_tasks = {
             name: frozenset(names) for name, names in memory.get("worker_tasks", {}).items()
         }
+        self._worker_releases = dict(memory.get("worker_releases", {}))
         self._workers = {
             name: (datetime.fromisoformat(seen), capacity)
             for name, (seen, capacity) in memory.get("workers", {}).items()
@@ -126,6 +127,7 @@ class MemoryPage(MemoryPoolStore):
             "priority_aging": self._priority_aging.to_dict(),
             "workers": {n: [seen.isoformat(), size] for n, (seen, size) in self._workers.items()},
             "worker_tasks": {name: sorted(names) for name, names in self._worker_tasks.items()},
+            "worker_releases": dict(self._worker_releases),
         }
 
     # Answers to operation tokens

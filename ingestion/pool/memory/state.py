@@ -60,6 +60,7 @@ class MemoryState:
         self._last_monitor_at: datetime | None = None
         self._workers: dict[str, tuple[datetime, int]] = {}
         self._worker_tasks: dict[str, frozenset[str]] = {}
+        self._worker_releases: dict[str, str] = {}
 
     # Time and operations
 
@@ -389,12 +390,11 @@ class MemoryState:
     def _worker_infos(self) -> tuple[WorkerInfo, ...]:
         ttl = timedelta(seconds=self._policy.worker_ttl_seconds)
         return tuple(
-            WorkerInfo(
-                name,
-                seen,
-                capacity,
-                capacity > 0 and self._now - seen <= ttl,
-                self._worker_tasks.get(name),
+            WorkerInfo.seen(
+                *(name, seen, capacity),
+                is_recent=self._now - seen <= ttl,
+                task_names=self._worker_tasks.get(name),
+                release=self._worker_releases.get(name, ""),
             )
             for name, (seen, capacity) in sorted(self._workers.items())
         )

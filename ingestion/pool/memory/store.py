@@ -287,21 +287,30 @@ class MemoryPoolStore(MemoryOperators):
 
     @one_at_a_time
     def worker_seen(
-        self, name: str, *, capacity: int, task_names: Collection[str] | None = None
+        self,
+        name: str,
+        *,
+        capacity: int,
+        task_names: Collection[str] | None = None,
+        release: str = "",
     ) -> None:
         self._workers[name] = (self._now, capacity)
         self._worker_tasks.pop(name, None)
         if task_names is not None:
             self._worker_tasks[name] = frozenset(task_names)
+        self._worker_releases[name] = release
         oldest = self._now - timedelta(seconds=FORGET_WORKER_SECONDS)
         self._workers = {n: seen for n, seen in self._workers.items() if seen[0] > oldest}
         self._worker_tasks = {n: t for n, t in self._worker_tasks.items() if n in self._workers}
+        known = self._worker_releases.items()
+        self._worker_releases = {n: r for n, r in known if n in self._workers}
 
     @one_at_a_time
     def worker_gone(self, name: str) -> None:
         if name in self._workers:
             self._workers[name] = (self._now, 0)
             self._worker_tasks.pop(name, None)
+            self._worker_releases.pop(name, None)
 
     @one_at_a_time
     def note_monitor_round(self) -> datetime:

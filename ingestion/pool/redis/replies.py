@@ -94,17 +94,19 @@ def worker_infos(
     last_seen: Mapping[str, str],
     capacities: Mapping[str, str],
     announced: Mapping[str, str],
+    releases: Mapping[str, str],
     *,
     now: datetime,
     ttl: float,
 ) -> tuple[WorkerInfo, ...]:
     return tuple(
-        WorkerInfo(
+        WorkerInfo.seen(
             name,
             seen_at := from_us(int(float(seen))),
-            capacity := number(capacities.get(name)),
-            capacity > 0 and (now - seen_at).total_seconds() <= ttl,
-            task_names(announced.get(name)),
+            number(capacities.get(name)),
+            is_recent=(now - seen_at).total_seconds() <= ttl,
+            task_names=task_names(announced.get(name)),
+            release=releases.get(name, ""),
         )
         for name, seen in sorted(last_seen.items())
     )
@@ -135,7 +137,7 @@ def snapshot(
 ) -> PoolSnapshot:
     """``answer`` of snapshot.lua, with its lists of tasks already read."""
     now_us, effective, config, _, _, _, _, ready_count, delayed_count, held_count = answer[:10]
-    oldest, workers, capacities, stats, dead_letters, by_crm, announced = answer[10:]
+    oldest, workers, capacities, stats, dead_letters, by_crm, announced, releases = answer[10:]
     now, stat = from_us(int(now_us)), mapping(stats)
     known = controls(mapping(config), policy)
     return PoolSnapshot(
@@ -155,6 +157,7 @@ def snapshot(
             mapping(workers),
             mapping(capacities),
             mapping(announced),
+            mapping(releases),
             now=now,
             ttl=policy.worker_ttl_seconds,
         ),

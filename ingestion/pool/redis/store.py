@@ -222,10 +222,15 @@ class RedisPoolStore(RedisOperators):
         return bool(self._call("drop_dead_letter", task_id=task_id)[0])
 
     def worker_seen(
-        self, name: str, *, capacity: int, task_names: Collection[str] | None = None
+        self,
+        name: str,
+        *,
+        capacity: int,
+        task_names: Collection[str] | None = None,
+        release: str = "",
     ) -> None:
         known = answers.task_names_arg(task_names)
-        self._call("worker_seen", name=name, capacity=capacity, task_names=known)
+        self._call("worker_seen", name=name, capacity=capacity, task_names=known, release=release)
 
     def worker_gone(self, name: str) -> None:
         self._call("worker_gone", name=name)

@@ -213,9 +213,18 @@ class FailoverStore(FailoverOperators):
         return self._ask(lambda store: store.drop_dead_letter(task_id))
 
     def worker_seen(
-        self, name: str, *, capacity: int, task_names: Collection[str] | None = None
+        self,
+        name: str,
+        *,
+        capacity: int,
+        task_names: Collection[str] | None = None,
+        release: str = "",
     ) -> None:
-        self._ask(lambda store: store.worker_seen(name, capacity=capacity, task_names=task_names))
+        self._ask(
+            lambda store: store.worker_seen(
+                name, capacity=capacity, task_names=task_names, release=release
+            )
+        )
 
     def worker_gone(self, name: str) -> None:
         self._ask(lambda store: store.worker_gone(name))

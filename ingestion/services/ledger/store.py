@@ -216,10 +216,15 @@ class LedgerPoolStore(LedgerOperators):
             return tx.page.restore(tasks)
 
     def worker_seen(
-        self, name: str, *, capacity: int, task_names: Collection[str] | None = None
+        self,
+        name: str,
+        *,
+        capacity: int,
+        task_names: Collection[str] | None = None,
+        release: str = "",
     ) -> None:
         with self._transaction() as tx:
-            tx.page.worker_seen(name, capacity=capacity, task_names=task_names)
+            tx.page.worker_seen(name, capacity=capacity, task_names=task_names, release=release)
 
     def worker_gone(self, name: str) -> None:
         with self._transaction() as tx:

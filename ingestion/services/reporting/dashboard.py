@@ -87,6 +87,7 @@ def _content(
             "state_reason": reason_of(snapshot),
             "read_only": is_read_only(),
             "workers": figures["workers"][:MOST_WORKERS],
+            "hosts": figures["hosts"][:MOST_WORKERS],
             "direct": figures["direct"][:MOST_ASIDE],
             "dead_letters": {},
             "dead_letter_count": len(snapshot.dead_letters),
@@ -205,7 +206,8 @@ def _steady(content: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: value for name, value in content.items() if name != "taken_at"}
     for part in ("monitor", "beat"):
         told[part] = {**content[part], "age_seconds": None}
-    told["workers"] = [{**worker, "last_seen_at": None} for worker in content["workers"]]
+    for name in ("workers", "hosts"):
+        told[name] = [{**seen, "last_seen_at": None} for seen in content[name]]
     for name in ("queued", "delayed", "held"):
         told[name] = [_steady_summary(card) for card in content[name]]
     told["problems"] = [NUMBERS.sub("#", sentence) for sentence in content["problems"]]

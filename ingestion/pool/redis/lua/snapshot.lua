@@ -3,12 +3,12 @@
 -- KEYS  task_family(hash*) queues(set) queue_family(zset*) waiting(zset) delayed(zset)
 -- KEYS  held(zset)
 -- KEYS  active(zset) config(hash) stats(hash) workers(zset) worker_capacity(hash)
--- KEYS  worker_tasks(hash) dead_letters(hash)
+-- KEYS  worker_tasks(hash) worker_releases(hash) dead_letters(hash)
 -- ARGV  clock_offset_us(µs) worker_ttl_us(µs) default_max_workers(number) queue_limit(number)
 -- OK    now(µs) effective_limit config(flat) active, ready, delayed, held(lists of id, flat)
 -- OK    ready_count delayed_count held_count oldest(list: id, µs) workers(flat: name, µs) capacity(flat)
 -- OK    stats(flat) dead_letter(flat) ready_by_crm(flat: CRM, number)
--- OK    worker_tasks(flat: name, names between commas)
+-- OK    worker_tasks(flat: name, names between commas) worker_releases(flat: name, version)
 -- @include answer
 -- @include clock
 -- @include slots
@@ -45,4 +45,5 @@ return ok(
   redis.call('HGETALL', key.stats),
   redis.call('HGETALL', key.dead_letters),
   ready_by_crm(),
-  redis.call('HGETALL', key.worker_tasks))
+  redis.call('HGETALL', key.worker_tasks),
+  redis.call('HGETALL', key.worker_releases))

@@ -15,4 +15,13 @@ export const health = {
     const processes = online.reduce((sum, worker) => sum + worker.capacity, 0);
     return online.length ? `${online.length} online, ${this.count(processes)} processes` : "none online";
   },
+
+  hostText(host) {
+    const parts = [`${host.workers_online} online`];
+    if (host.workers_leaving) parts.push(`${host.workers_leaving} leaving`);
+    parts.push(`${this.count(host.running)} of ${this.count(host.capacity)} processes run a sync`);
+    if (host.releases.length) parts.push(`release ${host.releases.join(", ")}`);
+    if (!host.workers_online) parts.push(`last seen ${this.ago(host.last_seen_at)}`);
+    return parts.join(", ");
+  },
 };
