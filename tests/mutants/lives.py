@@ -123,7 +123,7 @@ AREAS: Mapping[str, Area] = {
             (f"{_SYNC}/load/keys.py", ""),
             (f"{_SYNC}/load/owners.py", ""),
             (f"{_SYNC}/load/merge.py", "Merge.mark"),
-            (f"{_SYNC}/load/merge.py", "Merge.count_absent"),
+            (f"{_SYNC}/load/merge.py", "Merge._is_absent"),
         ),
         lives={
             f"{_SYNC}/load": (
