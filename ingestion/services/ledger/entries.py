@@ -62,7 +62,11 @@ def enter(good: Sequence[Prepared], *, are_accepted: bool = False) -> list[Enter
 def may_share() -> bool:
     """Whether another thread may enter what this one submits: not where it belongs to a transaction
     of the caller, nor where the database lets one write at a time anyway."""
-    return connection.vendor == "postgresql" and connection.get_autocommit()
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        return False
+    # Django's own question opens a connection: a ledger that is away is the submission's to tell.
+    is_open = connection.connection is not None
+    return bool(connection.autocommit if is_open else connection.settings_dict["AUTOCOMMIT"])
 
 
 def entered(good: Sequence[Prepared]) -> list[Entered]:
