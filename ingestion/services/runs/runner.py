@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from structlog.contextvars import bound_contextvars, get_contextvars
@@ -74,8 +75,8 @@ def prepare(crm_source: str) -> None:
     """Import what a run will: a signal cannot interrupt it meanwhile, so that a worker does it before
     it takes a task. Raises PermanentError, NotConnected."""
     from ingestion.sync.common.warehouse import Warehouse
-    from ingestion.sync.load.run import Run  # noqa: F401
 
+    import_module("ingestion.sync.load.run")
     warehouse = Warehouse(warehouse_conf().url)
     warehouse.url.get_dialect().import_dbapi()
     _kind(warehouse)
