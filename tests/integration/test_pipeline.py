@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
@@ -13,6 +14,7 @@ from dlt.common.configuration.utils import get_resolved_traces
 
 from ingestion.sync.common.source import Model, Window
 from ingestion.sync.load.columns import steps
+from ingestion.sync.load.tables.sqlite import SqliteSession
 from tests.fake_crm import (
     CALLS,
     LEADS,
@@ -50,6 +52,28 @@ def test_a_delta_run_reads_from_the_watermark_less_the_overlap(world: World) -> 
     assert counts(world.run(LEADS)) == (4, 1, 1, 0)
     assert world.source.windows[-1] == Window(since=NEW_YEAR + timedelta(minutes=4))
     assert {row["id"]: row["name"] for row in world.rows(LEADS)}[1] == "New"
+
+
+def test_a_few_changes_are_looked_up_without_reading_the_whole_table(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not world.warehouse.is_sqlite:
+        pytest.skip("PostgreSQL keeps figures of its own, and reads so small a table anyway")
+    plans: list[str] = []
+    execute = SqliteSession.execute
+
+    def explain(session: SqliteSession, statement: str, parameters: Sequence[Any] = ()) -> int:
+        if statement.startswith("UPDATE"):
+            found = session.rows(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(row[-1] for row in found)
+        return execute(session, statement, parameters)
+
+    world.source.records["leads"] = people(5)
+    world.run(LEADS)
+    monkeypatch.setattr(SqliteSession, "execute", explain)
+    world.run(LEADS)
+    assert "SCAN s" in plans
+    assert not any(plan.startswith("SCAN t") for plan in plans)
 
 
 def test_a_clock_that_runs_ahead_does_not_move_the_watermark_past_now(world: World) -> None:
