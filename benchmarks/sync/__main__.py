@@ -21,14 +21,16 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from benchmarks import sync
-from benchmarks.sync import extras
+from benchmarks.sync import extras, rest
 from benchmarks.sync.contenders import (
     CONTENDERS,
+    EARLIER,
     INGESTR,
     MYSQLCLIENT,
     OURS,
     PLAIN,
     PYMYSQL,
+    REST,
     make_source,
 )
 from benchmarks.sync.targets import Figure, Key, targets
@@ -38,6 +40,7 @@ POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
 # With more rows only the product is measured: what counts there is memory.
 MOST_COMPARED_ROWS = 100_000
 MOST_PLAIN_ROWS = 10_000
+REST_ROWS = 50_000
 # Beside the packages of the project, which git, linters and backups leave alone too.
 FOLDER = Path(sys.prefix) / "bench"
 
@@ -58,11 +61,15 @@ class Bench:
         for name, make, variable in (
             (MYSQLCLIENT, extras.mysqlclient, "PYTHONPATH"),
             (INGESTR, extras.ingestr, "BENCH_INGESTR"),
+            (EARLIER, extras.earlier_release, "PYTHONPATH"),
         ):
             if self.only and name not in self.only:
                 continue
             found = make(folder)
             self.environments[name] = {variable: str(found.path)} if found.path else None
+            if found.path and name == EARLIER:  # before the folder where the bench was started
+                path = os.pathsep.join([str(found.path), os.getcwd()])
+                self.environments[name] = {variable: path, "PYTHONSAFEPATH": "1"}
             if found.reason:
                 print(f"{name} is left out: {found.reason}")
 
@@ -75,9 +82,14 @@ class Bench:
                 source = admin.url.set(database=name).render_as_string(hide_password=False)
                 make_source(source, rows)
                 for kind in CONTENDERS:
-                    self._table(kind, rows, source, Path(folder))
+                    if kind != REST:
+                        self._table(kind, rows, source, Path(folder))
             finally:
                 connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+    def compare_rest(self, rows: int) -> None:
+        with rest.server(rows) as source, tempfile.TemporaryDirectory() as folder:
+            self._table(REST, rows, source, Path(folder))
 
     def _table(self, kind: str, rows: int, source: str, folder: Path) -> None:
         print(f"\n{rows:,} rows into {kind}")
@@ -95,7 +107,8 @@ class Bench:
             is_had = self.environments.get(contender, {}) is not None
             is_compared = contender in OURS or rows <= MOST_COMPARED_ROWS
             is_slow = contender == PLAIN and rows > MOST_PLAIN_ROWS
-            if is_asked and is_had and is_compared and not is_slow:
+            is_few = kind == REST or (is_compared and not is_slow)
+            if is_asked and is_had and is_few:
                 yield contender
 
     def _rows(self, kind: str, rows: int, contender: str, source: str, folder: Path) -> None:
@@ -185,6 +198,8 @@ def main() -> None:
     bench.prepare()
     for rows in asked.rows:
         bench.compare(rows)
+    if set(CONTENDERS[REST]) & set(asked.only or CONTENDERS[REST]):
+        bench.compare_rest(REST_ROWS)
     print(f"\n{'targets':66}{'limit':>8}{'here':>8}{'by CPU':>8}")
     for target in targets(bench.figures):
         here, cpu = (

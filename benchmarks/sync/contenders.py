@@ -1,4 +1,4 @@
-"""The programs that are compared: each reads one MariaDB table of 39 columns.
+"""The programs that are compared: each reads one MariaDB table of 39 columns, or a list over HTTP.
 
 ``copy`` and ``executemany`` are the shortest programs that move the rows: no types, hash, comparison,
 counts, marks or watermark. ``dlt with Arrow`` is its SQL source with Arrow.
@@ -19,6 +19,9 @@ import pymysql
 import sqlalchemy as sa
 from pymysql.cursors import SSCursor
 
+from benchmarks.sync import rest
+from benchmarks.sync.product import FIRST, Phase, earlier_release, product
+
 KINDS = {
     "t": ("VARCHAR(60)", 12, "concat('value ', mod(n * 31, 9973), ' of {i}')"),
     "i": ("INT", 10, "mod(n * {i}, 100003)"),
@@ -30,9 +33,6 @@ COLUMNS = {f"{kind}{i}": made for kind, (_, count, made) in KINDS.items() for i 
 TYPES = {
     f"{kind}{i}": declared for kind, (declared, count, _) in KINDS.items() for i in range(count)
 }
-FIRST, FULL, DELTA = "first load", "full, nothing new", "delta, nothing new"
-WARM = "the same again"
-Phase = tuple[str, Callable[[], object]]
 Program = Callable[[str, str, Path], list[Phase]]
 
 
@@ -64,32 +64,6 @@ def source_rows(source: str) -> Iterator[tuple[Any, ...]]:
     with closing(connection), connection.cursor() as cursor:
         cursor.execute("SELECT * FROM lead ORDER BY id")
         yield from cursor
-
-
-def product(source: str, warehouse: str, folder: Path) -> list[Phase]:
-    from ingestion.sync.common.run import ModelResult, SyncOptions
-    from ingestion.sync.common.source import Crm, SourceContext
-    from ingestion.sync.common.warehouse import Warehouse
-    from ingestion.sync.genius.settings import DATABASE_URL, TIME_ZONE, GeniusModel
-    from ingestion.sync.genius.source import Source
-    from ingestion.sync.load.pipeline import run_model
-    from ingestion.sync.load.run import Run
-
-    model = GeniusModel("leads", table="lead", cursor="updated_at", incremental="cursor")
-    crm = Crm("bench", "Bench", (model,), "all")
-
-    def run(mode: Any) -> dict[str, float]:
-        opened = Source(SourceContext({DATABASE_URL: source, TIME_ZONE: "UTC"}))
-        with closing(opened), closing(Warehouse(warehouse)) as target:
-            asked = Run(crm, model, opened, SyncOptions(mode=mode), target, folder)
-            return run_model(asked, ModelResult("leads")).seconds
-
-    return [
-        (FIRST, lambda: run("delta")),
-        (FULL, lambda: run("full")),
-        (DELTA, lambda: run("delta")),
-        (WARM, lambda: run("delta")),
-    ]
 
 
 def copy(source: str, warehouse: str, _folder: Path) -> list[Phase]:
@@ -179,9 +153,12 @@ def ingestr(source: str, warehouse: str, folder: Path) -> list[Phase]:
 COPY, EXECUTEMANY, INGESTR = "COPY generator", "executemany", "ingestr"
 ARROW, PLAIN = "dlt with Arrow", "dlt"
 PYMYSQL, MYSQLCLIENT = "product, PyMySQL", "product, mysqlclient"
+EARLIER, REST = "release 06fed9c", "rest to postgresql"
+PRODUCT = "product"
 OURS = {PYMYSQL: product, MYSQLCLIENT: product}
 OTHERS = {ARROW: through_dlt("pyarrow"), PLAIN: through_dlt("sqlalchemy"), INGESTR: ingestr}
 CONTENDERS: dict[str, dict[str, Program]] = {
-    "postgresql": {COPY: copy, **OTHERS, **OURS},
+    "postgresql": {COPY: copy, **OTHERS, **OURS, EARLIER: earlier_release},
     "sqlite": {EXECUTEMANY: executemany, **OTHERS, **OURS},
+    REST: {PLAIN: rest.plain_dlt, PRODUCT: rest.ours},
 }

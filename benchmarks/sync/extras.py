@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 INSTALL_SECONDS = 600
+EARLIER_RELEASE = "06fed9c"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,18 @@ def ingestr(folder: Path) -> Extra:
     # The package fetches its program from elsewhere, when it is first run.
     problem = _failure([str(program), "--version"])
     return Extra(None, f"it cannot be run here: {problem}") if problem else Extra(program)
+
+
+def earlier_release(folder: Path) -> Extra:
+    """A folder for PYTHONPATH, from git."""
+    target = folder / EARLIER_RELEASE
+    if not (target / "data_warehouse").is_dir():
+        target.mkdir(exist_ok=True)
+        command = f"git archive {EARLIER_RELEASE} data_warehouse ingestion | tar -x -C '{target}'"
+        problem = _failure(["sh", "-c", f"set -e; {command}"])
+        if problem or not (target / "data_warehouse").is_dir():
+            return Extra(None, f"git does not have it here: {problem}")
+    return Extra(target)
 
 
 def _pip(python: str, *words: str) -> str:

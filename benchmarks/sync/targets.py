@@ -9,15 +9,16 @@ from typing import Literal
 from benchmarks.sync.contenders import (
     ARROW,
     COPY,
-    DELTA,
+    EARLIER,
     EXECUTEMANY,
-    FIRST,
-    FULL,
     INGESTR,
     MYSQLCLIENT,
+    PLAIN,
+    PRODUCT,
     PYMYSQL,
-    WARM,
+    REST,
 )
+from benchmarks.sync.product import DELTA, FIRST, FULL, NEW, WARM
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,13 @@ class Target:
 
 
 _SPEEDS = (
-    ("postgresql", MYSQLCLIENT, COPY, 1.8),
-    ("postgresql", MYSQLCLIENT, ARROW, 5),
-    ("postgresql", MYSQLCLIENT, INGESTR, 0.6),
-    ("postgresql", PYMYSQL, COPY, 0.9),
-    ("sqlite", PYMYSQL, EXECUTEMANY, 1.2),
-    ("sqlite", MYSQLCLIENT, EXECUTEMANY, 1.2),
+    ("postgresql", MYSQLCLIENT, COPY, FIRST, 1.8),
+    ("postgresql", MYSQLCLIENT, ARROW, FIRST, 5),
+    ("postgresql", MYSQLCLIENT, INGESTR, FIRST, 0.6),
+    ("postgresql", PYMYSQL, COPY, FIRST, 0.9),
+    ("sqlite", PYMYSQL, EXECUTEMANY, FIRST, 1.2),
+    ("sqlite", MYSQLCLIENT, EXECUTEMANY, FIRST, 1.2),
+    ("postgresql", PYMYSQL, EARLIER, FULL, 5),
 )
 
 
@@ -69,18 +71,26 @@ def targets(figures: Figures) -> Iterator[Target]:
     to the most."""
     sizes = sorted({rows for rows, *_ in figures})
     compared = [rows for rows, _, contender, _ in figures if contender in (COPY, EXECUTEMANY)]
-    for kind, ours, other, limit in _SPEEDS if compared else ():
-        one = figures.get((max(compared), kind, other, FIRST))
-        two = figures.get((max(compared), kind, ours, FIRST))
+    for kind, ours, other, phase, limit in _SPEEDS if compared else ():
+        one = figures.get((max(compared), kind, other, phase))
+        two = figures.get((max(compared), kind, ours, phase))
         yield Target(
-            f"{kind}: {ours} ÷ {other}",
+            f"{kind}: {ours} ÷ {other}, {phase}",
             "≥",
             limit,
             one.seconds / two.seconds if one and two else None,
             one.cpu / two.cpu if one and two else None,
         )
+    yield from _rest(figures)
     for kind in ("postgresql", "sqlite") if len(sizes) > 1 else ():
         yield from _flat(figures, kind, sizes[0], sizes[-1])
+
+
+def _rest(figures: Figures) -> Iterator[Target]:
+    of_rest = {contender: f for (_, kind, contender, _), f in figures.items() if kind == REST}
+    one, two = of_rest.get(PRODUCT), of_rest.get(PLAIN)
+    measured = one.cpu / two.cpu if one and two else None
+    yield Target(f"{REST}: CPU of a row, {PRODUCT} ÷ {PLAIN}", "≤", 0.2, measured)
 
 
 def _flat(figures: Figures, kind: str, fewest: int, most: int) -> Iterator[Target]:
@@ -95,3 +105,5 @@ def _flat(figures: Figures, kind: str, fewest: int, most: int) -> Iterator[Targe
     measured = two.cpu / one.cpu if one and two else None
     yield Target(f"{kind}: CPU of a {DELTA}, {words}", "≤", 1.2, measured)
     yield Target(f"{kind}: CPU s of a {DELTA}, warm", "≤", 0.1, two.cpu if two else None)
+    new = figures.get((fewest, kind, PYMYSQL, NEW))
+    yield Target(f"{kind}: CPU s of a {DELTA}, {NEW}", "≤", 1.5, new.cpu if new else None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.sync.contenders import COPY, FIRST, MYSQLCLIENT, PYMYSQL, WARM
+from benchmarks.sync.contenders import COPY, MYSQLCLIENT, PYMYSQL
+from benchmarks.sync.product import FIRST, WARM
 from benchmarks.sync.targets import Figure, Target, targets
 
 FIGURES = {

@@ -227,9 +227,8 @@ def _json(values: Sequence[Any]) -> pa.Array | None:
         texts = [None if v is None else orjson.dumps(v, option=option) for v in values]
     except TypeError:
         return None
-    if any(text is not None and b"\\u0000" in text for text in texts):
-        return None
-    return pa.array(texts, pa.binary()).cast(pa.string())
+    array = pa.array(texts, pa.binary()).cast(pa.string())
+    return None if pc.any(pc.match_substring(array, "\\u0000")).as_py() else array
 
 
 def _trimmed(values: Sequence[Any]) -> pa.Array:
