@@ -25,6 +25,15 @@ def test_a_source_that_was_set_back_is_read_whole(world: World) -> None:
     assert world.source.windows[-1].since is not None
 
 
+def test_a_source_that_was_set_back_a_little_is_read_whole(world: World) -> None:
+    """Within the overlap the delta finds records, but none so late as its watermark."""
+    world.source.records["leads"] = people(5)
+    world.run(LEADS)
+    world.source.records["leads"] = [*people(4), person(-3)]
+    world.run(LEADS)
+    assert world.ids(LEADS) == [-3, 1, 2, 3, 4]
+
+
 def test_a_delta_that_finds_its_watermark_again_stays_one(world: World) -> None:
     world.source.records["leads"] = people(5)
     world.run(LEADS)

@@ -106,7 +106,14 @@ SCOPES: dict[str, Scope] = {
     ),
     "load.watermark": Scope(
         ("ingestion/sync/common/window.py", f"{_LOAD}/reading.py"),
-        ("tests/unit/test_window.py", *_PIPELINE, *_EXACT[1:], _UPGRADE, *_ON_SQLITE),
+        (
+            "tests/unit/test_window.py",
+            "tests/integration/test_watermarks.py",
+            *_PIPELINE,
+            *_EXACT[1:],
+            _UPGRADE,
+            *_ON_SQLITE,
+        ),
     ),
     "pool.slots": Scope(
         (

@@ -12,6 +12,7 @@ from ingestion.sync.common.run import SyncOptions
 from ingestion.sync.common.source import Model, Watermark, Window
 from ingestion.sync.common.window import (
     Highest,
+    before_clock_change,
     from_state,
     in_words,
     is_in_future,
@@ -143,6 +144,49 @@ def test_a_count_of_seconds_may_lie_ahead(unit: int) -> None:
     seconds = int(NOW.timestamp())
     assert not is_in_future(seconds * unit, now=NOW)
     assert is_in_future((seconds + 60) * unit, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_moment"),
+    [
+        (10**9 - 1, False),
+        (10**9, True),
+        (10**10 - 1, True),
+        (10**10, False),
+        (10**12 - 1, False),
+        (10**12, True),
+        (10**13 - 1, True),
+        (10**13, False),
+        (10**15 - 1, False),
+        (10**15, True),
+        (10**16 - 1, True),
+        (10**16, False),
+    ],
+)
+def test_which_numbers_count_seconds(number: int, is_moment: bool) -> None:
+    """10, 13 or 16 digits; the others are plain numbers, which lie ahead of no moment."""
+    assert is_in_future(number, now=datetime(2000, 1, 1, tzinfo=UTC)) is is_moment
+
+
+@pytest.mark.parametrize(
+    ("since", "begins"),
+    [
+        ("2026-11-01T05:30:00+00:00", "2026-11-01T04:30:00+00:00"),  # 01:30, of which two come
+        ("2026-11-01T03:59:00+00:00", "2026-11-01T03:59:00+00:00"),  # two hours before
+        ("2026-11-01T06:30:00+00:00", "2026-11-01T06:30:00+00:00"),  # the second 01:30
+        ("2026-03-08T06:30:00+00:00", "2026-03-08T06:30:00+00:00"),  # an hour is left out
+        ("2026-11-01T01:30:00", "2026-11-01T00:30:00"),
+        ("2026-06-01T01:30:00", "2026-06-01T01:30:00"),
+    ],
+)
+def test_before_the_hour_that_comes_twice_more_is_read(since: str, begins: str) -> None:
+    found = before_clock_change(datetime.fromisoformat(since), ZoneInfo("America/New_York"))
+    assert found == datetime.fromisoformat(begins)
+
+
+def test_a_cursor_that_is_no_time_has_no_clock_change() -> None:
+    assert before_clock_change("A-1000", ZoneInfo("America/New_York")) == "A-1000"
+    assert before_clock_change(17, ZoneInfo("America/New_York")) == 17
 
 
 @pytest.mark.parametrize(
