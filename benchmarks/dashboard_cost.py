@@ -151,7 +151,7 @@ def _queue(number: int) -> None:
             )
             for task in tasks
         )
-        pool._store.restore(tasks)
+        pool.store.restore(tasks)
     _worker_tick()
     print(f"{pool.peek().queued_count} tasks wait, {pool.peek().active_count} run")
 

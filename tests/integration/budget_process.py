@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -21,9 +21,11 @@ from django.db.backends.signals import connection_created
 
 from ingestion.models import ActiveStoreState, AuditRecord
 from ingestion.pool.redis.scripts import RedisScripts
+from ingestion.pool.task import WorkerTask
 from ingestion.services.ledger import statements
 from ingestion.services.security import audit
 from ingestion.services.tasks import dispatch
+from ingestion.services.tasks.groups import Groups, Waiting
 from ingestion.services.worker import sessions
 from ingestion.services.worker.execute import run_task
 from ingestion.services.worker_pool import WorkerPoolService, get_worker_pool
@@ -47,7 +49,7 @@ class Cost:
 @contextmanager
 def counted() -> Iterator[Cost]:
     cost = Cost()
-    run, send = RedisScripts._run, dispatch.send
+    run, send_all = RedisScripts._run, dispatch.send_all
 
     def count(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         if LOOKED_AT_ONCE_A_SECOND not in sql or not sql.startswith("SELECT"):
@@ -61,16 +63,16 @@ def counted() -> Iterator[Cost]:
     def count_session(**_: Any) -> None:
         cost.sessions += 1
 
-    def count_sent(task: Any) -> None:
-        cost.sent += 1
-        send(task)
+    def count_sent(tasks: Iterable[WorkerTask], *, send: dispatch.Send) -> int:
+        sent = send_all(tasks, send=send)
+        cost.sent += sent
+        return sent
 
     connection_created.connect(count_session)
-    pool = get_worker_pool()
     with (
         connection.execute_wrapper(count),
         patch.object(RedisScripts, "_run", count_script),
-        patch.object(pool, "_send", count_sent),
+        patch.object(dispatch, "send_all", count_sent),
     ):
         yield cost
     connection_created.disconnect(count_session)
@@ -106,13 +108,18 @@ def together(pool: WorkerPoolService, *, at_fault: str = "") -> dict[str, Any]:
     refuses what is ``at_fault``, and all that comes with it."""
     scripts: list[str] = []
     entered: list[int] = []
-    run, enter = RedisScripts._run, statements.enter
+    waiting: list[Waiting[Any, Any]] = []
+    run, enter, wait = RedisScripts._run, statements.enter, Groups.wait
 
     def run_late(store: RedisScripts, verb: str, given: Mapping[str, object]) -> Any:
         scripts.append(verb)
         if len(scripts) == 1:
-            until(lambda: len(pool._shared.groups._waiting) == THREADS - 1)
+            until(lambda: len(waiting) == THREADS - 1)
         return run(store, verb, given)
+
+    def wait_counted(groups: Groups[Any, Any], mine: Waiting[Any, Any]) -> Any:
+        waiting.append(mine)
+        return wait(groups, mine)
 
     def count(rows: Sequence[Any], records: Sequence[Any]) -> Any:
         entered.append(len(rows))
@@ -137,6 +144,7 @@ def together(pool: WorkerPoolService, *, at_fault: str = "") -> dict[str, Any]:
         with (
             patch.object(RedisScripts, "_run", run_late),
             patch.object(statements, "enter", count),
+            patch.object(Groups, "wait", wait_counted),
         ):
             first = threads.submit(submit, names[0])
             until(lambda: bool(scripts))

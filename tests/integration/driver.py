@@ -139,7 +139,7 @@ def past_runs(crm_source: str, sync_type: str, number: int, seconds: float) -> N
 
 def raise_limit_and_start_nothing(number: int) -> None:
     """As if whoever raised it had died before the next step."""
-    get_worker_pool()._store.set_limit(number, change=ChangeRequest(by="tests"))
+    get_worker_pool().store.set_limit(number, change=ChangeRequest(by="tests"))
 
 
 def submit_and_roll_back() -> str:

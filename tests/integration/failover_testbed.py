@@ -100,7 +100,7 @@ class FailoverTestbed:
 
     @property
     def store(self) -> FailoverStore:
-        found: Any = self.pool._store
+        found: Any = self.pool.store
         assert isinstance(found, FailoverStore)
         return found
 

@@ -3,7 +3,7 @@ sandbox's own HTTP, the syncs as they are, and a webhook that takes the notices.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,9 +39,14 @@ def clock() -> Iterator[time_machine.Coordinates]:
 
 
 @pytest.fixture
-def pool(db: None, clock: time_machine.Coordinates) -> Iterator[WorkerPoolService]:
+def sent() -> Sent:
+    return Sent()
+
+
+@pytest.fixture
+def pool(db: None, clock: time_machine.Coordinates, sent: Sent) -> Iterator[WorkerPoolService]:
     forget_answers()
-    with pool_in_memory() as service:
+    with pool_in_memory(sent) as service:
         yield service
     forget_answers()
 
@@ -67,20 +72,27 @@ def hook(httpserver: HTTPServer, settings: Any) -> HTTPServer:
     return httpserver
 
 
-def later(pool: WorkerPoolService, clock: time_machine.Coordinates, *, minutes: int) -> None:
+@pytest.fixture
+def later(
+    pool: WorkerPoolService, clock: time_machine.Coordinates, sent: Sent
+) -> Callable[[int], None]:
+    return lambda minutes: pass_time(pool, clock, sent, minutes=minutes)
+
+
+def pass_time(
+    pool: WorkerPoolService, clock: time_machine.Coordinates, sent: Sent, *, minutes: int
+) -> None:
     """Both CRMs are due; what the pool starts is run to its end; the monitor looks."""
     clock.shift(timedelta(minutes=minutes))
     pool.worker_tick("celery@test", capacity=4)
     for route in (DOWN, WELL):
         pool.submit_task(*route, requested_by="schedule 1")
     pool.process_queue()
-    sent = pool._send
-    assert isinstance(sent, Sent)
     while sent.tasks:
         with suppress(TaskFailed):
             task = sent.tasks.pop(0)
             run_task(pool, task.id, attempt=task.attempt, worker="celery@test")
-    pool._store.note_monitor_round()
+    pool.store.note_monitor_round()
     rounds.look(pool)
 
 
@@ -91,15 +103,12 @@ def statuses(route: tuple[str, str]) -> list[str]:
 
 
 def test_ten_minutes_of_500s_reach_the_crm_few_times_and_nobody_else(
-    pool: WorkerPoolService,
-    clock: time_machine.Coordinates,
-    server: SandboxServer,
-    hook: HTTPServer,
+    later: Callable[[int], None], server: SandboxServer, hook: HTTPServer
 ) -> None:
-    later(pool, clock, minutes=1)
+    later(1)
     server.faults.set([Fault.parse(f"errors:always={DOWN[0]}")])
     for _ in range(10):
-        later(pool, clock, minutes=1)
+        later(1)
 
     assert 0 < server.faults.requests_hit <= MOST_REQUESTS
     assert statuses(DOWN) == ["success", "failed", "failed"]
@@ -107,7 +116,7 @@ def test_ten_minutes_of_500s_reach_the_crm_few_times_and_nobody_else(
 
     server.faults.set([])
     for _ in range(4):
-        later(pool, clock, minutes=5)
+        later(5)
 
     # Of fifteen that were submitted three had ended; those that waited run as well.
     assert statuses(DOWN)[3:] == ["success"] * 12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from django.db import connection
@@ -10,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from redis import Redis
 
+from ingestion.conf import pool_conf
 from ingestion.models import SyncHistory
 from ingestion.pool.keys import PoolKeys
 from ingestion.pool.redis.store import RedisPoolStore
@@ -38,9 +40,9 @@ def pool(client: Redis, db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     forget_answers()
     monkeypatch.setattr(dashboard, "shared", SharedAnswers(3600))
     store = RedisPoolStore(client, PoolKeys("{dw}:1:"), PoolPolicy())
-    service = WorkerPoolService(store, send=lambda task: None)
+    conf = replace(pool_conf(), lease_seconds=86_400)
+    service = WorkerPoolService(store, conf=conf, send=lambda task: None)
     service.worker_tick("celery@test", capacity=4)
-    monkeypatch.setattr(service, "_tend", lambda: None)
     return service
 
 
@@ -55,7 +57,7 @@ def commands(client: Redis, pool: WorkerPoolService, *, readers: int) -> int:
 
 def queue(pool: WorkerPoolService, number: int) -> None:
     for n in range(number):
-        pool._store.submit(WorkerTask(f"id {n:05}", "t", "hubspot", "deals"))
+        pool.store.submit(WorkerTask(f"id {n:05}", "t", "hubspot", "deals"))
 
 
 def test_fifty_readers_cost_what_one_costs(client: Redis, pool: WorkerPoolService) -> None:
@@ -71,14 +73,14 @@ def test_a_full_queue_is_read_as_far_as_the_page_goes(
     """Commands and bytes, whatever stands behind the page, in ten queues."""
     for n in range(400):
         crm = f"crm{n % 10}"
-        pool._store.submit(WorkerTask(f"id {n:05}", "t", crm, "deals", {"max_records": 100}))
+        pool.store.submit(WorkerTask(f"id {n:05}", "t", crm, "deals", {"max_records": 100}))
     commands(client, pool, readers=1)
     asked = commands(client, pool, readers=1)
     sent = bytes_sent(client, pool)
     assert asked < 25 + 3 * 10 + 40
     for n in range(400, 4400):
         crm = f"crm{n % 10}"
-        pool._store.submit(WorkerTask(f"id {n:05}", "t", crm, "deals", {"max_records": 100}))
+        pool.store.submit(WorkerTask(f"id {n:05}", "t", crm, "deals", {"max_records": 100}))
     assert commands(client, pool, readers=1) == asked
     assert bytes_sent(client, pool) <= sent + 100  # numbers with more digits
     assert len(dashboard.live(pool, queue_offset=0, queue_limit=100).body) <= 64 * 1024
@@ -124,5 +126,5 @@ def test_a_longer_queue_costs_no_more(client: Redis, pool: WorkerPoolService) ->
     commands(client, pool, readers=1)
     short = commands(client, pool, readers=1)
     for n in range(100, 1100):
-        pool._store.submit(WorkerTask(f"id {n:05}", "t", "hubspot", "deals"))
+        pool.store.submit(WorkerTask(f"id {n:05}", "t", "hubspot", "deals"))
     assert commands(client, pool, readers=1) == short

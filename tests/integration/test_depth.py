@@ -84,7 +84,7 @@ def pool(redis: Redis) -> Iterator[WorkerPoolService]:
 
 
 def fill(pool: WorkerPoolService, tasks: list[WorkerTask]) -> None:
-    store: Any = pool._store
+    store: Any = pool.store
     store.rebuild(map(TaskRecord, tasks), epoch=1, controls={})
 
 
@@ -156,7 +156,6 @@ def costs(
 
 
 def test_looks_cost_the_same_however_many_wait(redis: Redis, pool: WorkerPoolService) -> None:
-    pool._prepare_to_look()
     pool.pause()
     client = program("read")
     few, _ = costs(redis, pool, client, FEW)

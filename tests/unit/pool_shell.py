@@ -40,10 +40,10 @@ class Sent:
 
 
 @contextmanager
-def pool_in_memory() -> Iterator[WorkerPoolService]:
+def pool_in_memory(sent: Sent | None = None) -> Iterator[WorkerPoolService]:
     """An empty pool with two slots and one worker online, that has learned nothing yet."""
     run_times.forget()
-    service = WorkerPoolService(MemoryPoolStore(PoolPolicy()), send=Sent())
+    service = WorkerPoolService(MemoryPoolStore(PoolPolicy()), send=sent or Sent())
     service.worker_tick("celery@test", capacity=4)
     with use_worker_pool(service):
         yield service

@@ -153,7 +153,7 @@ class TestSize:
         long = {f"name {n}": "ü" * 500 for n in range(20)}
         for n in range(180):
             task = WorkerTask(f"id {n}", "t", "five9", "contacts", long, requested_by="ß" * 200)
-            pool._store.submit(task)
+            pool.store.submit(task)
         pool.process_queue()
         for n in range(20):
             ended("five9", f"contacts {n}", "failed", error_message="é" * 10_000)
@@ -185,7 +185,7 @@ class TestEtag:
     def test_a_round_of_the_monitor_is_news(self, pool: WorkerPoolService, viewer: Client) -> None:
         first = get(viewer)
         assert first.json()["notes"]
-        pool._store.note_monitor_round()
+        pool.store.note_monitor_round()
         again = get(viewer, **{"If-None-Match": first["ETag"]})
         assert again.json()["monitor"]["last_round_at"]
         assert again.json()["notes"] == []
@@ -206,13 +206,13 @@ class TestSharing:
         self, pool: WorkerPoolService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked: list[int] = []
-        snapshot = pool._store.snapshot
+        snapshot = pool.store.snapshot
 
         def counted(**named: Any) -> Any:
             asked.append(1)
             return snapshot(**named)
 
-        monkeypatch.setattr(pool._store, "snapshot", counted)
+        monkeypatch.setattr(pool.store, "snapshot", counted)
         monkeypatch.setattr(dashboard, "shared", SharedAnswers(60))
         for _ in range(50):
             dashboard.live(pool, queue_offset=0, queue_limit=50)

@@ -20,6 +20,7 @@ from ingestion.pool.errors import (
     UnknownSyncType,
 )
 from ingestion.pool.task import TaskStatus
+from ingestion.services.worker_pool import WorkerPoolService
 from tests.unit.pool_fixtures import Bench, row_of
 
 pytestmark = pytest.mark.django_db
@@ -231,12 +232,12 @@ class TestDispatch:
             calls.append(task.id)
             raise OSError("broker is down")
 
-        bench.pool._send = send
+        pool = WorkerPoolService(bench.store, conf=bench.conf, send=send)
         with transaction.atomic():
-            bench.pool.set_max_workers(1)
+            pool.set_max_workers(1)
         for _ in range(3):
-            bench.pool.submit_task("genius", "all")
+            pool.submit_task("genius", "all")
         calls.clear()
-        bench.pool.set_max_workers(3)
+        pool.set_max_workers(3)
         assert len(calls) == 1
-        assert len(bench.pool.get_active_tasks()) == 3
+        assert len(pool.get_active_tasks()) == 3

@@ -197,8 +197,8 @@ class TestUnfinished:
         assert len(pool.get_active_tasks()) == 2
 
     def test_any_process_finishes_it(self, pool: WorkerPoolService) -> None:
-        assert pool._store.claim(token="t") == ()
-        other = WorkerPoolService(pool._store, conf=CONF, send=Broker())
+        assert pool.store.claim(token="t") == ()
+        other = WorkerPoolService(pool.store, conf=CONF, send=Broker())
         other.worker_tick("celery@host", capacity=4)
         assert len(other.get_active_tasks()) == 2
 

@@ -97,13 +97,13 @@ def no_worker(pool: WorkerPoolService) -> Waiting:
 
 def unknown_to_workers(pool: WorkerPoolService) -> Waiting:
     known = ["ingestion.tasks.sync_genius_all"]
-    pool._store.worker_seen("celery@test", capacity=2, task_names=known)
+    pool.store.worker_seen("celery@test", capacity=2, task_names=known)
     return Waiting(pool.submit_task("hubspot", "contacts"), [], has_range=False)
 
 
 def degraded(pool: WorkerPoolService) -> Waiting:
     """The moment after Redis has gone: the ledger decides, and starts nothing yet."""
-    store, since = pool._store, timezone.now()
+    store, since = pool.store, timezone.now()
     assert isinstance(store, MemoryPoolStore)
     pool.pause(change=ChangeRequest(by="test"))
     task_id = pool.submit_task("hubspot", "contacts")

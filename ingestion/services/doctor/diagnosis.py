@@ -17,6 +17,7 @@ from ingestion.models import SyncHistory
 from ingestion.pool.controls import LIMIT, Control, PoolControls
 from ingestion.pool.snapshot import PoolSnapshot
 from ingestion.pool.task import TaskStatus, WorkerTask
+from ingestion.services.doctor.direct_runs import DirectRunRow
 from ingestion.services.tasks.aging import difference
 from ingestion.services.tasks.repairs import GRACE_SECONDS
 
@@ -54,15 +55,6 @@ class Row:
     @property
     def is_open(self) -> bool:
         return self.status in SyncHistory.OPEN_STATUSES
-
-
-@dataclass(frozen=True)
-class DirectRunRow:
-    """An open row of a run outside the pool, and why nobody can be behind it any more."""
-
-    pk: int
-    route: str
-    why: str
 
 
 @dataclass(frozen=True)

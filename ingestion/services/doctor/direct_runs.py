@@ -5,13 +5,13 @@ A row on this host is judged by its process; one from elsewhere by its age alone
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.utils import timezone
 
 from ingestion.models import SyncHistory
 from ingestion.pool.change import ChangeRequest
-from ingestion.services.doctor.diagnosis import DirectRunRow
 from ingestion.services.runs import direct
 from ingestion.services.security import audit
 from ingestion.sync.common.errors import LOST
@@ -20,6 +20,15 @@ from ingestion.sync.common.errors import LOST
 LONGEST_RUN_MINUTES = 24 * 60.0
 WHY = "Still open after more than {minutes:g} minutes; its process must have died."
 DEAD = "Its process has ended without a word."
+
+
+@dataclass(frozen=True)
+class DirectRunRow:
+    """An open row of a run outside the pool, and why nobody can be behind it any more."""
+
+    pk: int
+    route: str
+    why: str
 
 
 def gone(*, minutes: float = LONGEST_RUN_MINUTES) -> Iterator[DirectRunRow]:

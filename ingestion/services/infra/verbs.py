@@ -1,36 +1,39 @@
-"""What every verb of the pool's service has in common: bounded waits, and one error for a database that
-cannot be used."""
+"""A service is made of parts, and each of its verbs is a method of one of them, with what all verbs have in
+common: bounded waits, and one error for a database that cannot be used."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Container
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from ingestion.services.infra.bounds import bounded
 from ingestion.services.infra.database import as_unavailable
 
-Service = TypeVar("Service")
+Kind = TypeVar("Kind")
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
 
 
-def bounded_verbs(*, long: Container[str]) -> Callable[[type[Service]], type[Service]]:
-    """Bounds every public method of a class; those that are ``long`` statement by statement. Where
-    the database is away or refuses, each raises LedgerUnavailable."""
+class Part(Generic[Kind]):
+    """An attribute of a service that holds one of its parts. Its verbs take, answer and raise what the
+    methods of the part do."""
 
-    def bind(service: type[Service]) -> type[Service]:
-        for name in dir(service):
-            verb = getattr(service, name)
-            if not name.startswith("_") and callable(verb):
-                setattr(service, name, _bounded(verb, is_whole=name not in long))
-        return service
+    def __set_name__(self, service: type, name: str) -> None:
+        self._name = name
 
-    return bind
+    def __set__(self, service: object, part: Kind) -> None:
+        vars(service)[self._name] = part
 
+    def verb(
+        self, method: Callable[Concatenate[Kind, Given], Answer], *, is_long: bool = False
+    ) -> Callable[Concatenate[Any, Given], Answer]:
+        """Bounded as a whole, or where it ``is_long`` statement by statement. Where the database is
+        away or refuses, it raises LedgerUnavailable."""
 
-def _bounded(verb: Callable[..., Any], *, is_whole: bool) -> Callable[..., Any]:
-    @functools.wraps(verb)
-    def call(*args: Any, **options: Any) -> Any:
-        with bounded(is_whole=is_whole), as_unavailable():
-            return verb(*args, **options)
+        @functools.wraps(method)
+        def call(service: Any, /, *args: Given.args, **options: Given.kwargs) -> Answer:
+            with bounded(is_whole=not is_long), as_unavailable():
+                return method(vars(service)[self._name], *args, **options)
 
-    return call
+        return call

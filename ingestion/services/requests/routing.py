@@ -75,6 +75,11 @@ def routes() -> dict[tuple[str, str], str]:
     return {**ROUTES, **{(name, ALL): command_name(name, ALL) for name in _other_crms()}}
 
 
+def task_mappings() -> dict[tuple[str, str], str]:
+    """(crm_source, sync_type) -> Celery task name, for every route."""
+    return {route: task_name(*route) for route in routes()}
+
+
 def known_crms() -> tuple[str, ...]:
     return tuple(sorted({crm_source for crm_source, _ in routes()}))
 

@@ -22,14 +22,20 @@ from ingestion.pool.errors import (
     NotQueued,
     TaskNotFound,
 )
-from ingestion.pool.store import all_waiting
+from ingestion.pool.store import PoolStore, all_waiting
 from ingestion.pool.task import TaskStatus, WorkerTask
+from ingestion.services.ledger import entries as ledger
 from ingestion.services.security import audit
 from ingestion.services.tasks import conflicts
 from ingestion.services.tasks import queue_actions as order
-from ingestion.services.tasks.queue_actions import Order, Ordering
+from ingestion.services.tasks.lifecycle import TaskLife
+from ingestion.services.tasks.outcomes import cancellation
+from ingestion.services.tasks.pool_state import waiting_counts
+from ingestion.services.tasks.queue_actions import Order
+from ingestion.services.tasks.upkeep import Upkeep
 
 BATCH = 500
+CLEAR_BATCH = 1000
 CANCEL, PRIORITIZE = "cancel", "prioritize"
 ORDERS = {"hold": order.hold, "release": order.release, "move_to_front": order.to_front}
 ACTIONS = (*ORDERS, PRIORITIZE, CANCEL)
@@ -139,8 +145,13 @@ class BulkDone:
         return {"done": self.done, "conflicts": list(self.conflicts)}
 
 
-class Selecting(Ordering):
+class BulkActions:
     """Errors: Conflict when the digest no longer fits, InvalidSubmission, InvalidPriority."""
+
+    def __init__(self, store: PoolStore, *, life: TaskLife, upkeep: Upkeep) -> None:
+        self._store = store
+        self._life = life
+        self._upkeep = upkeep
 
     def select(self, chosen: TaskFilter) -> Selection:
         """Those that match now. Reads the queue page by page, of named tasks these alone; changes
@@ -173,8 +184,32 @@ class Selecting(Ordering):
             before={"filter": chosen.to_dict(), "count": selection.count},
             after={"done": done.done, "conflicts": len(done.conflicts)},
         )
-        self._advance()
+        self._upkeep.advance()
         return done
+
+    def cancel_all(self, *, change: ChangeRequest = UNSIGNED) -> dict[str, int]:
+        """Cancel everything that waits, ask everything that runs to stop: ``queued_cancelled``,
+        ``running_cancelled`` (no worker had them yet), ``running_asked``."""
+        cleared = self.clear_queue(change=change)
+        counts = {"queued_cancelled": cleared, "running_cancelled": 0, "running_asked": 0}
+        for active in self._store.active():
+            try:
+                task = self._life.cancel(active.id, change)
+            except (TaskNotFound, AlreadyFinished):
+                continue
+            counts["running_cancelled" if task.status.is_final else "running_asked"] += 1
+        return counts
+
+    def clear_queue(self, *, change: ChangeRequest = UNSIGNED) -> int:
+        """Cancel every task that waits; how many."""
+        cancelled = cancellation(change)
+        before, cleared = waiting_counts(self._store.snapshot(queue_limit=0)), 0
+        while tasks := self._store.clear_queue(change=cancelled, limit=CLEAR_BATCH):
+            ledger.cancel_rows(tasks, change=cancelled)
+            cleared += len(tasks)
+        after = {"cancelled": cleared}
+        audit.record("clear", change=change, before=before, after=after)
+        return cleared
 
     def _named(self, ids: Iterable[str]) -> Iterator[WorkerTask]:
         for task_id in dict.fromkeys(ids):
@@ -185,14 +220,10 @@ class Selecting(Ordering):
     def _open_tasks(self) -> Iterator[WorkerTask]:
         """Each once: one that moves while the pages are read may come twice."""
         seen = set()
-        for task in chain(self._store.active(), self._waiting_tasks()):
+        for task in chain(self._store.active(), all_waiting(self._store)):
             if task.id not in seen:
                 seen.add(task.id)
                 yield task
-
-    def _waiting_tasks(self) -> Iterator[WorkerTask]:
-        """All of them, page by page, so that nobody waits for long meanwhile."""
-        return all_waiting(self._store)
 
     def _change_each(self, wanted: Order, selection: Selection) -> BulkDone:
         waiting = list(selection.meant_by(wanted.action))
@@ -211,7 +242,8 @@ class Selecting(Ordering):
         try:
             for before in tasks:
                 try:
-                    after = self._change(wanted.seen_at(before.revision), before.id)
+                    wanted_now = wanted.seen_at(before.revision)
+                    after = order.change_place(self._store, wanted_now, before.id)
                 except (Conflict, NotQueued, TaskNotFound):
                     late.append(before.id)
                     continue
@@ -225,7 +257,7 @@ class Selecting(Ordering):
         done, late = 0, list[str]()
         for task in selection.tasks:
             try:
-                self._cancel(task.id, change.seen_at(task.revision))
+                self._life.cancel(task.id, change.seen_at(task.revision))
                 done += 1
             except (Conflict, AlreadyFinished, TaskNotFound):
                 late.append(task.id)

@@ -1,30 +1,34 @@
-"""What operators set for the whole pool or one CRM: how many may run, what starts nothing now, and
-whose Redis it is."""
+"""What operators set for the whole pool or one CRM: how many may run, and what starts nothing now."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from ingestion.conf import PoolConf
 from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.controls import PoolControls
-from ingestion.services.failover.stores import SharesRedis
+from ingestion.pool.store import PoolStore
 from ingestion.services.requests.routing import known_crms, normalize_source, unknown_source
-from ingestion.services.security import audit
 from ingestion.services.tasks import aging, limits
-from ingestion.services.tasks.lifecycle import TaskLife
+from ingestion.services.tasks.upkeep import Upkeep
 
 
-class Controlling(TaskLife):
+class ControlActions:
     """Each counts for every process at once, and for good: until it is changed, or until
     ``expires_at`` (an aware datetime to come). Errors: InvalidControl, UnknownSource."""
 
+    def __init__(self, store: PoolStore, *, conf: PoolConf, upkeep: Upkeep) -> None:
+        self._store = store
+        self._aging_seconds = conf.priority_aging_seconds
+        self._upkeep = upkeep
+
     def controls(self) -> PoolControls:
         """The limits and pauses in force, with who, when, why and until when."""
-        self._restore_limits()
+        self._upkeep.restore_limits()
         return self._store.controls()
 
     def get_max_workers(self) -> int:
-        self._restore_limits()
+        self._upkeep.restore_limits()
         return self._store.limit().max_workers
 
     def set_max_workers(
@@ -81,26 +85,11 @@ class Controlling(TaskLife):
     ) -> PoolControls:
         """How many seconds of waiting one level of priority is worth; 0: priority is strict. What
         waits is put into its new order before anything else starts."""
-        aging.change(
-            self._store,
-            seconds,
-            default=self._conf.priority_aging_seconds,
-            change=change,
-        )
+        aging.change(self._store, seconds, default=self._aging_seconds, change=change)
         return self._controlled(self._store.controls())
 
-    def take_over(self, *, change: ChangeRequest = UNSIGNED) -> dict[str, int]:
-        """Let Redis hold this installation's state, although another's is there: how many tasks it
-        has. That one is refused from here on."""
-        if not isinstance(self._store, SharesRedis):
-            return {"restored": 0}
-        done = {"restored": self._store.take_over()}
-        audit.record("take_over", change=change, after=done)
-        self._advance()
-        return done
-
     def _controlled(self, made: PoolControls) -> PoolControls:
-        self._advance()
+        self._upkeep.advance()
         return made
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
-from ingestion.conf import PoolConf, pool_conf
+from ingestion.conf import PoolConf
 from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.errors import (
     AlreadyFinished,
     InvalidStatusChange,
     LeaseLost,
-    OtherInstallation,
     PoolUnavailable,
     TaskNotFound,
 )
@@ -22,51 +21,29 @@ from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.store import Outcome, PoolStore
 from ingestion.pool.task import FINAL_STATUSES, TaskStatus, WorkerTask
 from ingestion.services.failover.stores import RecordsAttempts
+from ingestion.services.infra.bounds import bounded
 from ingestion.services.infra.database import DATABASE_ERRORS
-from ingestion.services.infra.throttle import Overdue
 from ingestion.services.ledger import entries as ledger
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.requests.submission import Prepared, Submission, Submitted, prepare
 from ingestion.services.security import audit
 from ingestion.services.security.secrets import mask_json
-from ingestion.services.tasks import (
-    aging,
-    chains,
-    conflicts,
-    dispatch,
-    limits,
-    repairs,
-    submissions,
-)
+from ingestion.services.tasks import chains, conflicts, repairs, submissions
 from ingestion.services.tasks.outcomes import cancellation, without_secrets
-from ingestion.services.tasks.submissions import Refused, SharedSubmissions
+from ingestion.services.tasks.submissions import Refused, SharedSubmissions, Turn
+from ingestion.services.tasks.upkeep import Upkeep, new_token
 
 logger = logging.getLogger(__name__)
 
-# Repairs run this many times within a lease, whoever comes along.
-REAPS_PER_LEASE = 9
-
 
 class TaskLife:
-    """The verbs of one task. Every verb raises PoolUnavailable when the store cannot be reached.
+    """The verbs of one task."""
 
-    ``conf`` comes from the settings unless given; ``send`` hands a claimed task to the
-    broker, see ``dispatch.send``.
-    """
-
-    def __init__(
-        self,
-        store: PoolStore,
-        *,
-        conf: PoolConf | None = None,
-        send: dispatch.Send = dispatch.send,
-    ) -> None:
-        self._conf = conf or pool_conf()
+    def __init__(self, store: PoolStore, *, conf: PoolConf, upkeep: Upkeep) -> None:
         self._store = store
-        self._send = send
-        self._overdue = Overdue(self._conf.lease_seconds / REAPS_PER_LEASE)
-        self._limits_are_restored = False
-        self._shared = SharedSubmissions(store, alone=self._admit, advance=self._advance)
+        self._usual_attempts = conf.max_attempts
+        self._upkeep = upkeep
+        self._shared = SharedSubmissions(store, alone=self._submit, advance=upkeep.advance)
 
     def submit_task(
         self,
@@ -96,7 +73,7 @@ class TaskLife:
             on_overlap=on_overlap,
             after=after,
         )
-        return self._submit(asked).task_id
+        return self._submit(self._prepared(asked)).task_id
 
     def submit(self, asked: Submission) -> Submitted:
         """Accept a request and start it at once when a slot is free.
@@ -105,30 +82,33 @@ class TaskLife:
         UnknownSource, UnknownSyncType, InvalidParameters, SecretInParameters, InvalidPriority,
         InvalidPredecessor, InvalidSubmission. Raises Overlaps too, where ``on_overlap`` says so.
         """
-        return self._submit(asked)
+        return self._submit(self._prepared(asked))
 
-    def _submit(self, asked: Submission) -> Submitted:
-        good = chains.checked(prepare(asked, usual_attempts=self._conf.max_attempts))
-        if self._may_admit(good):
-            return self._shared.admit(good) if ledger.may_share() else self._admit(good)
-        became = submissions.submit_one(self._store, good)
-        self._advance()
-        return became
+    def _prepared(self, asked: Submission) -> Prepared:
+        return chains.checked(prepare(asked, usual_attempts=self._usual_attempts))
+
+    def _submit(self, good: Prepared, *, turn: Turn | None = None) -> Submitted:
+        """``turn``: where that is known already."""
+        if not self._may_admit(good):
+            became = submissions.submit_one(self._store, good)
+            self._upkeep.advance()
+            return became
+        with nullcontext(turn) if turn else self._shared.turn(good) as mine:
+            if mine.became is not None:
+                return mine.became
+            with submissions.entered(good, is_accepted=True, may_be_entered=mine.may_be_entered):
+                admitted = self._store.admit(good.task, token=new_token())
+            self._upkeep.start(admitted.started)
+            if self._upkeep.is_due:
+                self._upkeep.advance()
+        return Submitted(admitted.task.id, None, admitted.task)
 
     def _may_admit(self, good: Prepared) -> bool:
-        """Not before this process has spoken with a store that the ledger follows, and has seen to
-        the limits in force."""
+        """Whether the ledger may give it its place and the store claim with it, in one step each. Not
+        before this process has spoken with a store that the ledger follows, and has seen to the limits
+        in force."""
         may_overlap = good.on_overlap == OnOverlap.ALLOW
-        return may_overlap and self._limits_are_restored and self._store.epoch is not None
-
-    def _admit(self, good: Prepared, *, may_be_entered: bool = False) -> Submitted:
-        admitted = submissions.admit_one(
-            self._store, good, token=_token(), may_be_entered=may_be_entered
-        )
-        self._start(admitted.started)
-        if self._has_more_to_do:
-            self._advance()
-        return Submitted(admitted.task.id, None, admitted.task)
+        return may_overlap and self._upkeep.has_restored_limits and self._store.epoch is not None
 
     def submit_many(
         self, asked: Sequence[Submission], *, told: Callable[[int], None] = lambda done: None
@@ -141,22 +121,12 @@ class TaskLife:
         before the pool was lost. Raises PoolUnavailable where none could. ``told`` hears after each
         page how many are done.
         """
-        good = submissions.prepare_all(asked, usual_attempts=self._conf.max_attempts)
+        good = submissions.prepare_all(asked, usual_attempts=self._usual_attempts)
         are_accepted = all(self._may_admit(one) for one in good)
         found = submissions.submit_all(self._store, good, told=told, are_accepted=are_accepted)
         if any(isinstance(became, Submitted) for became in found):
-            self._advance()
+            self._upkeep.advance()
         return found
-
-    def process_queue(self) -> int:
-        """Start waiting tasks while slots are free; how many."""
-        return len(self._start_waiting())
-
-    def _start_waiting(self) -> tuple[WorkerTask, ...]:
-        self._restore_limits()
-        started = self._store.claim(token=_token())
-        self._start(started)
-        return started
 
     def confirm_task(self, task_id: str, *, attempt: int, worker: str, token: str) -> WorkerTask:
         """A worker takes an attempt: once. ``token`` is the delivery's own; repeat a call whose
@@ -196,22 +166,22 @@ class TaskLife:
         noted = cleaned if ended else _noted(task_id, attempt=attempt, outcome=cleaned)
         try:
             finished = self._store.finish(
-                task_id, attempt=attempt, outcome=noted, token=token or _token()
+                task_id, attempt=attempt, outcome=noted, token=token or new_token()
             )
         except (TaskNotFound, LeaseLost, AlreadyFinished):
             if ended is None:
                 raise
-            self._advance()  # somebody has read in the ledger that it has ended
+            self._upkeep.advance()  # somebody has read in the ledger that it has ended
             return ended
         if ended is None:
-            self._follow(finished.task)
+            ledger.follow(finished.task, epoch=self._store.epoch)
             self._cancel_followers(finished.task)
         # A broker that is away has had its time: what may follow is left to the next verb.
-        if not self._start(finished.started):
+        if not self._upkeep.start(finished.started):
             return finished.task
         # Nothing starts either where a part of the queue is gone; the next claim puts it back.
-        if not finished.started or self._has_more_to_do:
-            self._advance()
+        if not finished.started or self._upkeep.is_due:
+            self._upkeep.advance()
         return finished.task
 
     def _completed(self, held: WorkerTask, outcome: Outcome) -> WorkerTask | None:
@@ -220,11 +190,6 @@ class TaskLife:
         told, the next repairs read it there. None where that is not so."""
         is_decided = outcome.status == TaskStatus.COMPLETED and self._store.epoch is not None
         return ledger.complete(held, outcome) if is_decided else None
-
-    @property
-    def _has_more_to_do(self) -> bool:
-        """After a verb that has claimed: repairs, and what this process does but once."""
-        return self._overdue.is_due or not self._limits_are_restored
 
     def update_task_status(
         self, task_id: str, status: TaskStatus | str, error_message: str | None = None
@@ -235,7 +200,7 @@ class TaskLife:
         InvalidStatusChange, TaskNotFound, AlreadyFinished.
         """
         wanted = _final(status)
-        task = self._known(task_id)
+        task = known(self._store, task_id)
         if task.status == TaskStatus.RUNNING:
             outcome = Outcome(wanted, error_message or None)
             return self.finish_task(task_id, attempt=task.attempt, outcome=outcome)
@@ -246,75 +211,26 @@ class TaskLife:
                 f"Task {task_id} is queued and cannot become {wanted}; it can only be cancelled."
             )
         self.cancel_task(task_id, change=ChangeRequest(reason=error_message or ""))
-        return self._known(task_id)
+        return known(self._store, task_id)
 
     def cancel_task(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> bool:
         """Cancel a waiting task, ask a running one to stop; False if it is unknown or has ended.
         Raises Conflict when it has changed since ``expected_revision`` was seen."""
         try:
-            task = self._cancel(task_id, change)
+            task = self.cancel(task_id, change)
         except (TaskNotFound, AlreadyFinished):
             return False
         if task.status.is_final:
-            self._advance()
+            self._upkeep.advance()
         return True
 
-    def _advance(self) -> tuple[WorkerTask, ...]:
-        """Repair if overdue and start what may start: what was started. The verb before this one has
-        succeeded, so what goes wrong here is left to the next one."""
-        try:
-            self._repair_if_overdue()
-            return self._start_waiting()
-        except (PoolUnavailable, *DATABASE_ERRORS):
-            logger.warning("the queue could not be processed", exc_info=True)
-            return ()
-
-    def _start(self, tasks: tuple[WorkerTask, ...]) -> bool:
-        """False when the broker did not take them all."""
-        sent = dispatch.send_all(tasks, send=self._send)
-        for task in tasks:
-            self._follow(task)
-        return sent == len(tasks)
-
-    def _follow(self, task: WorkerTask, *, by: str = "") -> None:
-        ledger.follow(task, by=by, epoch=self._store.epoch)
-
-    def _repair_if_overdue(self) -> None:
-        if self._overdue.take():
-            repairs.reap(self._store, send=self._send)
-
-    def _tend(self) -> None:
-        """What is overdue, for somebody who only wants to look: without the ledger nothing can be
-        repaired, and much can be shown. Nothing is written where nothing is overdue."""
-        self._prepare_to_look()
-        try:
-            self._repair_if_overdue()
-        except OtherInstallation:
-            raise
-        except (PoolUnavailable, *DATABASE_ERRORS):
-            logger.warning("overdue repairs could not be made", exc_info=True)
-
-    def _prepare_to_look(self) -> None:
-        """Once per process: what is looked at follows the limits in force."""
-        try:
-            self._restore_limits()
-        except (PoolUnavailable, *DATABASE_ERRORS):
-            logger.warning("the limits could not be restored", exc_info=True)
-
-    def _restore_limits(self) -> None:
-        if self._limits_are_restored:
-            return
-        limits.restore(self._store)
-        in_force = aging.restore(self._store, default=self._conf.priority_aging_seconds)
-        self._limits_are_restored = True
-        if differs := aging.difference(in_force, self._conf.priority_aging_seconds):
-            logger.warning("%s", differs)
-
-    def _cancel(self, task_id: str, change: ChangeRequest) -> WorkerTask:
+    def cancel(self, task_id: str, change: ChangeRequest) -> WorkerTask:
+        """Cancel a waiting task, ask a running one to stop: the task as it stands. Starts nothing.
+        Errors: TaskNotFound, AlreadyFinished, Conflict."""
         with conflicts.noted("cancel", task_id, change):
             task = self._store.cancel(task_id, change=cancellation(change))
         if task.status.is_final:
-            self._follow(task, by=change.by)
+            ledger.follow(task, by=change.by, epoch=self._store.epoch)
             self._cancel_followers(task)
         else:
             ledger_state.ask_to_stop(task)
@@ -328,18 +244,22 @@ class TaskLife:
         except (PoolUnavailable, *DATABASE_ERRORS):
             logger.warning("the followers of task %s still wait", ended.id, exc_info=True)
 
-    def _end(self, task: WorkerTask, outcome: Outcome) -> int:
+    def end(self, task: WorkerTask, outcome: Outcome) -> int:
+        """As ``finish_task`` the current attempt; 0 where that comes too late, else 1."""
         try:
-            self.finish_task(task.id, attempt=task.attempt, outcome=outcome)
+            with bounded():  # also within a verb that has no bound as a whole
+                self.finish_task(task.id, attempt=task.attempt, outcome=outcome)
         except (TaskNotFound, LeaseLost, AlreadyFinished):
             return 0
         return 1
 
-    def _known(self, task_id: str) -> WorkerTask:
-        task = self._store.get(task_id)
-        if task is None:
-            raise TaskNotFound(f"The pool knows no task {task_id}.")
-        return task
+
+def known(store: PoolStore, task_id: str) -> WorkerTask:
+    """Raises TaskNotFound."""
+    task = store.get(task_id)
+    if task is None:
+        raise TaskNotFound(f"The pool knows no task {task_id}.")
+    return task
 
 
 def _noted(task_id: str, *, attempt: int, outcome: Outcome) -> Outcome:
@@ -361,10 +281,6 @@ def _note_request(task: WorkerTask, change: ChangeRequest) -> None:
         before={"status": task.status.value, "worker": task.worker},
         after={"cancel_requested_at": asked_at.isoformat() if asked_at else None},
     )
-
-
-def _token() -> str:
-    return uuid.uuid4().hex
 
 
 def _final(status: TaskStatus | str) -> TaskStatus:

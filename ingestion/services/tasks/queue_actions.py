@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from ingestion.models import AuditRecord
 from ingestion.pool.change import UNSIGNED, ChangeRequest
@@ -18,16 +19,19 @@ from ingestion.services.ledger import entries as ledger
 from ingestion.services.requests.submission import checked_priority
 from ingestion.services.security import audit
 from ingestion.services.tasks import conflicts
-from ingestion.services.tasks.lifecycle import TaskLife
+from ingestion.services.tasks.upkeep import Upkeep
+
+
+class StoreVerb(Protocol):
+    def __call__(self, task_id: str, *, change: ChangeRequest) -> WorkerTask: ...
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be done with a task, by whom and why; ``verb`` takes a store, a task's id and who
-    asks for it."""
+    """What is to be done with a task, by whom and why; ``verb`` is the store's own."""
 
     action: str
-    verb: Callable[[PoolStore, str, ChangeRequest], WorkerTask]
+    verb: Callable[[PoolStore], StoreVerb]
     change: ChangeRequest
 
     def seen_at(self, revision: int) -> Order:
@@ -36,19 +40,11 @@ class Order:
 
 
 def hold(change: ChangeRequest) -> Order:
-    return Order(
-        "hold",
-        lambda store, task_id, change: store.hold(task_id, change=change),
-        audit.signed(change),
-    )
+    return Order("hold", lambda store: store.hold, audit.signed(change))
 
 
 def release(change: ChangeRequest) -> Order:
-    return Order(
-        "release",
-        lambda store, task_id, change: store.release(task_id, change=change),
-        audit.signed(change),
-    )
+    return Order("release", lambda store: store.release, audit.signed(change))
 
 
 def prioritize(priority: object, change: ChangeRequest) -> Order:
@@ -56,72 +52,55 @@ def prioritize(priority: object, change: ChangeRequest) -> Order:
     level = checked_priority(priority)
     return Order(
         "prioritize",
-        lambda store, task_id, change: store.prioritize(task_id, priority=level, change=change),
+        lambda store: partial(store.prioritize, priority=level),
         audit.signed(change),
     )
 
 
 def to_front(change: ChangeRequest) -> Order:
-    return Order(
-        "move_to_front",
-        lambda store, task_id, change: store.move_to_front(task_id, change=change),
-        audit.signed(change),
-    )
+    return Order("move_to_front", lambda store: store.move_to_front, audit.signed(change))
 
 
-class Ordering(TaskLife):
+class QueueActions:
     """Each gives the task as it stands. Errors: TaskNotFound, Conflict, NotQueued."""
 
-    def hold_task(
-        self,
-        task_id: str,
-        *,
-        change: ChangeRequest = UNSIGNED,
-    ) -> WorkerTask:
+    def __init__(self, store: PoolStore, *, upkeep: Upkeep) -> None:
+        self._store = store
+        self._upkeep = upkeep
+
+    def hold_task(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
         """It does not start until it is released, and keeps its place."""
         return self._carry_out(hold(change), task_id)
 
-    def release_task(
-        self,
-        task_id: str,
-        *,
-        change: ChangeRequest = UNSIGNED,
-    ) -> WorkerTask:
+    def release_task(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
         """A held task goes back to its old place."""
         return self._carry_out(release(change), task_id)
 
     def set_priority(
-        self,
-        task_id: str,
-        priority: int,
-        *,
-        change: ChangeRequest = UNSIGNED,
+        self, task_id: str, priority: int, *, change: ChangeRequest = UNSIGNED
     ) -> WorkerTask:
         """-1000 to 1000, the higher the sooner. Raises InvalidPriority."""
         return self._carry_out(prioritize(priority, change), task_id)
 
-    def move_to_front(
-        self,
-        task_id: str,
-        *,
-        change: ChangeRequest = UNSIGNED,
-    ) -> WorkerTask:
+    def move_to_front(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
         """It is the next of all that wait, until its priority is changed."""
         return self._carry_out(to_front(change), task_id)
 
     def _carry_out(self, order: Order, task_id: str) -> WorkerTask:
         before = self._store.get(task_id)
-        task = self._change(order, task_id)
+        task = change_place(self._store, order, task_id)
         if before is not None and task.revision != before.revision:
             action(order, before, task).save()
-            self._advance()
+            self._upkeep.advance()
         return task
 
-    def _change(self, order: Order, task_id: str) -> WorkerTask:
-        with conflicts.noted(order.action, task_id, order.change):
-            task = order.verb(self._store, task_id, order.change)
-        ledger.follow_place(task, epoch=self._store.epoch)
-        return task
+
+def change_place(store: PoolStore, order: Order, task_id: str) -> WorkerTask:
+    """In the store, then in the ledger; the task as it stands."""
+    with conflicts.noted(order.action, task_id, order.change):
+        task = order.verb(store)(task_id, change=order.change)
+    ledger.follow_place(task, epoch=store.epoch)
+    return task
 
 
 def action(order: Order, before: WorkerTask, after: WorkerTask) -> AuditRecord:

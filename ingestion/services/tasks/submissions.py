@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from ingestion.pool.errors import (
     Overlaps,
     PoolUnavailable,
 )
-from ingestion.pool.store import PAGE, Admitted, PoolStore
+from ingestion.pool.store import PAGE, PoolStore
 from ingestion.pool.task import WorkerTask
 from ingestion.services.infra.database import DATABASE_ERRORS, as_unavailable
 from ingestion.services.ledger import entries as ledger
@@ -23,7 +24,7 @@ from ingestion.services.ledger.entries import Entered
 from ingestion.services.requests.submission import Prepared, Submission, Submitted, prepare
 from ingestion.services.security import audit
 from ingestion.services.tasks import chains
-from ingestion.services.tasks.groups import Groups
+from ingestion.services.tasks.groups import Groups, Waiting
 from ingestion.services.tasks.outcomes import clean
 
 logger = logging.getLogger(__name__)
@@ -46,32 +47,34 @@ class Refused:
 
 def submit_one(store: PoolStore, good: Prepared) -> Submitted:
     """Raises Overlaps, PoolUnavailable; then the submission leaves no trace."""
-    entry = _entered(good)
     try:
-        answer = store.submit(good.task, on_overlap=good.on_overlap)
-    except PoolUnavailable as problem:
-        _take_back([entry])
-        raise _not_submitted(problem) from problem
+        with entered(good) as entry:
+            answer = store.submit(good.task, on_overlap=good.on_overlap)
     except Overlaps as refusal:
-        _take_back([entry])
         raise _overlaps(store, refusal, good.task) from refusal
     if answer.id != good.task.id:
         _take_back([entry])
     return _accepted(store, good, answer)
 
 
-def admit_one(
-    store: PoolStore, good: Prepared, *, token: str, may_be_entered: bool = False
-) -> Admitted:
-    """As ``submit_one`` in one step for the ledger and one for the store, which also claims. For a
-    submission that may overlap, and a store that the ledger follows. ``may_be_entered``: another
-    thread has tried it, and nobody knows how far it came."""
-    entry = _entered(good, is_accepted=True, may_be_entered=may_be_entered)
+@contextmanager
+def entered(
+    good: Prepared, *, is_accepted: bool = False, may_be_entered: bool = False
+) -> Iterator[Entered]:
+    """The block stores a submission, which stands in the ledger by then: nothing is accepted without its
+    row. Where the store refuses it or is away, it leaves no trace. With ``is_accepted`` the ledger gives
+    it its place, see ``entries.enter``. ``may_be_entered``: another thread has tried it, and nobody
+    knows how far it came."""
+    enter = _unless_entered if may_be_entered else _at_last
+    (entry,) = _with_rows([good], enter([good], are_accepted=is_accepted), are_accepted=is_accepted)
     try:
-        return store.admit(good.task, token=token)
+        yield entry
     except PoolUnavailable as problem:
         _take_back([entry])
         raise _not_submitted(problem) from problem
+    except Overlaps:
+        _take_back([entry])
+        raise
 
 
 def submit_all(
@@ -85,9 +88,9 @@ def submit_all(
 
     One transaction of the ledger enters them all, then the store takes them in pages. Where it is
     lost between two pages, the pages before count, and the others leave no trace. ``are_accepted``:
-    as for ``admit_one`` the ledger gives them their places.
+    the ledger gives them their places, as in ``entered``.
     """
-    entries = _all_entered(good, are_accepted=are_accepted)
+    entries = _with_rows(good, _at_last(good, are_accepted=are_accepted), are_accepted=are_accepted)
     found: list[Submitted | Refused] = []
     try:
         for start in range(0, len(good), PAGE):
@@ -103,10 +106,19 @@ def submit_all(
     return found
 
 
-class Alone(Protocol):
-    """Submits one, and starts what may start. ``may_be_entered``: see ``admit_one``."""
+@dataclass(frozen=True)
+class Turn:
+    """Of one submission among those of several threads. ``became``: another thread has submitted it
+    too; else it is up to its own. ``may_be_entered``: see ``entered``."""
 
-    def __call__(self, good: Prepared, *, may_be_entered: bool = False) -> Submitted: ...
+    became: Submitted | None = None
+    may_be_entered: bool = False
+
+
+class Alone(Protocol):
+    """Submits one, and starts what may start."""
+
+    def __call__(self, good: Prepared, *, turn: Turn) -> Submitted: ...
 
 
 class SharedSubmissions:
@@ -119,29 +131,38 @@ class SharedSubmissions:
         self._store = store
         self._alone = alone
         self._advance = advance
-        self.groups: Groups[Prepared, Submitted | Refused] = Groups(self._together, largest=PAGE)
+        self._groups: Groups[Prepared, Submitted | Refused] = Groups(self._together, largest=PAGE)
 
-    def admit(self, good: Prepared) -> Submitted:
-        """As ``alone``; while other threads are at it, one of those that wait does it for all."""
+    @contextmanager
+    def turn(self, good: Prepared) -> Iterator[Turn]:
+        """The block submits it, where nobody has done that already: while other threads are at it, one
+        of those that wait does it for all."""
+        if not ledger.may_share():
+            yield Turn()
+            return
         signed = replace(good, asked_by=audit.actor(good.submission.requested_by))
-        mine = self.groups.begin(signed)
-        if mine is None:
-            try:
-                return self._alone(good)
-            finally:
-                self.groups.end()
+        mine = self._groups.begin(signed)
+        if mine is not None:
+            yield self._waited(mine)
+            return
         try:
-            became = self.groups.wait(mine)
+            yield Turn()
+        finally:
+            self._groups.end()
+
+    def _waited(self, mine: Waiting[Prepared, Submitted | Refused]) -> Turn:
+        try:
+            became = self._groups.wait(mine)
         except TimeoutError:
             raise LedgerUnavailable(TOO_MANY) from None
         if isinstance(became, Refused):
             raise type(became.error)(str(became.error))
-        return became or self._alone(good, may_be_entered=True)
+        return Turn(became, may_be_entered=became is None)
 
     def _together(self, good: Sequence[Prepared]) -> Sequence[Submitted | Refused | None]:
         """None for each where one of them is at fault, and nobody knows which."""
         if len(good) == 1:
-            return [self._alone(good[0])]
+            return [self._alone(good[0], turn=Turn())]
         try:
             found = submit_all(self._store, good, are_accepted=True)
         except PoolUnavailable as problem:
@@ -179,17 +200,10 @@ def _prepared(asked: Submission, usual_attempts: int) -> Prepared | InvalidSubmi
         return problem
 
 
-def _entered(good: Prepared, *, is_accepted: bool = False, may_be_entered: bool = False) -> Entered:
-    """Nothing is accepted without its row."""
-    (entry,) = _all_entered([good], are_accepted=is_accepted, may_be_entered=may_be_entered)
-    return entry
-
-
-def _all_entered(
-    good: Sequence[Prepared], *, are_accepted: bool = False, may_be_entered: bool = False
-) -> list[Entered]:
-    enter = _unless_entered if may_be_entered else _at_last
-    entries = enter(good, are_accepted=are_accepted)
+def _with_rows(
+    good: Sequence[Prepared], entries: Sequence[Entered], *, are_accepted: bool
+) -> Sequence[Entered]:
+    """The tasks know their rows, and their places where the ledger has given them."""
     for one, entry in zip(good, entries, strict=True):
         one.task.sync_history_id = entry.row_id
         if are_accepted and entry.place_us is not None:

@@ -1,5 +1,5 @@
-"""Why a task waits and when it will start.
+"""What the pool shows of its tasks: where each stands, why it waits and when it will start.
 
-May use: tasks, requests, infra, conf, models, pool.
-Entry points: usual_times, verbs, wait_reasons.
+May use: tasks, runs, requests, security, infra, beat, conf, models, pool.
+Entry points: usual_times, verbs, views, wait_reasons.
 """

@@ -9,17 +9,20 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from ingestion.conf import PoolConf
 from ingestion.deprecated_names import with_old_keys
 from ingestion.models import SyncHistory
 from ingestion.pool.errors import NotQueued, Overlaps
 from ingestion.pool.overlap import ALL, OnOverlap, can_coalesce, do_overlap, parameters_digest
 from ingestion.pool.snapshot import Explanation, PoolSnapshot
+from ingestion.pool.store import PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask
 from ingestion.pool.waits import Reason, ReasonCode, StartRange
 from ingestion.services.infra.database import as_unavailable
 from ingestion.services.requests.submission import Submission, prepare
 from ingestion.services.tasks import chains
-from ingestion.services.tasks.lifecycle import TaskLife
+from ingestion.services.tasks.lifecycle import known
+from ingestion.services.tasks.upkeep import Upkeep
 from ingestion.services.waiting.explainer import Explainer
 from ingestion.services.waiting.run_times import run_times
 from ingestion.services.waiting.wait_reasons import after_others
@@ -68,23 +71,29 @@ class Forecast:
         )
 
 
-class Explaining(TaskLife):
-    """Both only look."""
+class Explanations:
+    """They only look."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._explainer = Explainer(run_times, default_max_workers=self._conf.max_workers)
+    def __init__(self, store: PoolStore, *, conf: PoolConf, upkeep: Upkeep) -> None:
+        self._store = store
+        self._usual_attempts = conf.max_attempts
+        self._upkeep = upkeep
+        self._explainer = Explainer(run_times, default_max_workers=conf.max_workers)
 
     def explain(self, task_id: str) -> Explanation:
         """Why a task waits, its place, and when it will start. Errors: TaskNotFound, NotQueued."""
-        self._known(task_id)
+        known(self._store, task_id)
         snapshot = self._look()
         if found := self._explainer.explained(snapshot).waits.get(task_id):
             return found
-        task = self._known(task_id)
+        task = known(self._store, task_id)
         if task.status != TaskStatus.QUEUED:
             raise NotQueued(f"Task {task_id} ({task.route}) does not wait: it is {task.status}.")
         return self._explainer.far_back(snapshot, task, self._store.ahead_of(task))
+
+    def explained(self, snapshot: PoolSnapshot) -> PoolSnapshot:
+        """With ``waits`` for every task that it shows waiting."""
+        return self._explainer.explained(snapshot)
 
     def waits_of(
         self, snapshot: PoolSnapshot, tasks: Iterable[WorkerTask]
@@ -93,8 +102,8 @@ class Explaining(TaskLife):
         behind it, which follow each other in the queue, by counts."""
         found, ahead = dict[str, Explanation](), None
         for task in tasks:
-            if known := snapshot.waits.get(task.id):
-                found[task.id] = known
+            if explained := snapshot.waits.get(task.id):
+                found[task.id] = explained
                 continue
             is_aside = task.held_place is not None or task.not_before is not None
             if ahead is None or is_aside:
@@ -105,7 +114,7 @@ class Explaining(TaskLife):
 
     def forecast(self, asked: Submission) -> Forecast:
         """What ``submit`` would do with a request. Raises what it would raise; stores nothing."""
-        good = chains.checked(prepare(asked, usual_attempts=self._conf.max_attempts))
+        good = chains.checked(prepare(asked, usual_attempts=self._usual_attempts))
         if coalesced_into := self._coalesced_into(good.task, good.on_overlap):
             found = self.explain(coalesced_into)
             return Forecast(found.task, found.position, found.reason, found.start, coalesced_into)
@@ -126,7 +135,7 @@ class Explaining(TaskLife):
 
     def _look(self) -> PoolSnapshot:
         """The head of the queue."""
-        self._prepare_to_look()
+        self._upkeep.prepare_to_look()
         return self._store.snapshot(queue_limit=FIRST_LOOK)
 
     def _coalesced_into(self, task: WorkerTask, on_overlap: OnOverlap) -> str | None:

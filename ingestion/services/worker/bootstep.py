@@ -26,7 +26,7 @@ from ingestion.services.infra.database import DATABASE_ERRORS, close_connections
 from ingestion.services.infra.throttle import Overdue
 from ingestion.services.security import audit
 from ingestion.services.tasks import outcomes
-from ingestion.services.tasks.lifecycle import REAPS_PER_LEASE
+from ingestion.services.tasks.upkeep import REAPS_PER_LEASE
 from ingestion.services.worker import children, sessions
 from ingestion.services.worker.cancel import CancelLadder
 from ingestion.services.worker.children import Held

@@ -16,7 +16,7 @@ from structlog.contextvars import bound_contextvars
 from ingestion.pool.errors import LeaseLost, PoolError, TaskNotFound
 from ingestion.pool.task import WorkerTask
 from ingestion.services.infra.database import DATABASE_ERRORS, close_connections
-from ingestion.services.tasks.lifecycle import TaskLife
+from ingestion.services.worker_pool import WorkerPoolService
 from ingestion.sync.common.errors import SyncCancelled, SyncLeaseLost
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Lease:
 
     def __init__(
         self,
-        pool: TaskLife,
+        pool: WorkerPoolService,
         task_id: str,
         *,
         attempt: int,

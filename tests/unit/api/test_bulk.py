@@ -96,5 +96,5 @@ def test_the_queue_is_not_read_for_a_few(
     def read(**page: Any) -> Any:
         raise AssertionError("the whole queue was read")
 
-    monkeypatch.setattr(pool._store, "queued", read)
+    monkeypatch.setattr(pool.store, "queued", read)
     assert pool.select(TaskFilter(ids=tuple(ids[2:3]))).count == 1

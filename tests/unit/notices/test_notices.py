@@ -47,7 +47,7 @@ def look(pool: WorkerPoolService, clock: time_machine.Coordinates) -> Any:
     def after(minutes: float = 1) -> rounds.Round:
         clock.shift(timedelta(minutes=minutes))
         pool.worker_tick("celery@test", capacity=4)
-        pool._store.note_monitor_round()
+        pool.store.note_monitor_round()
         return rounds.look(pool)
 
     return after
