@@ -88,7 +88,7 @@ class TaskLife:
         return chains.checked(prepare(asked, usual_attempts=self._usual_attempts))
 
     def _submit(self, good: Prepared, *, turn: Turn | None = None) -> Submitted:
-        """``turn``: where that is known already."""
+        """``turn``: of one that others have waited for to have it."""
         if not self._may_admit(good):
             became = submissions.submit_one(self._store, good)
             self._upkeep.advance()
