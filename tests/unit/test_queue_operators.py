@@ -21,6 +21,7 @@ from ingestion.pool.errors import (
     TaskNotFound,
     UnknownSource,
 )
+from ingestion.pool.queue_place import QueuePage
 from ingestion.services.requests.submission import Submission
 from ingestion.services.tasks.bulk import TaskFilter
 from tests.unit.pool_fixtures import Bench
@@ -281,9 +282,14 @@ class TestMany:
         self, paused: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first, second = submit(paused), submit(paused)
-        seen = paused.pool.select(TaskFilter())
-        paused.pool.set_priority(first, 3)
-        monkeypatch.setattr(paused.pool, "select", lambda chosen: seen)
+        read = paused.memory.queue_page
+
+        def read_and_change(**page: Any) -> QueuePage:
+            found = read(**page)
+            paused.pool.set_priority(first, 3)
+            return found
+
+        monkeypatch.setattr(paused.memory, "queue_page", read_and_change)
         done = paused.pool.bulk("hold", TaskFilter(), change=ChangeRequest(by="ann"))
         assert (done.done, done.conflicts) == (1, (first,))
         assert [t.id for t in paused.pool.get_queued_tasks() if t.is_held] == [second]
