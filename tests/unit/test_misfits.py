@@ -27,6 +27,8 @@ CASES: list[tuple[Any, str, Reason]] = [
     ({"a": 1}, "bigint", "not_a_number"),
     (2**53 + 1, "double", "not_exact"),
     (10**400, "double", "out_of_range"),
+    ("1e400", "double", "out_of_range"),
+    (Decimal("-1e400"), "double", "out_of_range"),
     ("maybe", "bool", "not_a_bool"),
     (2, "bool", "not_a_bool"),
     ("31.12.2026", "date", "not_a_date"),

@@ -182,6 +182,8 @@ def _fit_double(value: Any) -> float | None:
     _check_number(value)
     number = float(value)
     if not math.isfinite(number):
+        if isinstance(value, str) or Decimal(value).is_finite():  # 1e400 is a number
+            raise OverflowError
         return None
     if isinstance(value, int | Decimal) and Decimal(repr(number)) != value:
         raise ValueError
@@ -332,7 +334,7 @@ def _plain_numbers(value: Any) -> Any:
 _CANONICAL: Final[dict[str, Callable[[Any], str]]] = {
     "text": str,
     "bigint": str,
-    "double": repr,
+    "double": lambda value: repr(value + 0.0),  # SQLite keeps -0.0 as 0.0
     "decimal": _canonical_decimal,
     "bool": str,
     "timestamp": _canonical_moment,
