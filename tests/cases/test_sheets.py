@@ -15,6 +15,26 @@ from tests.truth.sheets import Sheet
 from tests.truth.world import World
 
 HEADER = ["Date", "Channel", "Cost"]
+MARCH = date(2026, 3, 4)
+TYPED_DATES = {
+    "3/4/2026": MARCH,
+    "2026-03-04 00:00:00": MARCH,
+    "03/04/26": MARCH,
+    "13/4/2026": None,
+    "Mar 4": None,
+    "0000-00-00": None,
+}
+TYPED_AMOUNTS = {
+    "$1,234.50": Decimal("1234.50"),
+    "1.234": Decimal("1.234"),
+    "5%": Decimal("0.05"),
+    "1.23E+10": Decimal(12_300_000_000),
+    "-$5": Decimal(-5),
+    "1.234,56 €": None,
+    "12,50": None,
+    "#REF!": None,
+    "5-": None,
+}
 
 
 def begin(world: World, server: HTTPServer, rows: list[list[Any]], **others: Any) -> Sheet:
@@ -26,45 +46,47 @@ def begin(world: World, server: HTTPServer, rows: list[list[Any]], **others: Any
 def test_dates_that_people_have_typed_are_read_or_kept_beside(
     world: World, httpserver: HTTPServer
 ) -> None:
-    march = date(2026, 3, 4)
-    typed = {
-        "3/4/2026": march,
-        "2026-03-04 00:00:00": march,
-        "03/04/26": march,
-        "13/4/2026": None,
-        "Mar 4": None,
-        "0000-00-00": None,
-    }
-    begin(world, httpserver, [HEADER, *([text, text, "1"] for text in typed)])
+    begin(world, httpserver, [HEADER, *([text, text, "1"] for text in TYPED_DATES)])
     world.sync("spends")
-    assert dict(world.rows("spends", "channel", "date")) == typed
+    assert dict(world.rows("spends", "channel", "date")) == TYPED_DATES
     kept = {
         text: m["date"]["value"] for text, m in world.rows("spends", "channel", "_misfits") if m
     }
-    assert kept == {text: text for text, day in typed.items() if day is None}
+    assert kept == {text: text for text, day in TYPED_DATES.items() if day is None}
     assert verified(world, "spends").is_equal
 
 
 def test_amounts_that_people_have_typed_are_read_or_kept_beside(
     world: World, httpserver: HTTPServer
 ) -> None:
-    typed = {
-        "$1,234.50": Decimal("1234.50"),
-        "1.234": Decimal("1.234"),
-        "5%": Decimal("0.05"),
-        "1.23E+10": Decimal(12_300_000_000),
-        "-$5": Decimal(-5),
-        "1.234,56 €": None,
-        "12,50": None,
-        "#REF!": None,
-        "5-": None,
-    }
-    begin(world, httpserver, [HEADER, *(["1/1/2026", text, text] for text in typed)])
+    rows = [["1/1/2026", text, text] for text in TYPED_AMOUNTS]
+    begin(world, httpserver, [HEADER, *rows])
     world.sync("spends")
-    assert dict(world.rows("spends", "channel", "cost")) == typed
+    assert dict(world.rows("spends", "channel", "cost")) == TYPED_AMOUNTS
     kept = {text for text, misfits in world.rows("spends", "channel", "_misfits") if misfits}
-    assert kept == {text for text, amount in typed.items() if amount is None}
+    assert kept == {text for text, amount in TYPED_AMOUNTS.items() if amount is None}
     assert verified(world, "spends").is_equal
+
+
+def test_slips_of_a_format_are_kept_beside_and_are_no_difference(
+    world: World, httpserver: HTTPServer
+) -> None:
+    """A day in a column of amounts, a number in a column of days: neither is what the other means."""
+    day = ("3/4/2026", 46085)
+    amounts = [("4-Mar", 46085), ("12:30", 0.5208333333), ("March", 46085), ("46,085", 46085)]
+    days = [day, day, day, ("46,085", 46085)]
+    rows = [
+        [day, str(n), amount] for n, (day, amount) in enumerate(zip(days, amounts, strict=True))
+    ]
+    begin(world, httpserver, [HEADER, *rows, [("31.12.2026", 46387), "4", "--7"]])
+    world.sync("spends")
+    assert world.rows("spends", "channel", "date", "cost") == [
+        *((str(n), MARCH, None) for n in range(3)),
+        ("3", None, Decimal(46085)),
+        ("4", date(2026, 12, 31), None),
+    ]
+    report = verified(world, "spends")
+    assert (report.is_equal, report.examples) == (True, [])
 
 
 def test_blank_repeated_foreign_and_reserved_headers_lose_no_cell(

@@ -178,6 +178,15 @@ def test_every_digit_of_a_long_number_counts(world: World) -> None:
     assert verified(world).different == 1
 
 
+def test_a_zero_with_a_minus_is_a_zero(world: World) -> None:
+    """SQLite keeps no sign of it."""
+    world.source.records["users"] = [person(1, ratio=-0.0), person(2, ratio=-0.5)]
+    world.run(USERS)
+    assert verified(world).is_equal
+    change(world, "UPDATE {users} SET ratio = 0.5 WHERE id = 2")
+    assert verified(world).different == 1
+
+
 def test_an_empty_source_is_believed_by_force_alone(loaded: World) -> None:
     loaded.source.records["users"] = []
     report = verified(loaded)

@@ -78,6 +78,8 @@ def test_what_differs_is_different(raw: Any, stored: str | None, kind: str) -> N
         ("1.234,56 €", "1.23456", "decimal"),
         ("12.5%", "0.125", "decimal"),
         ("4-Mar", "46085", "decimal"),
+        ("--7", "7", "decimal"),
+        ("(-7)", "7", "decimal"),
         ("3/4/2026", "2026-03-04", "date"),
         ("0000-00-00", None, "date"),
         ("2026-13-41", "2026-01-01", "date"),

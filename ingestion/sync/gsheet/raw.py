@@ -3,6 +3,7 @@ leaves alone what it does not understand."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -27,6 +28,9 @@ ROWS_PER_RANGE = 10_000
 HELD = {"valueRenderOption": "UNFORMATTED_VALUE", "dateTimeRenderOption": "SERIAL_NUMBER"}
 SHOWN = {"valueRenderOption": "FORMATTED_VALUE"}
 DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - cells have no zone
+# How a cell shows the number that it holds: as one, or as a day or a time. 31.12.2026 is a day.
+PLAIN_NUMBER = re.compile(r"(?!\d+\.\s?\d+\.\s?\d+\.?$)[\d.,\s]+")
+DAY_OR_TIME = re.compile(r"[:/]|\d-|[^\W\d_]{3}|^\D*$")
 WITH_POINT = frozenset({"en", "zh", "ja", "ko", "th", "he", "hi", "ms"})
 TAKEN = (names.KEY, names.SHEET, "_deleted_at")
 
@@ -139,10 +143,12 @@ def _key(texts: Mapping[str, str], seen: Counter[str]) -> str:
 
 def _value(kind: str | None, text: str, held: object, has_point: bool) -> Any:
     is_number = isinstance(held, int | Decimal) and not isinstance(held, bool)
+    if is_number and kind in ("date", "timestamp"):  # 46,023 is a number and no day
+        return UNKNOWN if PLAIN_NUMBER.fullmatch(text) else _moment(Decimal(str(held)))
+    if is_number and kind in ("decimal", "bigint"):  # 4-Mar, 12:30 and March are no numbers
+        return UNKNOWN if DAY_OR_TIME.search(text) else held
     if kind in ("date", "timestamp"):
-        return _moment(Decimal(str(held))) if is_number else text
-    if is_number and kind in ("decimal", "bigint"):
-        return held
+        return text
     if is_number:  # a text column: as it is shown, or with the digits that a format hides
         return held if not any(c in text for c in "/:-%") else UNKNOWN
     if kind in ("decimal", "bigint") and not has_point:

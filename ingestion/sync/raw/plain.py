@@ -179,9 +179,11 @@ def number(raw: Raw) -> Decimal:
     found = _AMOUNT.fullmatch(text)
     if found is None or bool(found["open"]) != bool(found["close"]):
         raise Unclear
-    signs = [bool(found["open"]), *(sign in "-\u2212" for sign in found["one"] + found["two"])]
+    signs = [*(found["open"] or ""), *found["one"], *found["two"]]
+    if len(signs) > 1:
+        raise Unclear
     digits = Decimal(found["digits"].replace(",", ""))
-    return -digits if sum(signs) == 1 else digits
+    return digits if signs in ([], ["+"]) else -digits
 
 
 def truth(raw: Raw) -> bool:
