@@ -70,7 +70,7 @@ class Portal:
     def _found(self, asked: Any) -> Any:
         if "after" in asked:
             return Response(json.dumps({"message": "no offset here"}), 400)
-        filters = asked["filterGroups"][0]["filters"]
+        filters = [one for group in asked["filterGroups"] for one in group["filters"]]
         found = [n for n in self._living() if all(self._meets(n, f) for f in filters)]
         return {
             "total": len(found),

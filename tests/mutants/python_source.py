@@ -149,7 +149,7 @@ class _Finder:
         for node in ast.walk(function):
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call):
-                    if _called(call) in _CLOCKS:
+                    if _is_clock(call):
                         noted[name] = call
         for node in ast.walk(function):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in noted:
@@ -191,6 +191,14 @@ def _called(call: ast.Call) -> str:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
     return ""
+
+
+def _is_clock(call: ast.Call) -> bool:
+    """Not ``moment.time()``, which is a part of a moment."""
+    match call.func:
+        case ast.Attribute(attr="time", value=owner):
+            return isinstance(owner, ast.Name) and owner.id == "time"
+    return _called(call) in _CLOCKS
 
 
 def _worth_a_look(node: ast.AST) -> Iterator[ast.AST]:

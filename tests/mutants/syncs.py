@@ -5,9 +5,9 @@
 
 Of each area mutations are drawn by the seed until ``--each`` of them have left another table behind,
 and no run has failed or was partial: verification names a difference, or it says equal, and the
-mutation survives, which ends the command with 1. One that leaves the table as it would be without it
-is equivalent here, and listed with the syncs that were tried; those of ``equivalent.toml`` with the
-reason that stands there.
+mutation survives, which ends the command with 1. The others leave the table as it would be without
+them in all the lives that were tried, or the run itself says that something is wrong; those of
+``equivalent.toml`` are listed with the reason that stands there.
 """
 
 from __future__ import annotations
@@ -16,106 +16,143 @@ import argparse
 import os
 import random
 import sys
+import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import django
 
-from tests.mutants.forked import answer_of_child
-from tests.mutants.lives import AREAS, Area, Life, Outcome, lived
+from tests.mutants.areas import AREAS, Area
+from tests.mutants.forked import answers_of_child
 from tests.mutants.mutation import Mutation, sample
-from tests.mutants.scopes import mutations_of
+from tests.mutants.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
-EQUIVALENT: dict[str, str] = tomllib.loads(Path(__file__).with_name("equivalent.toml").read_text())
+EQUIVALENT: Mapping[str, str] = tomllib.loads(
+    Path(__file__).with_name("equivalent.toml").read_text()
+)
+# A wrong table: noticed, or not. Then those that were loud about it, and those without any effect.
+NOTICED, SURVIVED, EQUAL, FAILED, SAME = (
+    *("noticed", "survived", "equivalent"),
+    *("run failed or partial", "no table changed"),
+)
+VERDICTS = (NOTICED, SURVIVED, EQUAL, SAME, FAILED)
+
+Found = Counter[str]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants.syncs", description=__doc__)
     parser.add_argument("areas", nargs="*", help=f"of {', '.join(AREAS)}; none: all")
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--each", type=int, default=10, help="so many of each area")
+    parser.add_argument("--each", type=int, default=10, help="so many of each area; 0: all")
     parser.add_argument("--only", action="append", default=[], metavar="PART_OF_A_NAME")
     asked = parser.parse_args()
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(10**6)
     print(f"mutants of syncs: seed {seed}", flush=True)
-    survived = 0
+    found: dict[str, Found] = {}
     for name in asked.areas or AREAS:
-        survived += _tried(name, AREAS[name], seed, asked.each, asked.only)
-    return 1 if survived else 0
+        found[name] = _tried(name, AREAS[name], seed, asked.each or 10**6, asked.only)
+    print("\n".join(_table(found, seed)))
+    return 1 if any(counts[SURVIVED] for counts in found.values()) else 0
 
 
-def _tried(name: str, area: Area, seed: int, each: int, only: list[str]) -> int:
-    """How many survived."""
-    ticks = [datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=n) for n in range(5)]
-    healthy = {life: _outcome(life, None, area, ticks) for life in area.all_lives}
-    for life, outcome in healthy.items():
-        is_warned = not isinstance(outcome, str) and bool(outcome.warning)
-        if isinstance(outcome, str) or outcome.noticed or is_warned != life.is_warned:
-            sys.exit(f"{life.name} is noticed without any mutation: {outcome}")
-    found: Counter[str] = Counter()
+def _tried(name: str, area: Area, seed: int, each: int, only: list[str]) -> Found:
+    trial = _Trial(area, datetime.now(UTC).replace(microsecond=0))
+    found: Found = Counter()
     for mutation in _drawn(area, seed, only):
-        if reason := EQUIVALENT.get(mutation.name):
-            print(f"{name}: {mutation.name}\n    listed: {reason}", flush=True)
-            found["listed"] += 1
-            continue
-        verdict, why = _verdict(mutation, area, healthy, ticks)
-        print(f"{name}: {mutation.name}\n    {verdict}: {why}", flush=True)
+        begun = time.monotonic()
+        verdict, why = trial.verdict(mutation)
+        seconds = time.monotonic() - begun
+        print(f"{name}: {mutation.name}\n    {verdict}: {why} ({seconds:.1f} s)", flush=True)
         found[verdict] += 1
-        if found["noticed"] + found["SURVIVED"] >= each:
+        found["seconds"] += round(seconds)
+        if found[NOTICED] + found[SURVIVED] >= each:
             break
-    print(f"{name}: {dict(found)}, seed {seed}", flush=True)
-    return found["SURVIVED"]
+    return found
 
 
-def _drawn(area: Area, seed: int, only: list[str]) -> Iterator[Mutation]:
-    every = [
-        mutation
-        for path, within in area.files
-        for mutation in mutations_of(ROOT, path)
-        if mutation.within.startswith(within)
-    ]
-    # Texts for people change no table.
-    every = [m for m in every if not (m.before[:1] in "\"'" and " " in m.before)]
+def _drawn(area: Area, seed: int, only: list[str]) -> Iterable[Mutation]:
+    every = area.mutations(ROOT)
     if only:
-        return (m for m in every if any(part in m.name for part in only))
-    return iter(sample(every, len(every), seed))
+        return [m for m in every if any(part in m.name for part in only)]
+    return sample(every, len(every), seed)
 
 
-def _verdict(
-    mutation: Mutation, area: Area, healthy: dict[Life, Outcome | str], ticks: list[datetime]
-) -> tuple[str, str]:
-    lives = area.lives_of(mutation.path)
-    for life in lives:
-        outcome = _outcome(life, mutation, area, ticks)
-        if isinstance(outcome, str):
-            return "the run fails", f"{life.name}: {outcome}"
-        if outcome.noticed is not None:
-            return "noticed", f"{life.name}: {outcome.noticed}"
-        if outcome.warning not in {None, _warning(healthy[life])}:
-            return "the run is partial", f"{life.name}: {outcome.warning}"
-        if outcome != healthy[life]:
-            return "SURVIVED", f"{life.name}: another table, and verification says equal"
-    return "equivalent", f"the tables are the same after {', '.join(life.name for life in lives)}"
+class _Trial:
+    """``now``: of every life, so that the same comes out of the same."""
 
+    def __init__(self, area: Area, now: datetime) -> None:
+        self._area, self._now = area, now
+        self._healthy: dict[str, Outcome] = {}
 
-def _warning(outcome: Outcome | str) -> str | None:
-    return None if isinstance(outcome, str) else outcome.warning
-
-
-def _outcome(
-    life: Life, mutation: Mutation | None, area: Area, ticks: list[datetime]
-) -> Outcome | str:
-    """A text: why it came to no end."""
-    changed = None
-    if mutation is not None:
+    def verdict(self, mutation: Mutation) -> tuple[str, str]:
+        """And the reason. A life with a wrong table decides; else the first one that was loud."""
+        if reason := EQUIVALENT.get(mutation.name):
+            return EQUAL, reason
+        lives = self._area.lives_of(mutation.path)
+        self._live_without([life for life in lives if life not in self._healthy])
         path = ROOT / mutation.path
-        changed = (path, mutation.applied(path.read_bytes()))
-    answer = answer_of_child(lambda: lived(life, area.steps, ticks), changed)
-    return answer if isinstance(answer, Outcome) else str(answer)
+        loud: str | None = None
+        with closing(self._lived(lives, (path, mutation.applied(path.read_bytes())))) as outcomes:
+            for life, outcome in outcomes:
+                verdict, why = _judged(outcome, self._healthy[life])
+                if verdict in (NOTICED, SURVIVED):
+                    return verdict, f"{life}: {why}"
+                if verdict == FAILED:
+                    loud = loud or f"{life}: {why}"
+        return (FAILED, loud) if loud else (SAME, f"in {', '.join(lives)}")
+
+    def _live_without(self, lives: list[str]) -> None:
+        """Without any mutation; what is noticed then ends the command."""
+        with closing(self._lived(lives, None)) as outcomes:
+            for life, outcome in outcomes:
+                if not isinstance(outcome, Outcome) or outcome.noticed:
+                    sys.exit(f"{life} is noticed without any mutation: {outcome}")
+                self._healthy[life] = outcome
+
+    def _lived(
+        self, lives: Iterable[str], changed: tuple[Path, bytes] | None
+    ) -> Iterator[tuple[str, Any]]:
+        lives = list(lives)
+        asks = [partial(_lived, life, self._now) for life in lives]
+        with closing(answers_of_child(asks, changed)) as answers:
+            yield from zip(lives, answers, strict=True)
+
+
+def _lived(life: str, now: datetime) -> Outcome:
+    from tests.mutants.lives.stage import lived  # what is mutated must not be imported before
+
+    return lived(life, now)
+
+
+def _judged(outcome: Outcome | str, healthy: Outcome) -> tuple[str, str]:
+    if isinstance(outcome, str):
+        return FAILED, outcome
+    if outcome.noticed:
+        return NOTICED, outcome.noticed
+    if more := [text for text in outcome.warnings if text not in healthy.warnings]:
+        return FAILED, more[0]
+    if outcome.rows != healthy.rows:
+        return SURVIVED, "another table, and verification says equal"
+    return SAME, ""
+
+
+def _table(found: Mapping[str, Found], seed: int) -> Iterator[str]:
+    widths = [max(len(name), 5) for name in VERDICTS]
+    heads = [f"{name:>{width}}" for name, width in zip(VERDICTS, widths, strict=True)]
+    yield f"\n{'seed ' + str(seed):<12}{'tried':>7}  {'  '.join(heads)}  {'seconds each':>12}"
+    for name, counts in found.items():
+        tried = sum(counts[verdict] for verdict in VERDICTS)
+        cells = [f"{counts[v]:>{width}}" for v, width in zip(VERDICTS, widths, strict=True)]
+        each = counts["seconds"] / (tried or 1)
+        yield f"{name:<12}{tried:>7}  {'  '.join(cells)}  {each:>12.1f}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from werkzeug.test import create_environ
 from ingestion.sync.http import client
 from sandbox.base import SandboxConf
 from sandbox.crms.five9.service import Five9Sandbox
-from tests.truth.lists import DIALECTS, ShiftingList
+from tests.truth.lists import DIALECTS, Dialect, ShiftingList
 from tests.truth.sheets import Sheet
 from tests.truth.world import World
 
@@ -83,10 +83,15 @@ class Changing(ABC):
 
 class RestSource(Changing):
     def __init__(
-        self, draw: random.Random, world: World, server: HTTPServer, meanwhile: Meanwhile
+        self,
+        draw: random.Random,
+        world: World,
+        server: HTTPServer,
+        meanwhile: Meanwhile,
+        dialects: Sequence[Dialect] = DIALECTS,
     ) -> None:
         super().__init__(draw, world)
-        dialect = draw.choice(DIALECTS)
+        dialect = draw.choice(dialects)
         self.model = dialect.model
         count = draw.choice((0, 3, 19, 20, 21, 45, 70))
         self.list = ShiftingList(dialect, list(range(1, count + 1)))
@@ -363,8 +368,10 @@ def changing_source(
     folder: Path,
     meanwhile: Meanwhile,
 ) -> Changing:
-    if kind == "rest":
-        return RestSource(draw, world, server, meanwhile)
+    """``kind``: one of KINDS, or ``rest`` with the name of a dialect after it."""
+    if kind.startswith("rest"):
+        named = [dialect for dialect in DIALECTS if kind.endswith(f" {dialect.name}")]
+        return RestSource(draw, world, server, meanwhile, named or DIALECTS)
     if kind == "sheet":
         return SheetSource(draw, world, server, meanwhile)
     if kind == "sql":

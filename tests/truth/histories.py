@@ -37,11 +37,19 @@ class Broken(AssertionError):
 
 
 class History:
-    """One source, one warehouse. ``counts``: how often each change occurred."""
+    """One source, one warehouse. ``changes``: which may occur; ``counts``: how often each did."""
 
     def __init__(
-        self, seed: int, kind: str, world: World, server: HTTPServer, folder: Path
+        self,
+        seed: int,
+        kind: str,
+        world: World,
+        server: HTTPServer,
+        folder: Path,
+        *,
+        changes: Sequence[str] = CHANGES,
     ) -> None:
+        self.changes = changes
         self.draw = random.Random(f"history {seed}")
         self.counts: Counter[str] = Counter()
         self.steady: set[str] = set()
@@ -55,7 +63,7 @@ class History:
         """Between two requests."""
         if not self.is_changing or self.draw.random() >= self.rate:
             return
-        change = self.draw.choice(CHANGES)
+        change = self.draw.choice(self.changes)
         if (touched := self.source.change(change)) is not None:
             self.counts[change] += 1
             self.steady.discard(touched)
@@ -67,14 +75,11 @@ class History:
 
     def _run_with_changes(self) -> None:
         self.steady = set(self.source.living())
-        self.is_changing = True
         try:
-            result = self._sync()
+            result = self.sync(is_changing=True)
         except SyncError:
             self.counts["a run fails"] += 1
             return
-        finally:
-            self.is_changing = False
         steady = self.steady & set(self.source.living())
         if marked := steady & self.source.marked() - set(self.source.in_warehouse()):
             raise Broken(f"{sorted(marked)} live and are marked as deleted")
@@ -84,18 +89,23 @@ class History:
         self.counts["a run is partial"] += bool(result.warning)
 
     def _run_in_peace(self) -> None:
-        self._sync()
+        self.sync()
         living, found = self.source.living(), self.source.in_warehouse()
         if living != found:
             differing = sorted(set(living.items()) ^ set(found.items()))
             raise Broken(f"after a complete run these differ: {differing[:10]}")
 
-    def _sync(self) -> ModelResult:
+    def sync(self, *, is_changing: bool = False) -> ModelResult:
+        """A full run. Raises SyncError."""
         source = self.source
         force = not source.living()  # an empty answer is believed by force only
-        return source.world.sync(
-            source.model, mode="full", batch_size=BATCH, accept_deletions=True, force=force
-        )
+        self.is_changing = is_changing
+        try:
+            return source.world.sync(
+                source.model, mode="full", batch_size=BATCH, accept_deletions=True, force=force
+            )
+        finally:
+            self.is_changing = False
 
 
 @contextmanager

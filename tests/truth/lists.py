@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_httpserver import HTTPServer
-from werkzeug import Request
+from werkzeug import Request, Response
 
 from tests.truth.world import World, serve
 
@@ -38,7 +38,7 @@ class Dialect:
     def span(self, request: Request) -> tuple[int, int]:
         """The first row, and how many are asked for."""
         size = int(request.args[self.size])
-        number = int(request.args[self.number])
+        number = int(request.args.get(self.number, 0))
         return (number if self.is_row else (number - 1) * size), size
 
 
@@ -62,15 +62,33 @@ class ShiftingList:
         world.use(self.dialect.crm, {**base, **self.dialect.settings})
 
     def answer(self, request: Request) -> Any:
-        start, size = self.dialect.span(request)
-        if self.own_size is not None:
-            start, size = start // size * self.own_size, self.own_size
+        key = request.path.rsplit("/", 1)[1].removesuffix(".json").lstrip("C")
+        if key.isdigit():
+            return self._alone(int(key))
+        start, size = self.span(request)
         ids = self.ids[start : start + size] if self._is_asked(request) else []
-        rows = [{"id": self.id(i), **self.dialect.record, **self.extra.get(i, {})} for i in ids]
+        rows = [self._row(number) for number in ids]
         body = self.dialect.answer(rows, start + size, len(self.ids), request)
         self.answers += 1
         self.after_answer(self.answers)
         return body
+
+    def span(self, request: Request) -> tuple[int, int]:
+        """The first row that it gives, and how many."""
+        start, size = self.dialect.span(request)
+        if self.own_size is None:
+            return start, size
+        return start // size * self.own_size, self.own_size
+
+    def _row(self, number: int) -> dict[str, Any]:
+        return {"id": self.id(number), **self.dialect.record, **self.extra.get(number, {})}
+
+    def _alone(self, number: int) -> Any:
+        """A record that is asked for by its key."""
+        if number not in self.ids:
+            return Response("{}", 404, content_type="application/json")
+        row = self._row(number)
+        return {"data": row} if self.dialect.crm in ("salesrabbit", "salespro") else row
 
     def id(self, number: int) -> Any:
         return f"C{number:05d}" if self.dialect.crm == "callrail" else number

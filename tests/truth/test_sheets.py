@@ -17,6 +17,13 @@ from tests.truth.sheets import Sheet
 from tests.truth.world import World
 
 HEADER = ["Date", "Channel", "Cost"]
+GERMAN_AMOUNTS = {
+    "A": "1.234,56 €",
+    "B": "12,50",
+    "C": "1.234",
+    "D": "(1.234,50)",
+    "E": "1,234.56",
+}
 
 
 def begin(world: World, server: HTTPServer, sheet: Sheet) -> Sheet:
@@ -50,8 +57,7 @@ def test_numbers_and_dates_are_what_the_cells_hold(world: World, httpserver: HTT
 def test_texts_are_read_by_the_locale_of_the_spreadsheet(
     world: World, httpserver: HTTPServer
 ) -> None:
-    texts = {"A": "1.234,56 €", "B": "12,50", "C": "1.234", "D": "(1.234,50)", "E": "1,234.56"}
-    rows = [["31.12.2026", channel, text] for channel, text in texts.items()]
+    rows = [["31.12.2026", channel, text] for channel, text in GERMAN_AMOUNTS.items()]
     begin(world, httpserver, Sheet([HEADER, *rows], locale="de_DE"))
     world.sync("spends")
     assert verified(world, "spends").is_equal

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from tests.mutants.lives import AREAS
+from tests.mutants.areas import AREAS
+from tests.mutants.forked import NO_END, answers_of_child
 from tests.mutants.lua_source import lua_mutations
 from tests.mutants.mutation import sample
 from tests.mutants.python_source import python_mutations
@@ -127,7 +130,22 @@ def test_every_file_of_an_area_has_mutations_and_syncs_that_use_it(name: str) ->
         found = [m for m in mutations_of(ROOT, path) if m.within.startswith(within)]
         assert found, (path, within)
         assert area.lives_of(path)
-    assert sum(len(mutations_of(ROOT, path)) for path, _ in area.files) > 100
+    assert len(area.mutations(ROOT)) > 100
+
+
+@pytest.mark.parametrize("name", AREAS)
+def test_every_life_of_an_area_is_there(name: str) -> None:
+    for life in AREAS[name].all_lives:
+        module, _, own = life.partition(".")
+        assert own in import_module(f"tests.mutants.lives.{module}").LIVES, life
+
+
+def test_a_child_that_dies_of_a_question_is_followed_by_another_one() -> None:
+    asks = [lambda: "first", lambda: os._exit(1), os.getpid, lambda: 1 / 0, lambda: "last"]
+    told = list(answers_of_child(asks, None))
+    assert told[:2] == ["first", NO_END]
+    assert told[2] != os.getpid()
+    assert told[3:] == ["ZeroDivisionError: division by zero", "last"]
 
 
 @pytest.mark.parametrize("listed", ["named.toml", "equivalent.toml"])
@@ -145,3 +163,8 @@ def test_a_moment_taken_late_asks_the_clock_again() -> None:
     assert ("moment taken late", "began", "self._clock()") in changes(
         python_mutations("f.py", source)
     )
+
+
+def test_a_part_of_a_moment_is_no_clock() -> None:
+    source = "def f(at):\n    told = (at + DAY).time()\n    return told\n"
+    assert python_mutations("f.py", source) == []
