@@ -12,6 +12,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from ingestion.sync.common.errors import NotAllowed
+from ingestion.sync.hubspot.api import HubspotApi
 from tests.truth.sandboxed import verified
 from tests.truth.world import World, serve
 
@@ -186,3 +187,26 @@ def test_what_changes_while_a_full_run_reads_on_is_in_the_next_delta(
     world.sync("contacts")
     found = dict(world.rows("contacts", "id", "name"))
     assert (found["1"], found["240"], len(found)) == ("new", "of a fast clock", 250)
+
+
+@pytest.mark.django_db
+def test_archived_owners_that_no_page_gives_are_missed_by_verification(
+    world: World, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(request: Request) -> Any:
+        is_archived = request.args["archived"] == "true"
+        owner = {"id": "2" if is_archived else "1", "updatedAt": NEW_YEAR, "archived": is_archived}
+        return {"results": [owner]}
+
+    world.use("hubspot", {"HUBSPOT_BASE_URL": serve(httpserver, answer), **TOKEN})
+    whole = HubspotApi.owners
+    with monkeypatch.context() as broken:
+        broken.setattr(HubspotApi, "owners", lambda self, *, archived: whole(self, archived=False))
+        world.sync("owners")
+        report = verified(world, "owners")
+    assert (report.is_equal, report.unread) == (False, 1)
+    assert report.examples == ["unread 2: it is reported as deleted, and no page has it"]
+    world.sync("owners", mode="full")
+    assert world.rows("owners", "id", deleted=True) == ["2"]
+    report = verified(world, "owners")
+    assert (report.is_equal, report.looked_up) == (True, 2)

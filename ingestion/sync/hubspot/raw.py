@@ -37,10 +37,14 @@ class RawReader(reader.RawReader):
         self._asker.close()
 
     def abilities(self, model: Model) -> Abilities:
-        if cast(HubspotModel, model).reads != "objects":
-            return Abilities(raw="answers")
+        match cast(HubspotModel, model).reads:
+            case "owners":
+                return Abilities(raw="answers", sample="the first of each list")
+            case "associations":
+                return Abilities(raw="answers")
         return Abilities(
-            "answers", "total of a search", "batch read by id", "search from a random id"
+            *("answers", "total of a search", "batch read by id"),
+            "search from a random id, and the first archived ones",
         )
 
     def received(self, model: Model, answer: Heard) -> Iterator[RawRecord]:
@@ -53,7 +57,7 @@ class RawReader(reader.RawReader):
             ):
                 yield from map(_object, found)
             case "owners" if path.endswith(self._paths.owners):
-                yield from (RawRecord((str(o["id"]),), o, bool(o.get("archived"))) for o in found)
+                yield from map(_owner, found)
             case "associations" if f"{self._paths.associations}/" in path:
                 from_type, to_type = path.split(f"{self._paths.associations}/")[1].split("/")[:2]
                 for entry in found:
@@ -75,9 +79,14 @@ class RawReader(reader.RawReader):
         return [_object(found) for found in objects_at(answer, "results")]
 
     def sample(self, model: Model, rows: Sequence[StoredRow], known: int) -> list[RawRecord] | None:
-        """The first records from random ids on, and behind the last, each by a search of its own."""
+        """The first records from random ids on, and behind the last, each by a search of its own;
+        and the first archived ones, which no search finds."""
+        own = cast(HubspotModel, model)
         ids = [int(row["id"]) for row in rows if row.get("id", "").isdigit()]
-        if cast(HubspotModel, model).reads != "objects" or not ids:
+        if own.reads == "owners":
+            lists = ("false", "true")
+            return [_owner(o) for told in lists for o in self._listed(self._paths.owners, told)]
+        if own.reads != "objects" or not ids:
             return None
         bounds = [random.randint(min(ids), max(ids)) for _ in range(SAMPLED)]
         bounds.append(max(ids) + 1)
@@ -86,7 +95,12 @@ class RawReader(reader.RawReader):
             above = {"propertyName": "hs_object_id", "operator": "GTE", "value": str(bound)}
             for one in objects_at(self._search(model, [above], limit=1), "results"):
                 found[_object(one).key] = _object(one)
-        return list(found.values())
+        archived = self._listed(f"{self._paths.objects}/{own.object_type}", "true")
+        return [*found.values(), *map(_object, archived)]
+
+    def _listed(self, path: str, archived: str) -> Iterator[dict[str, Any]]:
+        answer = self._asker.get_json(path, {"limit": SAMPLED, "archived": archived})
+        return objects_at(answer, "results")
 
     def _search(self, model: Model, filters: list[dict[str, str]], *, limit: int) -> dict[str, Any]:
         groups = [{"filters": filters}] if filters else []
@@ -95,6 +109,10 @@ class RawReader(reader.RawReader):
         path = f"{self._paths.objects}/{cast(HubspotModel, model).object_type}/search"
         answer = self._asker.post_json(path, body, rates=(self._search_rate,))
         return answer if isinstance(answer, dict) else {}
+
+
+def _owner(found: Mapping[str, Any]) -> RawRecord:
+    return RawRecord((str(found["id"]),), found, bool(found.get("archived")))
 
 
 def _object(found: Mapping[str, Any]) -> RawRecord:

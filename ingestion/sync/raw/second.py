@@ -246,12 +246,13 @@ class SecondReading:
                 self._findings.add_example("undeleted", self._key_of(row), why)
 
     def _see_sample(self, read: Set[str]) -> None:
-        """Chosen before the reading began, so that it had to give them."""
+        """Chosen before the reading began, so that it had to give them, those too that the CRM
+        reports as deleted."""
         for record in self._sample or ():
             self._findings.looked_up += 1
-            known = self._spool.get(record.key)
-            if not record.is_gone and text_of(record.key) not in read and known is None:
-                self._unread(record.key, "it is found by its key, and no page has it")
+            if text_of(record.key) not in read and self._spool.get(record.key) is None:
+                how = "reported as deleted" if record.is_gone else "found by its key"
+                self._unread(record.key, f"it is {how}, and no page has it")
 
 
 def _in_words(low: int, high: int, count: Count) -> str:
