@@ -150,7 +150,7 @@ AREAS: Mapping[str, Area] = {
                 *(f"changing.{name} changes" for name in _OF_OWN_SIZE),
             ),
             f"{_SYNC}/http/pagination": (
-                *("sandboxes.hubspot.contacts", "sandboxes.callrail.calls"),
+                *("sandboxes.hubspot.contacts", "lists.callrail other offsets"),
                 *(f"lists.{name} whole" for name in _OF_OWN_SIZE),
                 *(f"lists.{name} ignores the page once" for name in _LISTS),
             ),

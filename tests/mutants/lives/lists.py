@@ -19,9 +19,10 @@ from tests.mutants.lives.stage import Life, Stage
 from tests.mutants.outcome import Outcome
 from tests.truth import test_arrivy
 from tests.truth.changing import InProcess
-from tests.truth.lists import DIALECTS, Dialect, ShiftingList
+from tests.truth.lists import AT, CALLRAIL, DIALECTS, Dialect, ShiftingList
 from tests.truth.test_five9 import ODD_NAMES, ODD_NUMBERS
 from tests.truth.test_marketsharp import begin as begin_marketsharp
+from tests.truth.world import serve
 
 SIZE = 20
 Change = Callable[[list[Any]], None]
@@ -110,6 +111,25 @@ def grows(dialect: Dialect, *counts: int, **odd: Any) -> Life:
         return stage.outcome(dialect.model)
 
     return played
+
+
+def other_offsets(stage: Stage) -> Outcome:
+    """Calls whose links count pages where rows are expected, so that only the links are followed."""
+    calls = [{"id": f"C{n:05}", "start_time": AT, "tags": []} for n in range(45)]
+
+    def answer(request: Request) -> Any:
+        key = request.path.rsplit("/", 1)[1].removesuffix(".json")
+        if key != "calls":
+            return next((call for call in calls if call["id"] == key), Response("{}", 404))
+        size, number = int(request.args["per_page"]), int(request.args.get("offset", 0))
+        end = size * (number + 1)
+        link = f"{request.base_url}?per_page={size}&offset={number + 1}"
+        found = {"calls": calls[end - size : end], "total_records": len(calls)}
+        return {**found, "next_page": link if end < len(calls) else None}
+
+    stage.world.use("callrail", {"CALLRAIL_BASE_URL": serve(stage.server, answer), **CALLRAIL})
+    stage.sync("calls", batch_size=SIZE)
+    return stage.outcome("calls")
 
 
 def marketsharp(change: Change | None, *, ignores_skip: bool = False) -> Life:
@@ -254,6 +274,7 @@ LIVES: Mapping[str, Life] = {
         for kind in KINDS[:3]
     },
     **{f"{kind} ignores the page once": fails_once(_NAMED[kind], "page") for kind in KINDS},
+    "callrail other offsets": other_offsets,
     "marketsharp to the end": marketsharp(to_the_end),
     "marketsharp to the front": marketsharp(to_the_front),
     "marketsharp ignores the place once": marketsharp(None, ignores_skip=True),
