@@ -45,13 +45,13 @@ def _unwrapped(_crm: str, app: WsgiApp) -> WsgiApp:
     return app
 
 
-def _listen(port: int | None) -> socket.socket:
+def _listen(host: str, port: int | None) -> socket.socket:
     """A listening socket. ``port`` None takes the usual one, or a free one where it is in use."""
     try:
-        return socket.create_server((HOST, USUAL_PORT if port is None else port))
+        return socket.create_server((host, USUAL_PORT if port is None else port))
     except OSError as problem:
         if port is None:
-            return socket.create_server((HOST, 0))
+            return socket.create_server((host, 0))
         raise PortTaken(
             f"Port {port} cannot be had ({problem.strerror}); give another --port."
         ) from None
@@ -61,8 +61,8 @@ class SandboxServer(AbstractContextManager["SandboxServer"]):
     """One process's sandbox: entered it serves, left it has stopped.
 
     ``names`` None serves every CRM. ``port`` None takes the usual one or a free one, 0 a
-    free one. ``faults``: those that they have from the start; ``self.faults`` changes them.
-    Raises SandboxBusy, PortTaken, UnknownCrm and FaultDoesNotApply on entering.
+    free one. ``host``: on which of this machine's addresses it listens; its own URLs name the local
+    one. ``faults``: those that they have from the start; ``self.faults`` changes them. Raises SandboxBusy, PortTaken, UnknownCrm and FaultDoesNotApply on entering.
     """
 
     def __init__(
@@ -73,13 +73,14 @@ class SandboxServer(AbstractContextManager["SandboxServer"]):
         rows: int | None = None,
         names: tuple[str, ...] | None = None,
         port: int | None = None,
+        host: str = HOST,
         wrap: Wrap = _unwrapped,
         faults: tuple[Fault, ...] = (),
     ) -> None:
         self._state_file = StateFile(data_dir)
         self._size = {"seed": seed, "rows": rows}
         self._names = names
-        self._port = port
+        self._port, self._host = port, host
         self._wrap = wrap
         self._wanted_faults = faults
 
@@ -93,7 +94,7 @@ class SandboxServer(AbstractContextManager["SandboxServer"]):
         return self
 
     def _start(self) -> None:
-        with _listen(self._port) as listener:
+        with _listen(self._host, self._port) as listener:
             self.url = f"http://{HOST}:{listener.getsockname()[1]}"
             self._state_file.begin(**self._size)
             self.sandboxes = Sandboxes(self._state_file, self._names)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,25 +27,18 @@ def wait_for(what: str, look: Callable[[], Found], *, seconds: float = PATIENCE_
 
 
 class Program:
-    """One program of the site, started as its unit starts it."""
+    """One program of the site, started as its unit starts it: ``words`` in the folder ``project``."""
 
-    def __init__(
-        self,
-        name: str,
-        words: list[str],
-        *,
-        project: Path,
-        environment: Mapping[str, str],
-        log: Path,
-    ) -> None:
-        self.name, self._words, self._log = name, words, log
-        self.project, self.environment = project, dict(environment)
+    def __init__(self, *, environment: Mapping[str, str], log: Path) -> None:
+        self.words: list[str] = []
+        self.project = log.parent
+        self.environment, self._log = dict(environment), log
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._words,
+                self.words,
                 cwd=self.project,
                 env=self.environment,
                 stdout=log,
@@ -75,12 +67,9 @@ class Program:
         self.stop()
         self.start()
 
-    def last_words(self) -> str:
-        return self._log.read_text(errors="replace")[-1500:]
-
 
 class Host:
-    """``prefix`` runs a command there."""
+    """Another machine of the site."""
 
     def __init__(self, number: int) -> None:
         self.namespace = Namespace(number)
@@ -95,11 +84,15 @@ class Host:
         """The address of the servers, as seen from there."""
         return self.namespace.host
 
-    def python(self, *words: str) -> list[str]:
-        return [*self.namespace.prefix, sys.executable, *words]
+    def words(self, *words: str | Path) -> list[str]:
+        """What runs them there."""
+        return [*self.namespace.prefix, *map(str, words)]
 
     def cut(self) -> None:
         self.namespace.cut()
+
+    def heal(self) -> None:
+        self.namespace.heal()
 
     def remove(self) -> None:
         self.namespace.remove()

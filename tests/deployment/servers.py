@@ -8,8 +8,12 @@ import secrets
 import shutil
 import signal
 import subprocess
+from contextlib import closing, suppress
 from glob import glob
 from pathlib import Path
+
+from kombu import Connection
+from redis import Redis
 
 from ingestion.services.system import embedded_redis
 from ingestion.services.system.embedded_redis import free_port
@@ -103,46 +107,93 @@ class RedisServer:
         self.stop()
         self.start()
 
+    def clear(self) -> None:
+        """As the server of a new machine is."""
+        with closing(Redis.from_url(self.url(0))) as client:
+            client.flushall()
+
 
 class RabbitMQ:
-    """A node of its own, with a password, reached from every host."""
+    """A node of its own, with a folder, a cookie and a name service of its own, with a password,
+    reached from every host."""
 
     def __init__(self, folder: Path) -> None:
-        if not (program := shutil.which("rabbitmq-server", path="/usr/sbin:/usr/bin")):
+        # The one on the path writes into the folders of the machine's own node.
+        if not (program := shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin")):
             cannot_have("RabbitMQ", "no server is installed")
         folder.mkdir()
+        self._folder, self._program = folder, program
+        self._account = pwd.getpwnam("rabbitmq")
         self.port, self.password = free_port(), secrets.token_hex(16)
-        definitions = folder / "definitions.json"
         (folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 0.0.0.0:{self.port}\n"
             f"default_user = warehouse\ndefault_pass = {self.password}\n"
         )
-        definitions.touch()
-        # As root its script goes on as another account.
-        shutil.chown(folder, "rabbitmq", "rabbitmq")
-        self._log = (folder / "log").open("ab")
-        self._process = subprocess.Popen(
-            [str(program)],
-            env={
-                **os.environ,
-                "HOME": str(folder),
-                "RABBITMQ_NODENAME": f"dw{self.port}@localhost",
-                "RABBITMQ_DIST_PORT": str(free_port()),
-                "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-                "RABBITMQ_MNESIA_BASE": str(folder / "data"),
-                "RABBITMQ_LOG_BASE": str(folder),
-                "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
-                "ERL_EPMD_PORT": str(free_port()),
-            },
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
+        os.chown(folder, self._account.pw_uid, self._account.pw_gid)
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "RABBITMQ_NODENAME": f"warehouse{self.port}@localhost",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+        self._names = self._popen("epmd")
+        self.start()
 
     def url(self, host: str = "127.0.0.1") -> str:
         return f"amqp://warehouse:{self.password}@{host}:{self.port}//"
 
+    def start(self) -> None:
+        self._process = self._popen(self._program)
+        wait_for("RabbitMQ answers", self._answers)
+
     def stop(self) -> None:
-        os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait(timeout=60)
-        self._log.close()
+        self._end(self._process)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def remove(self) -> None:
+        self.stop()
+        self._end(self._names)
+
+    def messages(self, queue: str) -> int:
+        """How many wait in the queue."""
+        with Connection(self.url(), connect_timeout=5) as link:
+            return int(link.default_channel.queue_declare(queue, passive=True).message_count)
+
+    def _answers(self) -> bool:
+        try:
+            with Connection(self.url(), connect_timeout=5) as link:
+                link.connect()
+        except (*Connection(self.url()).connection_errors, OSError):
+            return False
+        return True
+
+    def _popen(self, *words: str) -> subprocess.Popen[bytes]:
+        with (self._folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                words,
+                cwd=self._folder,
+                env=self._environment,
+                user=self._account.pw_uid,
+                group=self._account.pw_gid,
+                extra_groups=[],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=60)

@@ -1,39 +1,60 @@
 """A whole site in production mode: two web hosts, two worker hosts, control and beat, real servers.
 
-The programs and their order are those of ``docker-compose.yml``. The syncs are made up: each takes
-its time and writes down when it ran.
+The programs and their order are those of ``docker-compose.yml``. Unless ``settings`` are others, the
+syncs are made up: each takes its time and writes down when it ran.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import secrets
 import subprocess
 import urllib.error
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from data_warehouse.environment import BASE_DIR
+from tests.chaos.namespace import NoNamespace
+from tests.deployment.figures import Figures, Run
 from tests.deployment.hosts import Host, Program, wait_for
+from tests.deployment.release import PORT, TODAY, Release
 from tests.deployment.servers import PostgreSQL, RabbitMQ, RedisServer
 from tests.production import production_environment
 
-PORT = 8000
 STEP_SECONDS, LEASE_SECONDS = 0.2, 12
 QUEUES = {"worker": "dw-production", "control": "dw-control"}
-CELERY = ("-m", "celery", "--quiet", "-A", "data_warehouse")
+WEB, WORKERS = ("web1", "web2"), ("work1", "work2")
+# The host of each program.
+HOST_OF = {name: name for name in (*WEB, *WORKERS)} | {"control": "web1", "beat": "web2"}
+
+
+def no_more(_host: Host) -> dict[str, str]:
+    return {}
+
+
+def seen_from(host: Host, settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings that name this machine by its local address, for programs on that host."""
+    return {name: text.replace("127.0.0.1", host.gateway) for name, text in settings.items()}
 
 
 class Site:
-    """Used once: make it, ``start``, and always ``stop``."""
+    """Used once: make it, ``start``, and always ``stop``. ``more`` is what the environment of a
+    host has beside the usual."""
 
-    def __init__(self, folder: Path, *, project: Path = BASE_DIR, rabbitmq: bool = False) -> None:
-        self.folder, self.project = folder, project
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        release: Release = TODAY,
+        settings: str = "tests.settings_worker",
+        more: Callable[[Host], Mapping[str, str]] = no_more,
+        rabbitmq: bool = False,
+    ) -> None:
+        self.folder, self.release = folder, release
+        self._settings, self._more = settings, more
         self.runs_file = folder / "runs.jsonl"
         self.runs_file.touch()
         self._key = secrets.token_urlsafe(50)
@@ -47,35 +68,38 @@ class Site:
         """Of every program on that host, whose folders are its own."""
         url = self.postgres.url(host.gateway)
         broker = self.rabbitmq.url(host.gateway) if self.rabbitmq else None
-        own = self.folder / host.namespace.name
-        return production_environment(
-            own,
-            DJANGO_SETTINGS_MODULE="tests.settings_worker",
-            SECRET_KEY=self._key,
-            ALLOWED_HOSTS=f"warehouse.example.com,{host.address}",
-            SITE_URL="https://warehouse.example.com",
-            TRUSTED_PROXIES=host.gateway,
-            DATABASE_URL=url,
-            WAREHOUSE_URL=url,
-            CACHE_URL=self.redis.url(1, host.gateway),
-            CELERY_BROKER_URL=broker or self.redis.url(0, host.gateway),
-            CELERY_CONTROL_QUEUE=QUEUES["control"],
-            CELERY_WORKER_CONCURRENCY="4",
-            MAX_SYNC_WORKERS="6",
-            WORKER_POOL_MAX_ATTEMPTS="3",
-            WORKER_POOL_LEASE_SECONDS=str(LEASE_SECONDS),
-            WORKER_POOL_DISPATCH_SECONDS="4",
-            WORKER_POOL_MONITOR_SECONDS="5",
-            RUNS_FILE=str(self.runs_file),
-            FAKE_STEP_SECONDS=str(STEP_SECONDS),
-        )
+        usual = {
+            "DJANGO_SETTINGS_MODULE": self._settings,
+            "SECRET_KEY": self._key,
+            "ALLOWED_HOSTS": f"warehouse.example.com,{host.address}",
+            "SITE_URL": "https://warehouse.example.com",
+            "TRUSTED_PROXIES": host.gateway,
+            "DATABASE_URL": url,
+            "WAREHOUSE_URL": url,
+            "CACHE_URL": self.redis.url(1, host.gateway),
+            "CELERY_BROKER_URL": broker or self.redis.url(0, host.gateway),
+            "CELERY_CONTROL_QUEUE": QUEUES["control"],
+            "CELERY_WORKER_CONCURRENCY": "4",
+            "MAX_SYNC_WORKERS": "6",
+            "WORKER_POOL_MAX_ATTEMPTS": "3",
+            "WORKER_POOL_LEASE_SECONDS": str(LEASE_SECONDS),
+            "WORKER_POOL_DISPATCH_SECONDS": "4",
+            "WORKER_POOL_MONITOR_SECONDS": "5",
+            "RUNS_FILE": str(self.runs_file),
+            "FAKE_STEP_SECONDS": str(STEP_SECONDS),
+        }
+        return production_environment(self.folder_of(host), **{**usual, **self._more(host)})
+
+    def folder_of(self, host: Host) -> Path:
+        """Its own disk."""
+        return self.folder / host.namespace.name
 
     def manage(self, *words: str, host: str = "web1") -> subprocess.CompletedProcess[str]:
         """Whatever its exit code."""
         found = self.hosts[host]
         return subprocess.run(
-            found.python("manage.py", *words),
-            cwd=self.project,
+            found.words(self.release.python, "manage.py", *words),
+            cwd=self.release.folder,
             env=self.environment(found),
             capture_output=True,
             text=True,
@@ -83,38 +107,58 @@ class Site:
             check=False,
         )
 
+    def managed(self, *words: str) -> str:
+        """What it prints; it must go well."""
+        done = self.manage(*words)
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def ask_django(self, expression: str) -> Any:
+        """What an expression is in a shell of the release that is installed, by way of JSON."""
+        code = (
+            "import json; from ingestion.models import SyncHistory as Runs;"
+            "from ingestion.services.worker_pool import get_worker_pool as pool;"
+            f"print(json.dumps({expression}, default=str))"
+        )
+        return json.loads(self.managed("shell", "--verbosity", "0", "-c", code).splitlines()[-1])
+
     def start(self) -> None:
         """In the order of docker-compose.yml. Raises NoNamespace."""
-        for number, name in enumerate(("web1", "web2", "work1", "work2"), start=201):
+        for number, name in enumerate((*WEB, *WORKERS), start=201):
             self.hosts[name] = Host(number)
-        done = self.manage("deploy")
-        assert done.returncode == 0, done.stdout + done.stderr
-        for name in ("web1", "web2"):
-            self._add(name, name, "-m", "data_warehouse.web", "--listen", f"0.0.0.0:{PORT}")
-        for name in ("work1", "work2"):
-            self._add(name, name, *self._worker("sync", QUEUES["worker"]))
-        self._add("control", "web1", *self._worker("control", QUEUES["control"], "-c", "2"))
-        self._add("beat", "web2", *CELERY, "beat")
-        for program in self.programs.values():
-            program.start()
+        self.prepare()
+        for name in (*WEB, *WORKERS, "control", "beat"):
+            if name != "control" or self.release.has_control:
+                self.begin(name)
         self.await_health()
 
-    def _worker(self, name: str, queue: str, *options: str) -> Iterable[str]:
-        # Each namespace has this machine's name, a real host its own.
-        return (*CELERY, "worker", "--hostname", f"{name}@{{host}}", "--queues", queue, *options)
+    def prepare(self) -> None:
+        for words in self.release.prepare:
+            self.managed(*words)
 
-    def _add(self, name: str, host: str, *words: str) -> None:
-        found = self.hosts[host]
-        self.programs[name] = Program(
-            name,
-            found.python(*(word.replace("{host}", name) for word in words)),
-            project=self.project,
-            environment=self.environment(found),
-            log=self.folder / f"{name}.log",
+    def begin(self, name: str) -> None:
+        """Start one of its programs with the release that is installed, or start it again."""
+        host = self.hosts[HOST_OF[name]]
+        program = self.programs.setdefault(
+            name, Program(environment=self.environment(host), log=self.folder / f"{name}.log")
         )
+        program.stop()
+        words = (word.replace("{host}", name) for word in self._words(name))
+        program.words = host.words(self.release.python, *words)
+        program.project = self.release.folder
+        program.start()
+
+    def _words(self, name: str) -> Iterable[str]:
+        if name in WEB:
+            return self.release.web
+        if name in WORKERS:
+            return self.release.worker("sync", QUEUES["worker"])
+        if name == "control":
+            return self.release.worker("control", QUEUES["control"], "--concurrency", "2")
+        return (*self.release.celery, "beat")
 
     def await_health(self) -> None:
-        for name in ("web1", "web2"):
+        for name in WEB:
             wait_for(f"{name} is ready", lambda name=name: self.ask(name, "/health/ready") == 200)
         wait_for("both workers", lambda: len(self.workers_online()) == 2)
 
@@ -139,83 +183,78 @@ class Site:
         return found
 
     def workers_online(self) -> list[str]:
-        return [w["name"] for w in self.status().get("workers", ()) if w["is_online"]]
+        return sorted(w["name"] for w in self.status().get("workers", ()) if w["is_online"])
 
     # --- Load
 
     def submit(self, labels: Iterable[int], *, steps: int) -> dict[int, str]:
-        """Task ids by label, all at once."""
+        """Task ids by label."""
         wanted = list(labels)
-        file = self.folder / "tasks.jsonl"
-        parameters = [{"max_records": steps, "batch_size": label} for label in wanted]
-        file.write_text(
-            "".join(
-                json.dumps({"crm_source": "five9", "sync_type": "contacts", "parameters": each})
-                + "\n"
-                for each in parameters
-            )
+        options = [{"max_records": steps, "batch_size": label} for label in wanted]
+        ids: list[str] = self.ask_django(
+            f"[pool().submit_task('five9', 'contacts', found) for found in {options!r}]"
         )
-        done = self.manage("manage_worker_pool", "submit", "--file", str(file))
-        assert done.returncode == 0, done.stderr
-        return dict(zip(wanted, done.stdout.split(), strict=True))
+        return dict(zip(wanted, ids, strict=True))
 
     def open_count(self) -> int:
         """How many tasks have not ended, as the ledger knows them."""
-        code = (
-            "from ingestion.models import SyncHistory as H;"
-            "print(H.objects.filter(status__in=['queued', 'running']).count())"
-        )
-        done = self.manage("shell", "--verbosity", "0", "-c", code)
-        return int(done.stdout.split()[-1]) if done.returncode == 0 else -1
+        found: int = self.ask_django("Runs.objects.filter(status__in=Runs.OPEN_STATUSES).count()")
+        return found
+
+    def await_end(self) -> None:
+        """Until all tasks have ended."""
+        wait_for("all tasks have ended", lambda: self.open_count() == 0, seconds=400)
 
     def outcomes(self) -> dict[str, str]:
         """The ledger's status of every task, by its id."""
-        code = (
-            "import json; from ingestion.models import SyncHistory as H;"
-            "print(json.dumps({str(i): s for i, s in"
-            " H.objects.values_list('worker_pool_task_id', 'status')}))"
+        found: dict[str, str] = self.ask_django(
+            "dict(Runs.objects.values_list('worker_pool_task_id', 'status'))"
         )
-        done = self.manage("shell", "--verbosity", "0", "-c", code)
-        found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
         return found
 
-    def spans(self) -> dict[int, list[tuple[float, float]]]:
-        """When each label ran, as its runs wrote it down; a run that was killed has no end."""
-        begun: dict[tuple[int, int], float] = {}
-        found: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    def runs(self) -> dict[int, list[Run]]:
+        """The runs of each label, as they wrote them down; one that was killed has no end, and is not
+        among them."""
+        begun: dict[tuple[int, int], Run] = {}
+        found: dict[int, list[Run]] = defaultdict(list)
         for line in map(json.loads, self.runs_file.read_text().splitlines()):
             key = (line["label"], line["pid"])
             if line["what"] == "start":
-                begun[key] = line["at"]
-            elif key in begun:
-                found[line["label"]].append((begun.pop(key), line["at"]))
-        return {label: sorted(spans) for label, spans in found.items()}
+                begun[key] = Run(line["at"])
+            elif line["what"] == "whole":
+                begun[key].is_whole = True
+            elif run := begun.pop(key, None):
+                run.ended_at = line["at"]
+                found[line["label"]].append(run)
+        return {label: sorted(runs, key=lambda run: run.begun_at) for label, runs in found.items()}
 
-    def faults(self, tasks: dict[int, str], *, steps: int) -> list[str]:
-        """What was lost, ran twice at a time, or was carried out more than once."""
-        return list(self._faults(tasks, steps * STEP_SECONDS))
+    def forget_runs(self, labels: Set[int]) -> None:
+        """Those that have been until now."""
+        lines = self.runs_file.read_text().splitlines(keepends=True)
+        others = [line for line in lines if json.loads(line)["label"] not in labels]
+        self.runs_file.write_text("".join(others))
 
-    def _faults(self, tasks: dict[int, str], whole_seconds: float) -> Iterator[str]:
-        outcomes, spans = self.outcomes(), self.spans()
+    def figures(self, tasks: Mapping[int, str]) -> Figures:
+        """What became of the tasks."""
+        outcomes, runs, found = self.outcomes(), self.runs(), Figures()
         for label, task_id in tasks.items():
-            if outcomes.get(task_id) != "success":
-                yield f"{label}: the ledger says {outcomes.get(task_id, 'nothing')}"
-            runs = spans.get(label, [])
-            whole = [run for run in runs if run[1] - run[0] >= whole_seconds]
-            if len(whole) != 1:
-                yield f"{label}: carried out {len(whole)} times in {len(runs)} runs"
-            if any(first[1] > second[0] for first, second in itertools.pairwise(runs)):
-                yield f"{label}: ran twice at a time"
+            found.judge(label, outcomes.get(task_id), runs.get(label, []))
+        return found
 
     # --- The end
+
+    def stop_programs(self) -> None:
+        """All of them, as an operator does it."""
+        for program in self.programs.values():
+            program.stop()
 
     def stop(self) -> None:
         for program in self.programs.values():
             program.kill()
         for host in self.hosts.values():
-            with suppress(Exception):
+            with suppress(NoNamespace):
                 host.remove()
         if self.rabbitmq:
-            self.rabbitmq.stop()
+            self.rabbitmq.remove()
         self.redis.stop()
         self.postgres.stop()

@@ -1,4 +1,5 @@
-"""The chapter of the README about production, followed word by word. make deployment"""
+"""README, word by word: the chapter about production on this machine and on a new one, and the two
+commands on a new one. make deployment"""
 
 from __future__ import annotations
 
@@ -17,11 +18,97 @@ import pytest
 
 from data_warehouse.environment import BASE_DIR
 from ingestion.services.system.embedded_redis import free_port
+from tests.deployment.chroot import Chroot
+from tests.deployment.conftest import let_others_in
+from tests.deployment.hosts import wait_for
+from tests.deployment.reader import log_in
 from tests.deployment.servers import PostgreSQL, RedisServer
 from tests.project_copy import copy_project
 
 pytestmark = pytest.mark.deployment
 SECONDS = 900
+# Empty for all of them, which takes longer than everything else here.
+TESTS = os.environ.get("README_TESTS", "tests/unit/schedules")
+READY = re.compile(
+    r"The warehouse is ready +(?P<url>http://\S+)/$.*?login +(?P<name>\S+) / (?P<password>\S+) ",
+    re.M | re.S,
+)
+
+
+class Here:
+    """This machine, with the Python of this run in the place of python3, and nothing of what it has
+    installed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder
+        programs = folder / "bin"
+        programs.mkdir()
+        (programs / "python3").symlink_to(Path(sys.base_prefix) / "bin" / Path(sys.executable).name)
+        wanted = ("HOME", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_FIND_LINKS", "LANG")
+        self.environment = {name: os.environ[name] for name in wanted if name in os.environ}
+        self.environment["PATH"] = f"{programs}:/usr/local/bin:/usr/bin:/bin"
+
+    def words(self, script: str, *, where: Path) -> list[str]:
+        return ["bash", "-euo", "pipefail", "-c", f"cd {where}\n{script}"]
+
+    def own(self, folder: Path) -> None: ...
+
+
+class Terminal:
+    """Where a reader of README types in a new clone. What still runs at the end is killed."""
+
+    def __init__(self, place: Here | Chroot, script: str) -> None:
+        self.clone = place.home / "data-warehouse"
+        if not self.clone.exists():
+            copy_project(self.clone)
+            place.own(self.clone)
+        self._out = (place.home / "out").open("w+b")
+        self.process = subprocess.Popen(
+            place.words(script, where=self.clone),
+            env=place.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._out,
+            start_new_session=True,
+        )
+
+    @property
+    def shown(self) -> str:
+        return Path(self._out.name).read_text(errors="replace")
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(timeout=60)
+        self._out.close()
+
+
+@pytest.fixture(scope="module")
+def new_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chroot]:
+    machine = Chroot(tmp_path_factory.mktemp("machine") / "root")
+    yield machine
+    machine.kill_all()
+
+
+@pytest.fixture(params=["this machine", "a new machine"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Here | Chroot:
+    if request.param == "this machine":
+        return Here(tmp_path)
+    found: Chroot = request.getfixturevalue("new_machine")
+    return found
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[tuple[PostgreSQL, RedisServer]]:
+    let_others_in(tmp_path)
+    postgres, redis = PostgreSQL(tmp_path / "postgres"), RedisServer(tmp_path / "redis")
+    yield postgres, redis
+    redis.stop()
+    postgres.stop()
 
 
 def snippets() -> str:
@@ -29,18 +116,8 @@ def snippets() -> str:
     return "\n".join(re.findall(r"^```bash\n(.*?)^```", chapter, re.M | re.S))
 
 
-@pytest.fixture
-def servers(tmp_path: Path) -> Iterator[tuple[PostgreSQL, RedisServer]]:
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o055)  # PostgreSQL runs as another account
-    postgres, redis = PostgreSQL(tmp_path / "postgres"), RedisServer(tmp_path / "redis")
-    yield postgres, redis
-    redis.stop()
-    postgres.stop()
-
-
-def test_it_ends_in_a_site_with_login_rows_and_health(
-    servers: tuple[PostgreSQL, RedisServer], tmp_path: Path
+def test_the_chapter_ends_in_a_site_with_login_rows_and_health(
+    servers: tuple[PostgreSQL, RedisServer], place: Here | Chroot
 ) -> None:
     """Changed are the addresses, which the reader puts in too."""
     postgres, redis = servers
@@ -54,39 +131,53 @@ def test_it_ends_in_a_site_with_login_rows_and_health(
     ):
         assert shown in script
         script = script.replace(shown, own)
-    clone = tmp_path / "clone"
-    copy_project(clone)
-    # The Python of this run in the place of python3, with nothing of what it has installed.
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "python3").symlink_to(Path(sys.base_prefix) / "bin" / Path(sys.executable).name)
-    wanted = ("HOME", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_FIND_LINKS", "LANG")
-    environment = {name: os.environ[name] for name in wanted if name in os.environ}
-    log = (tmp_path / "out").open("w+b")
-    shell = subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=clone,
-        env={**environment, "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin"},
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
+    terminal = Terminal(place, script)
     try:
-        code = shell.wait(timeout=SECONDS)
-        said = (tmp_path / "out").read_text(errors="replace")
-        assert code == 0, said[-4000:]
-        assert "completed after" in said
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready") as answer:
+        code = terminal.process.wait(timeout=SECONDS)
+        assert code == 0, terminal.shown[-4000:]
+        assert "completed after" in terminal.shown
+        url = f"http://127.0.0.1:{port}"
+        with urllib.request.urlopen(f"{url}/health/ready") as answer:
             assert b'"missing": []' in answer.read()
-        assert "username: operator" in (clone / "var/operator-login").read_text()
+        kept = dict(
+            re.findall(r"(\w+): (\S+)", (terminal.clone / "var/operator-login").read_text())
+        )
+        assert "Log out" in log_in(url, name=kept["username"], password=kept["password"])
         with psycopg.connect(postgres.url()) as connection:
             rows = connection.execute("SELECT count(*) FROM hubspot.contacts").fetchone()
             runs = connection.execute("SELECT count(*) FROM ingestion_syncschedule").fetchone()
         assert rows is not None
         assert rows[0] > 0
         assert runs == (38,)
-        assert len(list((clone / "backups").iterdir())) == 1
+        assert len(list((terminal.clone / "backups").iterdir())) == 1
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(shell.pid, signal.SIGTERM)
-        log.close()
+        terminal.end()
+
+
+def test_the_first_command_starts_everything_and_leaves_nothing(new_machine: Chroot) -> None:
+    terminal = Terminal(new_machine, "make up")
+    try:
+        wait_for(
+            "the first rows",
+            lambda: re.search(r"^hubspot: [\d,]+ rows in", terminal.shown, re.M),
+            seconds=SECONDS,
+        )
+        ready = READY.search(terminal.shown)
+        assert ready, terminal.shown[-4000:]
+        page = log_in(ready["url"], name=ready["name"], password=ready["password"])
+        assert "Log out" in page
+        terminal.interrupt()
+        wait_for("nothing runs any more", lambda: new_machine.processes() == [])
+    finally:
+        terminal.end()
+
+
+def test_the_second_command_runs_the_tests(new_machine: Chroot) -> None:
+    terminal = Terminal(new_machine, f'make test ARGS="{TESTS}"')
+    try:
+        code = terminal.process.wait(timeout=SECONDS if TESTS else 10 * SECONDS)
+        assert code == 0, terminal.shown[-4000:]
+        assert re.search(r"\d+ passed", terminal.shown)
+        assert " failed" not in terminal.shown
+    finally:
+        terminal.end()

@@ -1,4 +1,4 @@
-"""A whole site under load: rolling restarts, a lost host, another broker. make deployment"""
+"""A whole site under load: rolling restarts, a lost host, a backup, another broker. make deployment"""
 
 from __future__ import annotations
 
@@ -6,34 +6,25 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 
-from tests.chaos.namespace import NoNamespace
+from tests.deployment.conftest import NewSite
+from tests.deployment.figures import Figures
 from tests.deployment.hosts import wait_for
-from tests.deployment.site import LEASE_SECONDS, Site
-from tests.missing import cannot_have
+from tests.deployment.site import LEASE_SECONDS, QUEUES, WEB, WORKERS, Site
 
 pytestmark = pytest.mark.deployment
 
+Note = Callable[[Figures], None]
+STEPS = 15
 
-@pytest.fixture
-def new_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Site]]:
-    made: list[Site] = []
 
-    def make(**options: bool) -> Site:
-        folder = tmp_path_factory.mktemp("site")
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(parent.stat().st_mode | 0o055)  # PostgreSQL runs as another account
-        made.append(Site(folder, **options))
-        try:
-            made[-1].start()
-        except NoNamespace as problem:
-            cannot_have("Hosts in network namespaces", problem)
-        return made[-1]
-
-    yield make
-    for site in made:
-        site.stop()
+def carried_out(site: Site, tasks: dict[int, str], note: Note) -> None:
+    """Each was carried out, and once."""
+    figures = site.figures(tasks)
+    note(figures)
+    assert (figures.lost, figures.run_twice) == ([], [])
 
 
 @contextmanager
@@ -54,39 +45,38 @@ def visited(site: Site, into: list[int]) -> Iterator[None]:
         visitor.join()
 
 
-def all_ended(site: Site) -> None:
-    wait_for("all tasks have ended", lambda: site.open_count() == 0, seconds=400)
+def restart(site: Site, name: str) -> None:
+    """With the release that is installed; a web server takes its place before the next one goes."""
+    site.begin(name)
+    if name in WEB:
+        wait_for(f"{name} is back", lambda: site.ask(name, "/health/live") == 200)
 
 
-def test_every_part_is_restarted_under_load(new_site: Callable[..., Site]) -> None:
+def test_every_part_is_restarted_under_load(new_site: NewSite, note: Note) -> None:
     site = new_site()
-    tasks = site.submit(range(1, 61), steps=15)
+    tasks = site.submit(range(1, 61), steps=STEPS)
     answers: list[int] = []
 
     with visited(site, answers):
-        for name in ("work1", "work2", "control", "beat"):
-            site.programs[name].restart()
-        for name in ("web1", "web2"):
-            site.programs[name].restart()
-            wait_for(f"{name} is back", lambda name=name: site.ask(name, "/health/live") == 200)
+        for name in (*WORKERS, "control", "beat", *WEB):
+            restart(site, name)
         site.await_health()
     assert set(answers) == {200}
-    tasks |= site.submit(range(61, 121), steps=15)
+    tasks |= site.submit(range(61, 121), steps=STEPS)
     for server in (site.redis, site.postgres):
         server.restart()
         assert site.open_count() > 0, "the load ended before the last restart"
 
-    all_ended(site)
-    assert site.faults(tasks, steps=15) == []
+    site.await_end()
+    carried_out(site, tasks, note)
     site.await_health()
-    done = site.manage("deploy_check", "--json")
-    assert done.returncode == 0, done.stdout
+    site.managed("deploy_check", "--json")
 
 
-def test_a_host_is_lost(new_site: Callable[..., Site]) -> None:
+def test_a_host_is_lost(new_site: NewSite, note: Note) -> None:
     site = new_site()
-    tasks = site.submit(range(1, 41), steps=15)
-    wait_for("both work", lambda: len({*site.spans()}) >= 4)
+    tasks = site.submit(range(1, 41), steps=STEPS)
+    wait_for("both work", lambda: len(site.runs()) >= 4)
 
     site.hosts["work2"].cut()
 
@@ -95,15 +85,50 @@ def test_a_host_is_lost(new_site: Callable[..., Site]) -> None:
         lambda: site.workers_online() == ["sync@work1"],
         seconds=20 * LEASE_SECONDS,
     )
-    all_ended(site)
-    assert site.faults(tasks, steps=15) == []
+    site.await_end()
+    carried_out(site, tasks, note)
 
 
-def test_rabbitmq_carries_the_messages(new_site: Callable[..., Site]) -> None:
+def test_rabbitmq_carries_the_messages(new_site: NewSite, note: Note) -> None:
+    """It is restarted like every other part, and loses its messages once."""
     site = new_site(rabbitmq=True)
-    tasks = site.submit(range(1, 31), steps=10)
-    for name in ("work1", "work2", "control"):
-        site.programs[name].restart()
+    assert site.rabbitmq is not None
+    tasks = site.submit(range(1, 41), steps=STEPS)
+    for name in (*WORKERS, "control", "beat"):
+        restart(site, name)
+    site.rabbitmq.restart()
+    tasks |= site.submit(range(41, 81), steps=STEPS)
+    assert site.open_count() > 0, "the load ended before the last restart"
 
-    all_ended(site)
-    assert site.faults(tasks, steps=10) == []
+    site.await_end()
+    carried_out(site, tasks, note)
+    assert site.rabbitmq.messages(QUEUES["worker"]) == 0
+    site.await_health()
+    site.managed("deploy_check", "--json")
+
+
+def test_a_backup_comes_back_on_empty_servers(new_site: NewSite, note: Note) -> None:
+    """It was made under load. What had not ended then runs again, for nothing knows of it any more."""
+    site = new_site()
+    tasks = site.submit(range(1, 41), steps=STEPS)
+    wait_for("some have ended", lambda: len(site.runs()) >= 8)
+    backups = site.folder / "backups"
+
+    site.managed("backup", str(backups))
+    site.stop_programs()
+    with psycopg.connect(site.postgres.url(), autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    site.redis.clear()
+    (folder,) = backups.iterdir()
+    site.managed("restore", str(folder), "--yes")
+    outcomes = site.outcomes()
+    unended = {label for label, task_id in tasks.items() if outcomes[task_id] != "success"}
+    assert 0 < len(unended) < len(tasks)
+    site.forget_runs(unended)
+    for name in site.programs:
+        site.begin(name)
+
+    site.await_health()
+    site.await_end()
+    carried_out(site, tasks, note)

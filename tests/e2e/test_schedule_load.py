@@ -15,15 +15,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ingestion.services.scheduling.standard import STANDARD
 from ingestion.services.system import embedded_redis
-from sandbox.faults.kinds import Fault
 from sandbox.serving.server import SandboxServer
-from sandbox.web import RequestRate
+from tests.e2e.crowd import (
+    EVERY_SECONDS,
+    TURNS,
+    assert_no_limit_passed,
+    budgets,
+    slow_crms,
+    usual_limits,
+)
 from tests.e2e.live import Live
 from tests.integration.system import ROOT, wait_for
 from tests.missing import cannot_have
@@ -32,22 +37,8 @@ pytestmark = [pytest.mark.crowd, pytest.mark.e2e, pytest.mark.redis, pytest.mark
 
 RESULTS = ROOT / "test-results"
 SLOTS = 2
-EVERY_SECONDS = 10
-TURNS = 15  # of two minutes in half an hour
-ROWS = 12
-SLOW_SECONDS = 0.2
 # A busy machine takes longer until every route has run twice.
 LONGEST_SECONDS = 900
-BURST = 10
-# What the settings of the CRMs say of their limits, unless a sandbox has the right ones already.
-LIMITS = {
-    "arrivy": (RequestRate(30, 60),),
-    "gsheet": (RequestRate(60, 60),),
-    "leadconduit": (RequestRate(60, 60),),
-    "marketsharp": (RequestRate(120, 60),),
-    "salespro": (RequestRate(60, 60),),
-    "salesrabbit": (RequestRate(60, 60),),
-}
 
 
 @dataclass(frozen=True)
@@ -111,13 +102,7 @@ def by_routes(runs: Sequence[Ran]) -> dict[str, list[Ran]]:
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[SandboxServer]:
-    with SandboxServer(tmp_path / "sandbox", rows=ROWS, port=0) as server:
-        sandboxes: dict[str, Any] = dict(server.sandboxes.by_name)
-        for name, rates in LIMITS.items():
-            sandboxes[name].rates = tuple(RequestRate(r.requests, r.window_seconds) for r in rates)
-        sandboxes["hubspot"].burst.requests = BURST
-        server.faults.slow_seconds = SLOW_SECONDS
-        server.faults.set([Fault.parse("slow:always")])
+    with slow_crms(tmp_path / "sandbox") as server:
         yield server
 
 
@@ -139,14 +124,8 @@ def crowd(sandbox: SandboxServer, tmp_path: Path) -> Iterator[Crowd]:
 
 
 def environment(sandbox: SandboxServer, folder: Path) -> dict[str, str]:
-    """Every limit but HubSpot's is left to its default."""
-    own = {
-        name: value
-        for name, value in sandbox.settings.items()
-        if "_PER_" not in name or name.startswith("HUBSPOT")
-    }
     return {
-        **own,
+        **usual_limits(sandbox),
         "DJANGO_SETTINGS_MODULE": "data_warehouse.settings",
         "MAX_SYNC_WORKERS": str(SLOTS),
         "WAREHOUSE_URL": f"sqlite:///{folder / 'warehouse.sqlite3'}",
@@ -189,19 +168,9 @@ def assert_once_per_interval(runs: Sequence[Ran]) -> None:
     assert len(runs) <= spent / 0.75 + 2
 
 
-def assert_no_limit_passed(sandbox: SandboxServer) -> None:
-    for name, one in sandbox.sandboxes.by_name.items():
-        for budget in one.budgets():
-            assert budget.refused == 0, f"{name}: {budget}"
-            assert budget.fullest <= budget.requests, f"{name}: {budget}"
-    (burst,) = (b for b in sandbox.sandboxes.by_name["hubspot"].budgets() if b.requests == BURST)
-    assert burst.fullest == BURST, "HubSpot was never asked as often as it allows"
-
-
 def tell(crowd: Crowd, runs: Sequence[Ran], *, beats: int) -> None:
     """The figures, for people, whatever comes of them."""
     lines = [f"{beats} beats: {len(runs)} runs, at most {crowd.most_queued} tasks in the queue"]
-    for name, one in crowd.sandbox.sandboxes.by_name.items():
-        lines += [f"  {name}: {budget}" for budget in one.budgets()]
+    lines += budgets(crowd.sandbox)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"schedules-{beats}-beats.txt").write_text("\n".join(lines) + "\n")

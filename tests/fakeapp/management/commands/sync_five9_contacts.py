@@ -35,6 +35,7 @@ class Command(SyncCommand):
         write_down("start", label)
         try:
             self._sync(run, model, options)
+            write_down("whole", label)
         finally:
             write_down("end", label)
 
