@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import NoReturn
 
 import pytest
 
 
-def cannot_have(what: str, reason: object) -> None:
+def cannot_have(what: str, reason: object) -> NoReturn:
     """Skip at a desk, fail in CI."""
     message = f"{what} cannot be had here: {reason}"
     if os.environ.get("CI") == "true":

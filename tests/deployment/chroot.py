@@ -89,8 +89,9 @@ class Chroot:
 
     def own(self, folder: Path) -> None:
         """The reader may write there."""
-        words = ["chroot", self._root, "chown", "--recursive", READER]
-        subprocess.run([*words, Path("/", folder.relative_to(self._root))], check=True)
+        inside = f"/{folder.relative_to(self._root)}"
+        words = ["chroot", str(self._root), "chown", "--recursive", READER, inside]
+        subprocess.run(words, check=True)
 
     def _bind(self, path: Path) -> str:
         """Where it stands here. A mount needs something to stand on."""

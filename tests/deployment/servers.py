@@ -13,6 +13,7 @@ from glob import glob
 from pathlib import Path
 
 from kombu import Connection
+from kombu.exceptions import OperationalError
 from redis import Redis
 
 from ingestion.services.system import embedded_redis
@@ -172,8 +173,8 @@ class RabbitMQ:
     def _answers(self) -> bool:
         try:
             with Connection(self.url(), connect_timeout=5) as link:
-                link.connect()
-        except (*Connection(self.url()).connection_errors, OSError):
+                link.ensure_connection(max_retries=1, interval_start=0)
+        except OperationalError:
             return False
         return True
 
