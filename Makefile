@@ -14,7 +14,9 @@
 #   make dbt                       dbt-core reads the sources that manage_data writes, from an environment of its
 #                                  own, .venv-dbt; needs a PostgreSQL server (TEST_POSTGRES_URL)
 #   make crowd                     half an hour of all schedules against slow CRMs, in six minutes
-#   make deployment                a whole site in production mode, restarted part by part under load; as root
+#   make deployment                whole sites in production mode under load: every part restarted, a host lost, RabbitMQ,
+#                                  an upgrade, a backup, two hosts under all schedules; README on a new Debian; as root,
+#                                  in half an hour; one of them: ARGS="-k upgrade"
 #   make machine                   random histories of every store, for ten minutes
 #   make chaos                     real processes killed at random; SEED= TASKS= FAULTS= ARGS=
 #   make histories SECONDS=60      sources that change while they are read: is nothing lost? SEED=

@@ -6,11 +6,16 @@ A test that needs a server which cannot be had is skipped with the reason; with 
 from __future__ import annotations
 
 import os
+import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from data_warehouse.environment import BASE_DIR
 from ingestion.services.runs import sources
 from ingestion.services.system import embedded_redis
 from ingestion.sync.common.rate_limit import ProcessRateLimiter, process_rate_limiter
@@ -20,6 +25,10 @@ from tests.postgres import PostgresDatabases
 
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 
+# The last one whose SQLite and PostgreSQL dlt has loaded; its workers announce no tasks and know of no
+# installation.
+EARLIER_RELEASE = "06fed9c"
+
 
 @pytest.fixture
 def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,6 +36,19 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     time."""
     monkeypatch.setattr(sources, "shared_rate_limiter", process_rate_limiter)
     monkeypatch.setattr(ProcessRateLimiter, "reserve", lambda self, rate: 0.0)
+
+
+@pytest.fixture(scope="session")
+def earlier_release_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That release's files, from git."""
+    command = ["git", "archive", EARLIER_RELEASE]
+    archive = subprocess.run(command, cwd=BASE_DIR, capture_output=True, check=False)
+    if archive.returncode:
+        pytest.skip(f"git does not have {EARLIER_RELEASE} here")
+    folder = tmp_path_factory.mktemp("earlier")
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
+        files.extractall(folder, filter="data")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,8 @@ def overlaps(found: Iterable[Window]) -> list[str]:
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
     for file in folder.glob("*.log"):
-        for line in map(json.loads, file.read_text().splitlines()):
+        whole = file.read_text().rpartition("\n")[0]  # somebody may be writing the last line
+        for line in map(json.loads, whole.splitlines()):
             if "run" in line and (BEGINS.match(line["event"]) or MERGED.match(line["event"])):
                 yield line
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import tarfile
 import uuid
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +13,10 @@ import sqlalchemy as sa
 
 from ingestion.sync.common.warehouse import Warehouse
 from tests.fake_crm import FakeSource
-from tests.sync_world import ROOT, World
+from tests.sync_world import World
 
 MARIADB_URL = os.environ.get("TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306/test")
-# The last one whose SQLite and PostgreSQL dlt has loaded; its workers announce no tasks and know of no
-# installation.
-EARLIER_RELEASE = "06fed9c"
 NewDatabase = Callable[[], str]
-
-
-@pytest.fixture(scope="session")
-def earlier_release_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That release's files, from git."""
-    command = ["git", "archive", EARLIER_RELEASE]
-    archive = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    if archive.returncode:
-        pytest.skip(f"git does not have {EARLIER_RELEASE} here")
-    folder = tmp_path_factory.mktemp("earlier")
-    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
-        files.extractall(folder, filter="data")
-    return folder
 
 
 # To open and write a DuckDB file takes ten times as long as with the others.
