@@ -60,10 +60,12 @@ def have_all_run(site: Site, *, times: int) -> bool:
 
 
 def test_one_of_two_hosts_is_cut_off(new_site: NewSite, tmp_path: Path, note: Note) -> None:
-    with slow_crms(tmp_path / "sandbox", host="0.0.0.0") as sandbox:
+    settings: dict[str, str] = {"MAX_SYNC_WORKERS": str(SLOTS)}
+    with slow_crms(tmp_path, host="0.0.0.0") as sandbox:
+        settings |= usual_limits(sandbox)
 
         def more(host: Host) -> dict[str, str]:
-            return {**seen_from(host, usual_limits(sandbox)), "MAX_SYNC_WORKERS": str(SLOTS)}
+            return seen_from(host, settings)
 
         site = new_site(settings="data_warehouse.settings", more=more)
         over_at = time.monotonic() + TURNS * EVERY_SECONDS
@@ -87,6 +89,8 @@ def test_one_of_two_hosts_is_cut_off(new_site: NewSite, tmp_path: Path, note: No
         assert (figures.lost, figures.run_twice) == ([], [])
         assert_one_watermark(site)
         assert_no_limit_passed(sandbox)
+    with SandboxServer(tmp_path, port=0, host="0.0.0.0") as sandbox:  # as quick as it can
+        settings |= sandbox.settings
         assert faults_of(site) == {}
 
 
