@@ -31,7 +31,8 @@
 #   make bench-quick               the pool in one short round, in three minutes
 #   make bench-pool                how fast tasks are submitted and run, beside raw Celery; ARGS="--rounds 1 --sqlite"
 #   make check                     format, lint, types, imports, migrations, generated files
-#   make requirements              compile the pins again (ARGS=--upgrade raises them)
+#   make requirements              compile the pins again, with their hashes (ARGS=--upgrade raises them)
+#   make sbom                      what an installation consists of: var/sbom.json (CycloneDX), and docs/licenses.md
 #   make clean                     remove .venv and caches; data (var/) and logs/ stay
 
 PYTHON ?= python3
@@ -180,7 +181,8 @@ check: $(VENV)/.development
 	$(PY) -m bandit --quiet --recursive --configfile pyproject.toml data_warehouse ingestion sandbox manage.py
 	@echo "All checks passed."
 
-COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
+# With hashes pip and uv install nothing but the very files that were there when the pins were compiled.
+COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements" $(ARGS)
 
 requirements: $(VENV)/.development
@@ -188,6 +190,19 @@ requirements: $(VENV)/.development
 	$(COMPILE) pyproject.toml --extra dev --constraints requirements.txt --output-file requirements-dev.txt
 	$(COMPILE) tests/clients/requirements.in --output-file tests/clients/requirements.txt
 	$(COMPILE) tests/clients/singer.in --output-file tests/clients/singer.txt
+
+SBOM := .venv-sbom
+
+.PHONY: sbom
+sbom: $(VENV)/.development
+	$(PY) -m uv venv --quiet --clear --python $(PY) $(SBOM)
+	$(PY) -m uv pip install --quiet --python $(SBOM)/bin/python --requirement requirements.txt
+	@mkdir -p var
+	$(PY) -m uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment $(SBOM)/bin/python \
+		--pyproject pyproject.toml --output-reproducible --output-file var/sbom.json
+	@printf '%s\n\n' '# Licenses' 'The packages that an installation consists of, by `make sbom`; words are explained in the [glossary](glossary.md).' > docs/licenses.md
+	$(PY) -m uv tool run --quiet --from pip-licenses==5.5.5 pip-licenses --python $(SBOM)/bin/python --with-system \
+		--format markdown >> docs/licenses.md
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -208,5 +223,5 @@ $(VENV)/.development: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
 clean:
 	@if $(PY) manage.py up --status >/dev/null 2>&1; then \
 		echo "The system is running; stop it first (Ctrl-C)." >&2; exit 1; fi
-	rm -rf $(VENV) $(CLIENTS) $(DBT) static_collected .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(DBT) $(SBOM) static_collected .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
