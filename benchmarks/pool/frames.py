@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
+
+from redis.commands.core import Script
 
 from benchmarks.pool.world import world
 
@@ -25,13 +27,11 @@ def _counted() -> Iterator[dict[str, int]]:
     """The most frames on the way to each."""
     from django.db import connection
 
-    from ingestion.pool.redis.scripts import RedisScripts
+    most, send = {"redis": 0, "sql": 0}, Script.__call__
 
-    most, run = {"redis": 0, "sql": 0}, RedisScripts._run
-
-    def count_script(scripts: RedisScripts, verb: str, given: Mapping[str, object]) -> Any:
-        most["redis"] = max(most["redis"], _own_frames() + 1)  # and the one that is replaced here
-        return run(scripts, verb, given)
+    def count_script(script: Script, **given: Any) -> Any:
+        most["redis"] = max(most["redis"], _own_frames())
+        return send(script, **given)
 
     def count_statement(execute: Callable[..., Any], *words: Any) -> Any:
         most["sql"] = max(most["sql"], _own_frames())
@@ -39,7 +39,7 @@ def _counted() -> Iterator[dict[str, int]]:
 
     with (
         connection.execute_wrapper(count_statement),
-        patch.object(RedisScripts, "_run", count_script),
+        patch.object(Script, "__call__", count_script),
     ):
         yield most
 

@@ -14,6 +14,7 @@ from redis import Redis
 
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.keys import PoolKeys
+from ingestion.pool.redis import restoring
 from ingestion.pool.task import TaskStatus
 from tests.contract.stores import OpenPool, Pool, a_task
 
@@ -110,13 +111,13 @@ def test_an_import_that_was_cut_short_is_done_again(
     client.set(keys.queues, json.dumps(QUEUED))
     pool = open_redis_pool()
     with monkeypatch.context() as patched:
-        patched.setattr(pool.store, "restore", _away)
+        patched.setattr(restoring, "restore", _away)
         with pytest.raises(PoolUnavailable):
             pool.queue()
     assert pool.queue() == ["q1", "q2"]
 
 
-def _away(*_: object) -> int:
+def _away(*_: object, **__: object) -> int:
     raise PoolUnavailable("away")
 
 

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.keys import PoolKeys
+from ingestion.pool.redis.scripts import client_errors
 from ingestion.pool.store import PoolPolicy
 from ingestion.services.system.embedded_redis import free_port, server_binary
 from tests.contract.stores import Pool, redis_pool
@@ -211,7 +212,6 @@ def test_any_reply_that_is_no_fault_of_ours(reply: str) -> None:
 
 def test_a_script_of_ours_that_is_wrong_is_no_outage(tmp_path: Path) -> None:
     with server(tmp_path) as client:
-        store = redis_pool(client, PoolPolicy(), KEYS).store
         for wrong in ("return nil .. 'x'", "return redis.call('SET', 'x')", "not Lua"):
-            with pytest.raises(ResponseError):
-                store._reach(lambda wrong=wrong: client.eval(wrong, 0))  # type: ignore[attr-defined]
+            with pytest.raises(ResponseError), client_errors():
+                client.eval(wrong, 0)

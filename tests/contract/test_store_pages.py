@@ -136,9 +136,10 @@ class TestLooking:
             pool.store.pause("a", expires_at=utc_now() + timedelta(seconds=5))
             pool.let_pass(10)
             found: Any = pool.store
+            scripts = found._scripts._scripts
             for name in self.READS:
                 source = load_scripts()[name].source
-                found._scripts[name] = lambda keys, args, source=source: client.eval_ro(
+                scripts[name] = lambda keys, args, source=source: client.eval_ro(
                     source, len(keys), *keys, *args
                 )
             look(pool)

@@ -63,7 +63,7 @@ class Process:
     def hours(self, number: str) -> None:
         """So many pass, by the clocks of this process."""
         self.passed += timedelta(hours=int(number))
-        for store in (self.redis, self.store._of_epoch):
+        for store in (self.redis, self.store._failover.of_epoch):
             store.clock_offset_seconds = self.passed.total_seconds()
 
     def pause(self, _: str) -> None:

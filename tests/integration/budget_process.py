@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -49,16 +49,16 @@ class Cost:
 @contextmanager
 def counted() -> Iterator[Cost]:
     cost = Cost()
-    run, send_all = RedisScripts._run, dispatch.send_all
+    call, send_all = RedisScripts.call, dispatch.send_all
 
     def count(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         if LOOKED_AT_ONCE_A_SECOND not in sql or not sql.startswith("SELECT"):
             cost.statements.append(sql.removeprefix("BEGIN; ").split()[0])
         return execute(sql, *rest)
 
-    def count_script(scripts: RedisScripts, verb: str, given: Mapping[str, object]) -> Any:
+    def count_script(scripts: RedisScripts, verb: str, **given: Any) -> Any:
         cost.scripts.append(verb)
-        return run(scripts, verb, given)
+        return call(scripts, verb, **given)
 
     def count_session(**_: Any) -> None:
         cost.sessions += 1
@@ -71,7 +71,7 @@ def counted() -> Iterator[Cost]:
     connection_created.connect(count_session)
     with (
         connection.execute_wrapper(count),
-        patch.object(RedisScripts, "_run", count_script),
+        patch.object(RedisScripts, "call", count_script),
         patch.object(dispatch, "send_all", count_sent),
     ):
         yield cost
@@ -109,13 +109,13 @@ def together(pool: WorkerPoolService, *, at_fault: str = "") -> dict[str, Any]:
     scripts: list[str] = []
     entered: list[int] = []
     waiting: list[Waiting[Any, Any]] = []
-    run, enter, wait = RedisScripts._run, statements.enter, Groups.wait
+    call, enter, wait = RedisScripts.call, statements.enter, Groups.wait
 
-    def run_late(store: RedisScripts, verb: str, given: Mapping[str, object]) -> Any:
+    def call_late(store: RedisScripts, verb: str, **given: Any) -> Any:
         scripts.append(verb)
         if len(scripts) == 1:
             until(lambda: len(waiting) == THREADS - 1)
-        return run(store, verb, given)
+        return call(store, verb, **given)
 
     def wait_counted(groups: Groups[Any, Any], mine: Waiting[Any, Any]) -> Any:
         waiting.append(mine)
@@ -142,7 +142,7 @@ def together(pool: WorkerPoolService, *, at_fault: str = "") -> dict[str, Any]:
         # Each has spoken with the store before.
         list(threads.map(lambda _: (pool.peek(), all_there.wait()), names))
         with (
-            patch.object(RedisScripts, "_run", run_late),
+            patch.object(RedisScripts, "call", call_late),
             patch.object(statements, "enter", count),
             patch.object(Groups, "wait", wait_counted),
         ):

@@ -20,15 +20,7 @@ from ingestion.pool.keys import PoolKeys
 from ingestion.pool.redis.rebuild import RebuildableRedisStore
 from ingestion.pool.store import Outcome, PoolPolicy
 from ingestion.pool.task import TaskStatus, WorkerTask
-from ingestion.services.failover import (
-    active_store,
-)
-from ingestion.services.failover import (
-    base as failover_base,
-)
-from ingestion.services.failover import (
-    transitions as transitions,
-)
+from ingestion.services.failover import active_store, failover, transitions
 from ingestion.services.failover.store import FailoverStore
 from ingestion.services.ledger.state import enter_unknown
 from ingestion.services.ledger.store import LedgerPoolStore
@@ -173,7 +165,7 @@ def quick_failover() -> Iterator[None]:
         patch.setattr(transitions, "QUIET_SECONDS", 0.3)
         patch.setattr(transitions, "STAY_SECONDS", 0.2)
         patch.setattr(active_store, "LOOK_SECONDS", 0.1)
-        patch.setattr(failover_base, "PROBE_SECONDS", 0.1)
+        patch.setattr(failover, "PROBE_SECONDS", 0.1)
         yield
 
 

@@ -101,7 +101,9 @@ def test_the_former_primary_goes_on_for_a_while(
     assert another.snapshot().queued_count == 2
     assert former.ask("ROLE")[0] == b"master"
     assert epoch() == before + 1
-    wait_until("it is seen here too", lambda: pool.store._active.look().epoch == before + 1)
+    wait_until(
+        "it is seen here too", lambda: pool.store._failover.active.look().epoch == before + 1
+    )
     ids.append(pool.submit())
     assert another.snapshot().queued_count == 3
     assert epoch() == before + 1

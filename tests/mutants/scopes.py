@@ -191,7 +191,7 @@ SCOPES: dict[str, Scope] = {
     ),
     "pool.failover": Scope(
         (
-            f"{_FAILOVER}/base.py",
+            f"{_FAILOVER}/failover.py",
             f"{_FAILOVER}/store.py",
             f"{_FAILOVER}/active_store.py",
             f"{_FAILOVER}/transitions.py",

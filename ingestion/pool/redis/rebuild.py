@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -14,14 +14,13 @@ from redis.sentinel import SentinelConnectionPool
 
 from ingestion.pool.controls import Named
 from ingestion.pool.errors import StateLost, UnreadableTask
-from ingestion.pool.keys import PoolKeys
 from ingestion.pool.order_rule import PriorityAging
 from ingestion.pool.record import TaskRecord
 from ingestion.pool.redis import replies as answers
 from ingestion.pool.redis.fields import record_fields
-from ingestion.pool.redis.scripts import CHUNK, Client, in_chunks
+from ingestion.pool.redis.scripts import CHUNK, client_errors, in_chunks
 from ingestion.pool.redis.store import RedisPoolStore
-from ingestion.pool.store import PAGE, PoolPolicy
+from ingestion.pool.store import PAGE
 from ingestion.pool.task import TaskStatus, WorkerTask
 
 # No tasks: these stay, for operators or because they are the same in every epoch.
@@ -33,36 +32,12 @@ PROBE_MS = 1000
 
 
 class RebuildableRedisStore(RedisPoolStore):
-    """A store in Redis that can lose its state and get it back.
-
-    ``owner`` is what other installations are told of this one.
-
-    ``enter`` is called with tasks before they are restored. It must write them where a lost state
-    is rebuilt from: those of an older version are known nowhere else.
-    """
-
-    def __init__(
-        self,
-        client: Client,
-        keys: PoolKeys,
-        policy: PoolPolicy,
-        *,
-        enter: Callable[[Sequence[WorkerTask]], None] = lambda tasks: None,
-        owner: str = "",
-    ) -> None:
-        super().__init__(client, keys, policy)
-        self._enter = enter
-        self.owner = owner
-
-    def restore(self, tasks: Sequence[WorkerTask]) -> int:
-        self._enter(tasks)
-        return super().restore(tasks)
+    """A store in Redis that can lose its state and get it back."""
 
     def at(self, epoch: int | None, *, installation: str = "") -> RebuildableRedisStore:
         """The same store, for the state of ``epoch`` alone, which belongs to ``installation``."""
         store = copy.copy(self)
-        store.epoch, store.is_incomplete = epoch, False
-        store.installation = installation
+        store._scripts = self._scripts.at(epoch, installation=installation)
         return store
 
     def ping(self) -> None:
@@ -71,23 +46,28 @@ class RebuildableRedisStore(RedisPoolStore):
 
     def probe(self) -> None:
         """Raises PoolUnavailable unless the server takes writes and answers."""
-        self._reach(lambda: self._client.set(self._keys.probe, "1", px=PROBE_MS))
+        with client_errors():
+            self._scripts.client.set(self._scripts.keys.probe, "1", px=PROBE_MS)
 
     def has_moved(self) -> bool:
         """Another server is the primary than the one that was asked last; the next call asks it. A
         former one may still take writes for seconds, because Sentinel has not told it yet."""
-        known = self._client.connection_pool
+        known = self._scripts.client.connection_pool
         if not isinstance(known, SentinelConnectionPool):
             return False
         before = known.master_address
-        return bool(self._reach(known.get_master_address) != before)
+        with client_errors():
+            now = known.get_master_address()  # type: ignore[no-untyped-call]
+        return bool(now != before)
 
     def find_lost(self) -> None:
         """Raises StateLost where a task that waits has lost its hash: no count tells that, and the
         task itself may be looked at much later. Page by page, so that no script is long."""
         for part in ("waiting", "delayed", "held"):
             for offset in count(0, PAGE):
-                lost, looked_at = self._call("find_lost", part=part, offset=offset, at_most=PAGE)
+                lost, looked_at = self._scripts.call(
+                    "find_lost", part=part, offset=offset, at_most=PAGE
+                )
                 if lost:
                     raise StateLost(f"task {answers.text(lost[0])} is listed, and it is gone")
                 if int(looked_at) < PAGE:
@@ -130,7 +110,7 @@ class RebuildableRedisStore(RedisPoolStore):
         - Nothing new appears behind the scan in ``_wipe``, as only this rebuild may write.
         """
         token = uuid.uuid4().hex
-        aging = (priority_aging or self._policy.default_aging).to_json()
+        aging = (priority_aging or self._scripts.policy.default_aging).to_json()
         anyone = "1" if takes_over else ""
         self._build("take_legacy", takes_over=anyone)
         self._build("begin_rebuild", token=token, aging=aging, takes_over=anyone)
@@ -149,16 +129,16 @@ class RebuildableRedisStore(RedisPoolStore):
 
     def _names(self) -> Iterator[str]:
         """The names, after the prefix ``everything``, of the keys that a rebuild replaces."""
-        found = self._reach(
-            lambda: list(self._client.scan_iter(match=self._keys.pattern, count=1000))
-        )
+        keys = self._scripts.keys
+        with client_errors():
+            found = list(self._scripts.client.scan_iter(match=keys.pattern, count=1000))
         for key in found:
-            name = answers.text(key).removeprefix(self._keys.everything)
+            name = answers.text(key).removeprefix(keys.everything)
             if name not in KEPT_NAMES and not name.startswith(KEPT_FAMILIES):
                 yield name
 
-    def _build(self, verb: str, **given: object) -> list[Any]:
-        return self._checked(self._run(verb, given), "")
+    def _build(self, verb: str, **given: Any) -> list[Any]:
+        return self._scripts.call(verb, is_being_built=True, **given)
 
 
 def _readable(flats: Iterable[Sequence[Any]]) -> Iterator[WorkerTask]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import copy
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
 import redis
 from redis.exceptions import ConnectionError, RedisClusterException, RedisError, TimeoutError
 
-from ingestion.pool.clock import from_us, seconds_to_us
+from ingestion.pool.clock import seconds_to_us
 from ingestion.pool.errors import (
     NoOrderRule,
     PoolError,
@@ -25,11 +26,8 @@ from ingestion.pool.keys import PoolKeys
 from ingestion.pool.record import clean_text
 from ingestion.pool.redis import replies as answers
 from ingestion.pool.redis.error_replies import is_own_fault, reply_of
-from ingestion.pool.redis.fields import to_fields
-from ingestion.pool.redis.legacy import TASK_LISTS, Decode, from_json, is_json, legacy_entries
 from ingestion.pool.redis.lua_scripts import load_scripts, policy_args
-from ingestion.pool.redis.old_pickles import unpickled
-from ingestion.pool.store import PoolPolicy, old_places
+from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import WorkerTask
 
 logger = logging.getLogger(__name__)
@@ -47,24 +45,51 @@ class OtherType(PoolUnavailable):
     """A key of the pool holds something else; reset-state --force deletes it."""
 
 
+@contextmanager
+def client_errors() -> Iterator[None]:
+    """The one place where the client's errors become PoolUnavailable: all that are not known to be a
+    fault of ours, with the server's reply as the reason."""
+    try:
+        yield
+    except (ConnectionError, TimeoutError) as problem:
+        raise PoolUnavailable(f"Redis cannot be reached: {problem}") from problem
+    except (RedisError, RedisClusterException) as problem:
+        if WRONG_TYPE in str(problem):
+            raise OtherType(f"{OtherType.__doc__} ({problem})") from problem
+        if is_own_fault(problem):
+            raise
+        raise PoolUnavailable(f"Redis cannot serve now: {reply_of(problem)}") from problem
+
+
 class RedisScripts:
-    """Runs the scripts on one set of keys; ``RedisPoolStore`` has the verbs that use it."""
+    """The pool's scripts on one set of keys.
+
+    They work on the state of ``epoch`` alone, which belongs to ``installation``; without an epoch on
+    whatever is there. ``owner`` is what other installations are told of this one. ``is_incomplete``:
+    an answer lacks a task that was lost.
+
+    ``import_legacy`` is called before the first verb, and where a key holds another type than it
+    should: an older version may have written its structures there meanwhile.
+    """
 
     def __init__(
         self,
-        client: redis.Redis,
+        client: Client,
         keys: PoolKeys,
         policy: PoolPolicy,
         *,
+        import_legacy: Callable[[RedisScripts], None],
+        owner: str = "",
         clock_offset_seconds: float = 0.0,
     ) -> None:
+        self.client = client
+        self.keys = keys
+        self.policy = policy
         self.clock_offset_seconds = clock_offset_seconds
         self.epoch: int | None = None
-        self.installation = self.owner = ""
+        self.installation, self.owner = "", owner
         self.is_incomplete = False
-        self._client = client
-        self._keys = keys
-        self._policy = policy
+        self._import_legacy = import_legacy
         self._legacy_was_looked_for = False
         self._scripts = {name: client.register_script(s.source) for name, s in SCRIPTS.items()}
         self._script_keys = {
@@ -73,35 +98,44 @@ class RedisScripts:
         }
         self._policy_args = policy_args(policy)
 
+    def at(self, epoch: int | None, *, installation: str) -> RedisScripts:
+        """The same, for the state of this epoch alone."""
+        scripts = copy.copy(self)
+        scripts.epoch, scripts.installation, scripts.is_incomplete = epoch, installation, False
+        return scripts
+
     # Speaking with Redis
 
-    def _one(self, verb: str, task_id: str, **given: object) -> WorkerTask:
-        (stored,) = self._call(verb, task_id=task_id, **given)
-        return self._task(task_id, stored)
+    def one(self, verb: str, task_id: str, **given: Any) -> WorkerTask:
+        """The task that a script answers, as ``call``."""
+        (stored,) = self.call(verb, task_id=task_id, **given)
+        return self.task(task_id, stored)
 
-    def _call(self, verb: str, **given: object) -> list[Any]:
-        """What the script answers after ``OK``. Raises the error of its code, see
-        ``pool.errors``."""
-        if not self._legacy_was_looked_for:
-            self._import_legacy()
-        try:
-            answer = self._run(verb, given)
-        except OtherType as problem:
-            if self.epoch is not None:
-                raise StateLost(str(problem)) from problem
-            # An older version may have written its structures meanwhile: import them, try again.
-            self._import_legacy()
-            answer = self._run(verb, given)
-        try:
-            return self._checked(answer, str(given.get("task_id", "")))
-        except NoOrderRule:
-            self._checked(self._run("set_priority_aging", self._default_aging()), "")
-        return self._checked(self._run(verb, given), str(given.get("task_id", "")))
+    def call(self, verb: str, *, is_being_built: bool = False, **given: Any) -> list[Any]:
+        """What the script answers after ``OK``. Raises the error of its code, see ``pool.errors``.
 
-    def _default_aging(self) -> dict[str, str]:
-        return {"aging": self._policy.default_aging.to_json()}
+        Of a state that ``is_being_built`` nothing is taken for granted: what an older version stored
+        is not imported, and a missing order rule not set.
+        """
+        unmended: dict[type[PoolError], Callable[[PoolError], None]] = {}
+        if not is_being_built:
+            unmended = {OtherType: self._look_for_legacy_again, NoOrderRule: self._set_order_rule}
+            if not self._legacy_was_looked_for:
+                self._look_for_legacy()
+        while True:
+            try:
+                with client_errors():
+                    answer = self._scripts[verb](
+                        keys=self._script_keys[verb], args=self._args(verb, given)
+                    )
+                return self._checked(answer, str(given.get("task_id", "")))
+            except (OtherType, NoOrderRule) as problem:
+                mend = unmended.pop(type(problem), None)
+                if mend is None:
+                    raise
+                mend(problem)
 
-    def _run(self, verb: str, given: Mapping[str, object]) -> list[Any]:
+    def _args(self, verb: str, given: Mapping[str, object]) -> list[str]:
         state = {
             "clock_offset_us": seconds_to_us(self.clock_offset_seconds),
             "epoch": "" if self.epoch is None else self.epoch,
@@ -110,10 +144,7 @@ class RedisScripts:
             "takes_over": "",
         }
         values = {**self._policy_args, **state, **given}
-        args = [_plain(values[name]) for name in SCRIPTS[verb].args]
-        script, keys = self._scripts[verb], self._script_keys[verb]
-        answer: list[Any] = self._reach(lambda: script(keys=keys, args=args))
-        return answer
+        return [clean_text(str(values[name])) for name in SCRIPTS[verb].args]
 
     def _checked(self, answer: list[Any], task_id: str) -> list[Any]:
         if answers.text(answer[0]) == "ERR":
@@ -123,26 +154,29 @@ class RedisScripts:
             if reason == VANISHED:
                 self.is_incomplete = True
             else:
-                _warn(broken, reason)
+                log_dead_letter(broken, reason)
         return answer[2:]
 
-    def _reach(self, command: Callable[[], T]) -> T:
-        """The one place where the client's errors become PoolUnavailable: all that are not known to
-        be a fault of ours, with the server's reply as the reason."""
+    def _look_for_legacy(self) -> None:
+        self._legacy_was_looked_for = True
         try:
-            return command()
-        except (ConnectionError, TimeoutError) as problem:
-            raise PoolUnavailable(f"Redis cannot be reached: {problem}") from problem
-        except (RedisError, RedisClusterException) as problem:
-            if WRONG_TYPE in str(problem):
-                raise OtherType(f"{OtherType.__doc__} ({problem})") from problem
-            if is_own_fault(problem):
-                raise
-            raise PoolUnavailable(f"Redis cannot serve now: {reply_of(problem)}") from problem
+            self._import_legacy(self)
+        except PoolError:
+            self._legacy_was_looked_for = False
+            raise
+
+    def _look_for_legacy_again(self, problem: PoolError) -> None:
+        if self.epoch is not None:
+            raise StateLost(str(problem)) from problem
+        self._look_for_legacy()
+
+    def _set_order_rule(self, _: PoolError) -> None:
+        aging = self.policy.default_aging.to_json()
+        self.call("set_priority_aging", is_being_built=True, aging=aging)
 
     # Reading tasks
 
-    def _task(self, task_id: str, flat: Sequence[Any]) -> WorkerTask:
+    def task(self, task_id: str, flat: Sequence[Any]) -> WorkerTask:
         """Raises UnreadableTask, after it was made a dead letter."""
         try:
             return answers.task(flat)
@@ -150,10 +184,11 @@ class RedisScripts:
             self._dead_letter(task_id, str(problem))
             raise
 
-    def _tasks(self, flats: Iterable[Sequence[Any]]) -> tuple[WorkerTask, ...]:
-        return tuple(self._readable((answers.mapping(flat)["id"], flat) for flat in flats))
+    def tasks(self, flats: Iterable[Sequence[Any]]) -> tuple[WorkerTask, ...]:
+        """Those of the tasks that can be read."""
+        return tuple(self.readable((answers.mapping(flat)["id"], flat) for flat in flats))
 
-    def _readable(self, pairs: Iterable[Sequence[Any]]) -> Iterator[WorkerTask]:
+    def readable(self, pairs: Iterable[Sequence[Any]]) -> Iterator[WorkerTask]:
         """The tasks of pairs of id and hash that can be read; the others become dead letters."""
         for task_id, flat in pairs:
             if not flat and self.epoch is not None:
@@ -164,86 +199,7 @@ class RedisScripts:
                 self._dead_letter(answers.text(task_id), str(problem))
 
     def _dead_letter(self, task_id: str, reason: str) -> None:
-        self._call("dead_letter", task_id=task_id, reason=reason)
-
-    # Older versions
-
-    def restore(self, tasks: Sequence[WorkerTask]) -> int:
-        """See ``PoolStore``."""
-        (now_us,) = self._call("now")
-        placed = old_places(tasks, now_us=int(now_us))
-        rows = (to_fields(task.restored(from_us(order_us))) for order_us, task in placed)
-        return sum(
-            int(self._call("restore", tasks=json.dumps(chunk), token=new_token())[0])
-            for chunk in in_chunks(rows, CHUNK)
-        )
-
-    def _import_legacy(self) -> None:
-        """Import what an older version stored as JSON. If it fails half-way, the next call does all
-        of it again; a task that is known already stays as it is. Anything else waits until somebody
-        asks for ``import_pickled``: it may have been planted."""
-        self._legacy_was_looked_for = True
-        try:
-            for name, raw in self._pending_legacy():
-                if name == "stats" or is_json(raw):
-                    self._import_structure(name, raw)
-                else:
-                    logger.warning("%s of an older version is no JSON and was not read", name)
-        except PoolError:
-            self._legacy_was_looked_for = False
-            raise
-
-    def pickled_legacy(self) -> tuple[str, ...]:
-        """The keys of what an older version stored and ``import_pickled`` would read. Moves nothing
-        out of the way."""
-        pending = (f"{self._keys.legacy_family}pending:{name}" for name in TASK_LISTS)
-        names = (self._keys.active, self._keys.queues, *pending)
-        return tuple(name for name in names if self._is_pickled(name))
-
-    def _is_pickled(self, name: str) -> bool:
-        def look() -> bool:
-            if answers.text(self._client.type(name)) != "string":
-                return False
-            stored = self._client.get(name)
-            return isinstance(stored, bytes) and not is_json(stored)
-
-        return self._reach(look)
-
-    def import_pickled(self) -> tuple[int, int]:
-        """Import what an older version pickled, running nothing of it: how many tasks were put
-        back, and how many entries cannot be read and became dead letters."""
-        counts = [
-            self._import_structure(name, raw, unpickled)
-            for name, raw in self._pending_legacy()
-            if name != "stats" and not is_json(raw)
-        ]
-        return sum(restored for restored, _ in counts), sum(bad for _, bad in counts)
-
-    def _pending_legacy(self) -> list[tuple[str, bytes]]:
-        (pending,) = self._checked(self._run("take_legacy", {}), "")
-        return [(answers.text(name), raw) for name, raw in pending]
-
-    def _import_structure(
-        self, name: str, raw: bytes, decode: Decode = from_json
-    ) -> tuple[int, int]:
-        entries = legacy_entries(name, raw, decode) if name != "stats" else []
-        unreadable = [entry for entry in entries if entry.task is None]
-        restored = self.restore([entry.task for entry in entries if entry.task])
-        for entry in unreadable:
-            self._call("keep_dead_letter", task_id=entry.key, entry=entry.to_json())
-            _warn(entry.key, entry.reason)
-        self._call("legacy_imported", name=name)
-        logger.warning(
-            "took over %d tasks of an older version from %s, set %d aside",
-            restored,
-            getattr(self._keys, name),
-            len(unreadable),
-        )
-        return restored, len(unreadable)
-
-
-def _plain(value: object) -> str:
-    return clean_text(str(value))
+        self.call("dead_letter", task_id=task_id, reason=reason)
 
 
 def new_token() -> str:
@@ -262,5 +218,5 @@ def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def _warn(task_id: str, reason: str) -> None:
+def log_dead_letter(task_id: str, reason: str) -> None:
     logger.warning("task %s cannot be read and was set aside: %s", task_id, reason)

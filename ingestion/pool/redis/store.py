@@ -5,50 +5,101 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from copy import copy
-from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from ingestion.pool import controls
 from ingestion.pool.change import UNSIGNED, ChangeRequest
 from ingestion.pool.clock import from_us, seconds_to_us, to_us
+from ingestion.pool.controls import Change, Named, PoolControls
 from ingestion.pool.errors import Overlaps
+from ingestion.pool.keys import PoolKeys
+from ingestion.pool.order_rule import PriorityAging
 from ingestion.pool.overlap import OnOverlap, short_digest
-from ingestion.pool.queue_place import PARTS, QueuePage, QueuePlace, parts_from
+from ingestion.pool.queue_place import QueuePage, QueuePlace
 from ingestion.pool.record import json_text
+from ingestion.pool.redis import queue_pages, restoring
 from ingestion.pool.redis import replies as answers
 from ingestion.pool.redis.fields import to_fields
-from ingestion.pool.redis.operators import RedisOperators
-from ingestion.pool.redis.scripts import CHUNK, in_chunks, longest_first, new_token
-from ingestion.pool.snapshot import PoolSnapshot
-from ingestion.pool.store import READ_PAGE, Admitted, Finished, Outcome, Reaped
+from ingestion.pool.redis.restoring import Enter
+from ingestion.pool.redis.scripts import (
+    CHUNK,
+    Client,
+    RedisScripts,
+    client_errors,
+    in_chunks,
+    longest_first,
+    new_token,
+)
+from ingestion.pool.snapshot import LimitInfo, PoolSnapshot, limit_info
+from ingestion.pool.store import READ_PAGE, Admitted, Finished, Outcome, PoolPolicy, Reaped
 from ingestion.pool.task import TaskStatus, WorkerTask
 
 
-class RedisPoolStore(RedisOperators):
+class RedisPoolStore:
     """See ``PoolStore``. The only clock is Redis's ``TIME``; ``clock_offset_seconds`` is added to
     it, so that a test can let time pass.
 
-    ``client`` is any ``redis.Redis``.
+    ``client`` is any ``redis.Redis``; of ``enter`` see ``restoring``. ``owner`` is what other
+    installations are told of this one.
 
     With an ``epoch`` it works on the state of that epoch alone: where that is lost it raises
     StateLost, and ``is_incomplete`` means that an answer lacks a task that was lost. Without an
     epoch it takes whatever is there as the state.
     """
 
+    def __init__(
+        self,
+        client: Client,
+        keys: PoolKeys,
+        policy: PoolPolicy,
+        *,
+        enter: Enter = lambda tasks: None,
+        owner: str = "",
+        clock_offset_seconds: float = 0.0,
+    ) -> None:
+        self._enter = enter
+        self._scripts = RedisScripts(
+            client,
+            keys,
+            policy,
+            import_legacy=partial(restoring.import_json, enter=enter),
+            owner=owner,
+            clock_offset_seconds=clock_offset_seconds,
+        )
+
+    @property
+    def epoch(self) -> int | None:
+        """See ``PoolStore``."""
+        return self._scripts.epoch
+
+    @property
+    def is_incomplete(self) -> bool:
+        return self._scripts.is_incomplete
+
+    @property
+    def clock_offset_seconds(self) -> float:
+        return self._scripts.clock_offset_seconds
+
+    @clock_offset_seconds.setter
+    def clock_offset_seconds(self, seconds: float) -> None:
+        self._scripts.clock_offset_seconds = seconds
+
     # Life of a task
 
     def submit(self, task: WorkerTask, *, on_overlap: OnOverlap = OnOverlap.ALLOW) -> WorkerTask:
         new = _new(task, on_overlap)
-        (stored,) = self._call(
+        (stored,) = self._scripts.call(
             "submit", task_id=task.id, **new | {"fields": json.dumps(new["fields"])}
         )
-        return self._task(task.id, stored)
+        return self._scripts.task(task.id, stored)
 
     def submit_many(
         self, tasks: Sequence[tuple[WorkerTask, OnOverlap]], *, are_placed: bool = False
     ) -> tuple[WorkerTask | Overlaps, ...]:
         new = [{"id": task.id, **_new(task, on_overlap)} for task, on_overlap in tasks]
-        (found,) = self._call(
+        (found,) = self._scripts.call(
             "submit_many", tasks=json_text(new), are_placed="1" if are_placed else ""
         )
         return tuple(self._became(task, flat) for (task, _), flat in zip(tasks, found, strict=True))
@@ -59,32 +110,32 @@ class RedisPoolStore(RedisOperators):
             return Overlaps.told(answers.text(answer[0]), task.id)
         if len(answer) == 2:
             return _placed(task, from_us(int(answer[1])))
-        return self._task(task.id, answer)
+        return self._scripts.task(task.id, answer)
 
     def admit(self, task: WorkerTask, *, token: str) -> Admitted:
         fields = json_text(_fields(task))
-        stored, started = self._call("admit", task_id=task.id, fields=fields, token=token)
-        return Admitted(self._task(task.id, stored), self._tasks(started))
+        stored, started = self._scripts.call("admit", task_id=task.id, fields=fields, token=token)
+        return Admitted(self._scripts.task(task.id, stored), self._scripts.tasks(started))
 
     def claim(self, *, token: str) -> tuple[WorkerTask, ...]:
-        return self._tasks(self._call("claim", token=token)[0])
+        return self._scripts.tasks(self._scripts.call("claim", token=token)[0])
 
     def confirm(self, task_id: str, *, attempt: int, worker: str, token: str) -> WorkerTask:
-        return self._one("confirm", task_id, attempt=attempt, worker=worker, token=token)
+        return self._scripts.one("confirm", task_id, attempt=attempt, worker=worker, token=token)
 
     def heartbeat(self, task_id: str, *, attempt: int) -> WorkerTask:
-        return self._one("heartbeat", task_id, attempt=attempt)
+        return self._scripts.one("heartbeat", task_id, attempt=attempt)
 
     def report_progress(
         self, task_id: str, *, attempt: int, progress: dict[str, Any]
     ) -> WorkerTask:
-        return self._one(
+        return self._scripts.one(
             "report_progress", task_id, attempt=attempt, progress=json.dumps(progress, default=str)
         )
 
     def finish(self, task_id: str, *, attempt: int, outcome: Outcome, token: str) -> Finished:
         retry = outcome.retry_in_seconds
-        task, started = self._call(
+        task, started = self._scripts.call(
             "finish",
             task_id=task_id,
             attempt=attempt,
@@ -96,73 +147,120 @@ class RedisPoolStore(RedisOperators):
             is_interruption="1" if outcome.is_interruption else "",
             is_earned="1" if outcome.is_earned else "",
         )
-        return Finished(self._task(task_id, task), self._tasks(started))
+        return Finished(self._scripts.task(task_id, task), self._scripts.tasks(started))
 
     def return_to_queue(self, task_id: str, *, attempt: int) -> WorkerTask:
-        return self._one("return_to_queue", task_id, attempt=attempt)
+        return self._scripts.one("return_to_queue", task_id, attempt=attempt)
 
     def reap(self) -> Reaped:
-        return Reaped(*map(self._tasks, self._call("reap", token=new_token())))
+        return Reaped(*map(self._scripts.tasks, self._scripts.call("reap", token=new_token())))
+
+    # Limits and pauses
+
+    def controls(self) -> PoolControls:
+        (config,) = self._scripts.call("controls")
+        return self._controls_of(config)
+
+    def limit(self) -> LimitInfo:
+        return limit_info(
+            self.controls(), default_max_workers=self._scripts.policy.default_max_workers
+        )
+
+    def set_limit(
+        self,
+        max_workers: int | None,
+        *,
+        change: ChangeRequest = UNSIGNED,
+        crm_source: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> PoolControls:
+        return self._change(
+            controls.limit_change(
+                max_workers, change=change, crm_source=crm_source, expires_at=expires_at
+            )
+        )
+
+    def pause(
+        self,
+        crm_source: str | None,
+        *,
+        change: ChangeRequest = UNSIGNED,
+        expires_at: datetime | None = None,
+    ) -> PoolControls:
+        return self._change(controls.pause_change(crm_source, change=change, expires_at=expires_at))
+
+    def resume(self, crm_source: str | None, *, change: ChangeRequest = UNSIGNED) -> PoolControls:
+        return self._change(controls.resume_change(crm_source))
+
+    def restore_controls(self, named: Named) -> PoolControls:
+        return self._change(Change(named), only_lost="1")
+
+    def _change(self, change: Change, *, only_lost: str = "") -> PoolControls:
+        (config,) = self._scripts.call(
+            "change_controls",
+            put=answers.control_args(change.put),
+            dropped=json.dumps(change.dropped),
+            only_lost=only_lost,
+        )
+        return self._controls_of(config)
+
+    def _controls_of(self, config: Sequence[Any]) -> PoolControls:
+        return answers.controls(answers.mapping(config), self._scripts.policy)
+
+    # The order of what waits
+
+    def set_priority_aging(self, aging: PriorityAging) -> PoolControls:
+        (config,) = self._scripts.call("set_priority_aging", aging=aging.to_json())
+        return self._controls_of(config)
+
+    def rescore(self, *, at_most: int = 500) -> bool:
+        (more,) = self._scripts.call("rescore", at_most=at_most)
+        return answers.text(more) == "1"
+
+    def hold(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
+        return self._scripts.one(
+            "hold", task_id, **_if_seen(change), by=change.by, reason=change.reason
+        )
+
+    def release(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
+        return self._scripts.one("release", task_id, **_if_seen(change))
+
+    def prioritize(
+        self, task_id: str, *, priority: int, change: ChangeRequest = UNSIGNED
+    ) -> WorkerTask:
+        return self._scripts.one("prioritize", task_id, **_if_seen(change), priority=priority)
+
+    def move_to_front(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
+        return self._scripts.one("move_to_front", task_id, **_if_seen(change))
+
+    def cancel(self, task_id: str, *, change: ChangeRequest = UNSIGNED) -> WorkerTask:
+        (stored,) = self._scripts.call(
+            "cancel", task_id=task_id, **_if_seen(change), reason=change.reason
+        )
+        return self._scripts.task(task_id, stored)
+
+    def meet(self, task_id: str, *, predecessors: Collection[str]) -> WorkerTask:
+        completed = json.dumps(list(predecessors))
+        return self._scripts.one("meet", task_id, predecessors=completed)
 
     # Views
 
     def get(self, task_id: str) -> WorkerTask | None:
-        (found,) = self._call("read", ids=json.dumps([task_id]))
-        return next(iter(self._readable([(task_id, flat) for flat in found if flat])), None)
+        (found,) = self._scripts.call("read", ids=json.dumps([task_id]))
+        return next(iter(self._scripts.readable([(task_id, flat) for flat in found if flat])), None)
 
     def active(self) -> tuple[WorkerTask, ...]:
-        return longest_first(self._readable(self._call("active")[0]))
+        return longest_first(self._scripts.readable(self._scripts.call("active")[0]))
 
     def queued(self, *, offset: int = 0, limit: int | None = None) -> tuple[WorkerTask, ...]:
-        found: list[WorkerTask] = []
-        for part in PARTS:
-            rest = None if limit is None else limit - len(found)
-            of_part, count = self._walk(part, offset=max(0, offset), limit=rest)
-            found += of_part
-            offset -= count
-        return tuple(found)
-
-    def _walk(self, part: str, *, offset: int, limit: int | None) -> tuple[list[WorkerTask], int]:
-        """The tasks of one part, and how many it holds in all. Read page by page, so that a long
-        queue never blocks the server. The cursor: the last score, and how many with it were seen.
-        """
-        found: list[WorkerTask] = []
-        score, skip, count = "-inf", offset, 0
-        while True:
-            at_most = READ_PAGE if limit is None else min(READ_PAGE, limit - len(found))
-            pairs, scores, count = self._call(
-                "queued", part=part, score=score, skip=skip, at_most=at_most
-            )
-            found += self._readable(pairs)
-            if len(pairs) < READ_PAGE or at_most < READ_PAGE:
-                return found, int(count)
-            last = answers.text(scores[-1])
-            same = sum(1 for s in scores if answers.text(s) == last)
-            skip = skip + same if last == score else same
-            score = last
+        return queue_pages.queued(self._scripts, offset=offset, limit=limit)
 
     def queue_page(self, *, after: QueuePlace | None = None, limit: int = READ_PAGE) -> QueuePage:
-        found: list[tuple[WorkerTask, QueuePlace]] = []
-        last, seen = after, 0
-        for part in parts_from(after):
-            pairs, scores, last_us = self._call(
-                "queue_page", **_behind(part, after), at_most=limit - seen
-            )
-            seen += len(pairs)
-            for pair, score in zip(pairs, scores, strict=True):
-                last = _place(part, score, last_us, pair[0])
-                found += [
-                    (task, replace(last, queued_us=to_us(task.queued_at)))
-                    for task in self._readable([pair])
-                ]
-            if seen == limit:
-                break
-        tasks, places = tuple(task for task, _ in found), tuple(place for _, place in found)
-        return QueuePage(tasks, places, last if seen == limit and seen else None)
+        return queue_pages.queue_page(self._scripts, after=after, limit=limit)
 
     def ahead_of(self, task: WorkerTask) -> dict[str, int]:
         front = "" if task.front_score is None else task.front_score
-        (counts,) = self._call(
+        (counts,) = self._scripts.call(
             "ahead_of",
             task_id=task.id,
             front_score=front,
@@ -173,11 +271,13 @@ class RedisPoolStore(RedisOperators):
         return {crm: int(count) for crm, count in sorted(found.items()) if int(count)}
 
     def snapshot(self, *, queue_limit: int = 100) -> PoolSnapshot:
-        answer = self._call("snapshot", queue_limit=queue_limit)
-        active, queued, delayed, held = (tuple(self._readable(pairs)) for pairs in answer[3:7])
+        answer = self._scripts.call("snapshot", queue_limit=queue_limit)
+        active, queued, delayed, held = (
+            tuple(self._scripts.readable(pairs)) for pairs in answer[3:7]
+        )
         return answers.snapshot(
             answer,
-            policy=self._policy,
+            policy=self._scripts.policy,
             active=longest_first(active),
             queued=queued,
             delayed=delayed,
@@ -192,10 +292,10 @@ class RedisPoolStore(RedisOperators):
         cleared: list[WorkerTask] = []
         while len(cleared) < limit:
             at_most = min(CHUNK, limit - len(cleared))
-            (chunk, looked_at) = self._call(
+            (chunk, looked_at) = self._scripts.call(
                 "clear_queue", reason=change.reason, token=new_token(), at_most=at_most
             )
-            cleared += self._tasks(chunk)
+            cleared += self._scripts.tasks(chunk)
             if int(looked_at) < at_most:
                 break
         return tuple(cleared)
@@ -203,23 +303,33 @@ class RedisPoolStore(RedisOperators):
     def forget_finished(self, *, max_age_seconds: float) -> int:
         dropped = 0
         while chunk := int(
-            self._call("forget_finished", max_age_us=seconds_to_us(max_age_seconds))[0]
+            self._scripts.call("forget_finished", max_age_us=seconds_to_us(max_age_seconds))[0]
         ):
             dropped += chunk
         return dropped
 
     def reset(self) -> int:
-        def delete_all() -> int:
-            found = self._client.scan_iter(match=self._keys.pattern, count=1000)
-            return sum(int(self._client.unlink(*chunk)) for chunk in in_chunks(found, 1000))
+        client = self._scripts.client
+        with client_errors():
+            found = client.scan_iter(match=self._scripts.keys.pattern, count=1000)
+            return sum(int(client.unlink(*chunk)) for chunk in in_chunks(found, 1000))
 
-        return int(self._reach(delete_all))
+    def restore(self, tasks: Sequence[WorkerTask]) -> int:
+        return restoring.restore(self._scripts, tasks, enter=self._enter)
+
+    def pickled_legacy(self) -> tuple[str, ...]:
+        """What an older version pickled and nobody has asked to import, by name."""
+        return restoring.pickled(self._scripts)
+
+    def import_pickled(self) -> tuple[int, int]:
+        """See ``restoring``."""
+        return restoring.import_pickled(self._scripts, enter=self._enter)
 
     def repair(self, task_id: str) -> WorkerTask:
-        return self._one("repair", task_id)
+        return self._scripts.one("repair", task_id)
 
     def drop_dead_letter(self, task_id: str) -> bool:
-        return bool(self._call("drop_dead_letter", task_id=task_id)[0])
+        return bool(self._scripts.call("drop_dead_letter", task_id=task_id)[0])
 
     def worker_seen(
         self,
@@ -230,20 +340,23 @@ class RedisPoolStore(RedisOperators):
         release: str = "",
     ) -> None:
         known = answers.task_names_arg(task_names)
-        self._call("worker_seen", name=name, capacity=capacity, task_names=known, release=release)
+        self._scripts.call(
+            "worker_seen", name=name, capacity=capacity, task_names=known, release=release
+        )
 
     def worker_gone(self, name: str) -> None:
-        self._call("worker_gone", name=name)
+        self._scripts.call("worker_gone", name=name)
 
     def note_monitor_round(self) -> datetime:
-        return from_us(int(self._call("note_monitor_round")[0]))
+        return from_us(int(self._scripts.call("note_monitor_round")[0]))
 
     def last_monitor_round(self) -> datetime | None:
-        (noted,) = self._call("last_monitor_round")
+        (noted,) = self._scripts.call("last_monitor_round")
         return answers.moment(answers.text(noted))
 
     def ping(self) -> None:
-        self._reach(self._client.ping)
+        with client_errors():
+            self._scripts.client.ping()
 
 
 def _placed(task: WorkerTask, at: datetime) -> WorkerTask:
@@ -266,14 +379,7 @@ def _new(task: WorkerTask, on_overlap: OnOverlap) -> dict[str, Any]:
     }
 
 
-def _behind(part: str, after: QueuePlace | None) -> dict[str, object]:
-    """What the script wants to know of the place where a part goes on."""
-    if after is None or after.part != part:
-        return {"part": part, "score": "", "queued_us": 0, "task_id": ""}
-    place = {"score": after.number, "queued_us": after.queued_us, "task_id": after.task_id}
-    return {"part": part, **place}
-
-
-def _place(part: str, score: Any, queued_us: Any, task_id: Any) -> QueuePlace:
-    number = int(float(answers.text(score)))
-    return QueuePlace(part, number, answers.number(answers.text(queued_us)), answers.text(task_id))
+def _if_seen(change: ChangeRequest) -> dict[str, Any]:
+    """What the script of an operator's change wants to know of it."""
+    seen = change.expected_revision
+    return {"expected": "" if seen is None else seen, "token": new_token()}

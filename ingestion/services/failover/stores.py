@@ -15,8 +15,9 @@ from ingestion.pool.task import WorkerTask
 class PrimaryStore(PoolStore, Protocol):
     """The store that decides while it can be reached. It may lose its state, and gets it back."""
 
-    is_incomplete: bool
-    """A part of the state was found missing; whole again only after a rebuild."""
+    @property
+    def is_incomplete(self) -> bool:
+        """A part of the state was found missing; whole again only after a rebuild."""
 
     def at(self, epoch: int | None, *, installation: str = "") -> Self:
         """The same store, for the state of ``epoch`` alone: on any other it raises StateLost, and on

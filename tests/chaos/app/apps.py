@@ -15,7 +15,7 @@ from celery.signals import worker_init
 from django.apps import AppConfig
 from django.utils import timezone
 
-from ingestion.pool.redis.store import RedisPoolStore
+from ingestion.pool.redis.scripts import RedisScripts
 
 LACKS = os.environ.get("CHAOS_LACKS", "")
 WALL_FILE = Path(os.environ["CHAOS_WALL_FILE"]) if "CHAOS_WALL_FILE" in os.environ else None
@@ -29,7 +29,7 @@ class ChaosConfig(AppConfig):
     def ready(self) -> None:
         """Redis's own clock cannot be moved; what the pool adds to it can."""
         moved: Any = property(lambda _: clock_offset_seconds(), lambda _, __: None)
-        RedisPoolStore.clock_offset_seconds = moved
+        RedisScripts.clock_offset_seconds = moved
         if WALL_FILE is not None:
             move_wall_clock(WALL_FILE)
         if LACKS:
