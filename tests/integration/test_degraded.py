@@ -149,8 +149,8 @@ class TestEveryVerb:
     def test_a_lost_worker_is_noticed(self, bench: FailoverTestbed) -> None:
         held, _, waiting = three(bench)
         bench.lose_redis()
-        store = bench.store._failover.ledger
-        store._clock = lambda: utc_now() + timedelta(seconds=91)
+        ledger = bench.store._failover.ledger._ledger
+        ledger.clock = lambda: utc_now() + timedelta(seconds=91)
         bench.pool.run_monitor_round()
         assert bench.row(held).status == "failed"
         assert bench.task(waiting).status == TaskStatus.RUNNING

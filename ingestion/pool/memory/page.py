@@ -20,10 +20,7 @@ from ingestion.pool.task import TaskStatus, WorkerTask
 
 
 class MemoryPage(MemoryPoolStore):
-    """A memory store that can be filled with tasks and read out again. While ``is_quiet``, nothing
-    is started."""
-
-    is_quiet = False
+    """A memory store that can be filled with tasks and read out again."""
 
     # Tasks
 
@@ -89,9 +86,6 @@ class MemoryPage(MemoryPoolStore):
     def rule(self) -> OrderRule:
         """By which places are compared."""
         return self._priority_aging.rule
-
-    def _effective_limit(self) -> int:
-        return 0 if self.is_quiet else super()._effective_limit()
 
     # What is no task
 

@@ -33,9 +33,10 @@ class Held:
 
 
 class MemoryState:
-    """``_now`` is the time at which the current verb happens."""
+    """``_now`` is the time at which the current verb happens. While ``is_quiet``, nothing starts."""
 
     epoch: int | None = None
+    is_quiet = False
 
     def __init__(self, policy: PoolPolicy, clock: Callable[[], datetime] = utc_now) -> None:
         self._policy = policy
@@ -47,10 +48,9 @@ class MemoryState:
     def _forget_all(self) -> None:
         self._held: dict[str, Held] = {}
         self._ready, self._waiting = Queues(), Order()
-        self._delayed, self._on_hold = Order(), Order()
+        self._delayed, self._on_hold, self._finished = Order(), Order(), Order()
         self._overlaps = Beginnings()
         self._active, self._leases, self._unconfirmed = Order(), Order(), Order()
-        self._finished = Order()
         self._answers: dict[str, tuple[datetime, Any]] = {}
         self._counters: Counter[str] = Counter()
         self._controls: dict[str, Control] = {}
@@ -378,7 +378,7 @@ class MemoryState:
     def _effective_limit(self) -> int:
         """The limit, and no more than the processes of the workers online; the limit alone until a
         worker was ever seen."""
-        limit = self._limit_in_force().max_workers
+        limit = 0 if self.is_quiet else self._limit_in_force().max_workers
         if not self._workers:
             return limit
         return min(limit, sum(w.capacity for w in self._worker_infos() if w.is_online))

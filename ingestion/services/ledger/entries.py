@@ -133,21 +133,17 @@ def follow(task: WorkerTask, *, by: str = "", epoch: int | None = None) -> bool:
     task, and a start or a return to the queue is written only while that epoch is in force. If the
     database cannot be written now, the next monitor round does it.
     """
+    columns = None if epoch is None else ledger_state.columns_of(task)
     try:
-        return _write(task, by=by, epoch=epoch)
+        if task.status.is_final:
+            return _close(task, by=by, columns=columns)
+        if task.status == TaskStatus.RUNNING:
+            begun = {"attempt": task.attempt, "start_time": task.started_at or timezone.now()}
+            return statements.start(task.id, epoch=epoch, row={**begun, **(columns or {})})
+        return _mark_queued(task, by=by, columns=columns, epoch=epoch)
     except DATABASE_ERRORS:
         logger.exception("task %s: the ledger could not be written", task.id)
         return False
-
-
-def _write(task: WorkerTask, *, by: str, epoch: int | None) -> bool:
-    columns = None if epoch is None else ledger_state.columns_of(task)
-    if task.status.is_final:
-        return _close(task, by=by, columns=columns)
-    if task.status == TaskStatus.RUNNING:
-        begun = {"attempt": task.attempt, "start_time": task.started_at or timezone.now()}
-        return statements.start(task.id, epoch=epoch, row={**begun, **(columns or {})})
-    return _mark_queued(task, by=by, columns=columns, epoch=epoch)
 
 
 def follow_place(task: WorkerTask, *, epoch: int | None) -> None:

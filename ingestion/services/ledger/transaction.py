@@ -10,7 +10,6 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Self
 
 from ingestion.models import ActiveStoreState, PoolAnswer, SyncHistory
 from ingestion.pool.memory.page import MemoryPage
@@ -18,7 +17,7 @@ from ingestion.pool.overlap import OnOverlap
 from ingestion.pool.record import TaskRecord, changed, plain_json
 from ingestion.pool.store import ANSWER_SECONDS, PoolPolicy
 from ingestion.pool.task import WorkerTask
-from ingestion.services.infra.database import as_unavailable, bounded_transaction, ledger_now
+from ingestion.services.infra.database import as_unavailable, bounded_transaction
 from ingestion.services.ledger import rows
 from ingestion.services.ledger.state import ActiveStoreChanged, columns, new_row, readable
 
@@ -114,39 +113,39 @@ class Transaction:
 
 
 class LedgerTransactions:
-    """Opens the transactions of a store over the ledger. ``clock`` gives aware datetimes in UTC, by
-    default the time of the database: leases and delays are of all hosts."""
+    """Opens the transactions of a store over the ledger."""
 
-    epoch: int | None = None  # nothing has to follow: the rows are the state
-
-    def __init__(self, policy: PoolPolicy, *, clock: Callable[[], datetime] = ledger_now) -> None:
-        self._policy = policy
-        self._clock = clock
+    def __init__(self, policy: PoolPolicy, *, clock: Callable[[], datetime]) -> None:
+        self.policy = policy
+        self.clock = clock
         self._of_epoch: int | None = None
 
-    def at(self, epoch: int) -> Self:
-        store = copy.copy(self)
-        store._of_epoch = epoch
-        return store
+    def at(self, epoch: int) -> LedgerTransactions:
+        """The same, which raise ActiveStoreChanged unless the ledger is the active store in this
+        epoch."""
+        transactions = copy.copy(self)
+        transactions._of_epoch = epoch
+        return transactions
 
     @contextmanager
-    def _transaction(self, *task_ids: str) -> Iterator[Transaction]:
+    def transaction(self, *task_ids: str) -> Iterator[Transaction]:
+        """With these tasks loaded."""
         with bounded_transaction():
             record = ActiveStoreState.objects.locked()
             self._check(record)
-            tx = Transaction(record, self._policy, self._clock())
+            tx = Transaction(record, self.policy, self.clock())
             for task_id in task_ids:
                 tx.load_task(task_id)
             yield tx
             tx.save()
 
     @contextmanager
-    def _look(self) -> Iterator[MemoryPage]:
+    def look(self) -> Iterator[MemoryPage]:
         """For a verb that changes nothing: without lock and transaction."""
         with as_unavailable():
             record = ActiveStoreState.objects.look()
             self._check(record)
-            yield _page(record, self._policy, self._clock())
+            yield _page(record, self.policy, self.clock())
 
     def _check(self, record: ActiveStoreState) -> None:
         if self._of_epoch is None:
