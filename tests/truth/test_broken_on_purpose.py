@@ -3,6 +3,7 @@ reading, which takes the same parts, agree on something wrong. The second readin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ingestion.sync.five9 import fields
 from tests.truth.sandboxed import (
     cut_after_a_page,
     leave_out,
@@ -193,3 +195,21 @@ def test_rows_that_a_cursor_hid_are_missing(world: World, tmp_path: Path) -> Non
         report = verified(world, "contacts")
         assert report.missing == report.source_rows > 10
         assert report.advice == "manage.py sync_hubspot_contacts --full"
+
+
+def test_a_column_of_whole_numbers_for_fractions_is_found(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every value is kept, beside its column; and yet nobody can count with it."""
+    kind_of = fields._column_type
+    with sandboxed(world, "five9", tmp_path / "sandbox"):
+        monkeypatch.setattr(
+            fields, "_column_type", lambda f: "bigint" if f.name == "Score" else kind_of(f)
+        )
+        world.sync("contacts")
+        report = verified(world, "contacts")
+        (wrong,) = report.wrong_types
+        assert re.fullmatch(
+            r"score is bigint, and \d+ numbers with fractions are kept beside it", wrong
+        )
+        assert (report.is_equal, report.wrong_values) == (False, 0)

@@ -107,10 +107,20 @@ def test_a_misfit_is_the_text_that_was_sent() -> None:
         ("1 234,50", "decimal", True),
         ("2026-13-05 10:00:00", "timestamp", True),
         ("12", "json", True),
+        ({"a": [1]}, "json", False),
+        (" true ", "bool", False),
+        ("maybe", "bool", True),
+        ("7", "double", False),
+        ("$7", "double", True),
+        ("9007199254740993", "double", True),
+        ("2026-01-05", "date", False),
+        ("2026-01-05 10:00:00", "date", True),
+        ("x", "text", False),
+        ("08:15", "time", True),
     ],
 )
 def test_what_would_have_fitted_has_no_place_among_misfits(
-    raw: str, kind: str, verdict: bool
+    raw: Any, kind: str, verdict: bool
 ) -> None:
     assert CHICAGO.same_misfit(raw, raw, kind) is verdict
 

@@ -253,6 +253,7 @@ def _take(report: ModelReport, found: Findings, expected: _Expected, wrong: Set[
         setattr(report, name, getattr(found, name))
     for name in ("wrong_values", "unread", "undeleted"):
         setattr(report, name, getattr(found, name))
+    report.wrong_types += found.wrong_types
     report.notes += found.notes
     report.examples += found.examples
     for key, stored in found.hashes.items():

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
@@ -72,17 +72,20 @@ class Plain:
             return False
         return same_json(raw, kept) or clean(str(raw)) == str(kept) or None
 
-    def _fits(self, raw: Raw, data_type: str) -> bool:
+    def is_fraction(self, raw: Raw) -> bool:
+        """Whether a number was sent that is not whole."""
         try:
-            if data_type == "timestamp":
-                return isinstance(raw, str) and instant(raw, self.zone).year > 1
-            if data_type not in ("bigint", "decimal"):
-                return False
             found = number(raw)
-        except (Unclear, ValueError, OverflowError, ArithmeticError):
+        except (Unclear, ArithmeticError):
             return False
-        is_whole = found == found.to_integral_value()
-        return abs(found) < _MOST and (is_whole or data_type == "decimal")
+        return abs(found) < _MOST and found != found.to_integral_value()
+
+    def _fits(self, raw: Raw, data_type: str) -> bool:
+        """Only what fits for certain: the rest may rightly stand beside its column."""
+        try:
+            return bool(_FITS[data_type](raw, self.zone))
+        except (KeyError, Unclear, ValueError, OverflowError, ArithmeticError):
+            return False
 
     def _is_nothing(self, raw: Raw, data_type: str) -> bool | None:
         if raw is None or raw == "":
@@ -157,6 +160,53 @@ _COMPARED: Final[Mapping[str, Callable[[Raw, str, tzinfo], bool]]] = {
     "time": _time,
     "json": _json,
     "binary": _binary,
+}
+
+
+def _is_text(raw: Raw, zone: tzinfo) -> bool:
+    return isinstance(raw, str)
+
+
+def _is_whole(raw: Raw, zone: tzinfo) -> bool:
+    found = number(raw)
+    return abs(found) < _MOST and found == found.to_integral_value()
+
+
+def _is_decimal(raw: Raw, zone: tzinfo) -> bool:
+    return abs(number(raw)) < _MOST
+
+
+def _is_double(raw: Raw, zone: tzinfo) -> bool:
+    """One of fewer than 53 bits is held exactly."""
+    is_number = not isinstance(raw, str) or bool(_NUMBER.fullmatch(raw.strip()))
+    return is_number and _is_whole(raw, zone)
+
+
+def _is_truth(raw: Raw, zone: tzinfo) -> bool:
+    return truth(raw) in (True, False)
+
+
+def _is_moment(raw: Raw, zone: tzinfo) -> bool:
+    return isinstance(raw, str) and instant(raw, zone).year > 1
+
+
+def _is_day(raw: Raw, zone: tzinfo) -> bool:
+    return isinstance(raw, str) and bool(date.fromisoformat(raw)) and len(raw) == len("2026-01-09")
+
+
+def _is_object(raw: Raw, zone: tzinfo) -> bool:
+    return isinstance(raw, dict | list)
+
+
+_FITS: Final[Mapping[str, Callable[[Raw, tzinfo], bool]]] = {
+    "text": _is_text,
+    "bigint": _is_whole,
+    "decimal": _is_decimal,
+    "double": _is_double,
+    "bool": _is_truth,
+    "timestamp": _is_moment,
+    "date": _is_day,
+    "json": _is_object,
 }
 
 

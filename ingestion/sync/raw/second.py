@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -62,6 +63,7 @@ class Findings:
     hashes: dict[str, str] = field(default_factory=dict)  # stored ones, by key
     examples: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    wrong_types: list[str] = field(default_factory=list)
 
     def add_example(self, what: str, key: Key, why: str = "") -> None:
         if len(self.examples) < EXAMPLES:
@@ -86,6 +88,9 @@ class SecondReading:
         self._spool = Spool()
         self._findings = Findings()
         self._wrong: set[Key] = set()
+        # Of columns of whole numbers: how many values have them, and how many fractions stand beside.
+        self._wholes: Counter[str] = Counter()
+        self._fractions: Counter[str] = Counter()
         most = min(look_ups, reader.most_look_ups)
         self._living = self._random_rows(most, deleted=False)
         self._gone = self._random_rows(most, deleted=True)
@@ -116,6 +121,11 @@ class SecondReading:
         self._compare_counts(len(read) + without_key)
         for row in text_rows(self._table):
             self._see_row(row, read)
+        found.wrong_types = [
+            f"{column} is bigint, and {count} numbers with fractions are kept beside it"
+            for column, count in sorted(self._fractions.items())
+            if count > self._wholes[column]
+        ]
         self._look_up(read)
         self._see_sample(read)
         return found
@@ -199,6 +209,9 @@ class SecondReading:
             if column is None or kind is None or column in self._keys:
                 continue
             raw, stored = sent.fields.get(name), row.values.get(column)
+            if kind == "bigint":
+                self._wholes[column] += stored is not None
+                self._fractions[column] += stored is None and self._plain.is_fraction(raw)
             if column in row.misfits and stored is None:
                 same = self._plain.same_misfit(raw, row.misfits[column], kind)
             else:
