@@ -41,7 +41,10 @@ _LISTS = (
     *("salesrabbit.leads", "salespro.customers", "arrivy.bookings", "callrail.users"),
     "callrail.calls",
 )
-_SHIFTS = ("to the end", "few to the end", "to the front", "away for a while", "late")
+_SHIFTS = (
+    *("to the end", "few to the end", "to the front", "away for a while", "late"),
+    "there and back",
+)
 _OF_OWN_SIZE = ("salesrabbit.leads", "arrivy.bookings")
 _SHIFTING = (
     *(f"lists.{name} {shift}" for shift in _SHIFTS for name in _LISTS),
@@ -55,7 +58,6 @@ _SHIFTING = (
 _SQL = ("changing.sql changes 1", "changing.sql changes 2")
 _SOAP = ("changing.soap changes 1", "changing.soap changes 2")
 _MOVING_SHEET = tuple(f"changing.sheet moves {n}" for n in (1, 2, 3))
-_CHANGING_SHEET = tuple(f"changing.sheet changes {n}" for n in (1, 2))
 _CURSOR_KINDS = (
     *("moments", "times without a zone", "texts", "object ids", "seconds", "milliseconds"),
     *("microseconds", "numbers"),
@@ -78,7 +80,12 @@ _KEYS = tuple(
     f"gone.{name}"
     for name in (
         *("sums of keys", "sums of keys on time", "listed keys", "whole", "whole and skipped"),
-        *("whole and empty", "whole and in great numbers", "whole and not all read"),
+        *(
+            "whole and empty",
+            "whole and in great numbers",
+            "whole and not all read",
+            "whole and reported",
+        ),
     )
 )
 _CELLS = tuple(
@@ -160,14 +167,14 @@ AREAS: Mapping[str, Area] = {
                 *("lists.hubspot wide", "sandboxes.hubspot.associations"),
             ),
             f"{_SYNC}/five9": (
-                *("lists.five9 odd", "lists.five9 without empty", *_SOAP),
-                "lists.five9 without beginnings",
+                *("lists.five9 numbered", "lists.five9 odd", "lists.five9 without empty"),
+                *("lists.five9 without beginnings", *_SOAP),
             ),
             f"{_SYNC}/genius": (
                 *("sandboxes.genius.leads", "sandboxes.genius.leads odd"),
                 *("sandboxes.genius.leads equal", *_SQL),
             ),
-            f"{_SYNC}/gsheet": (*_TABS, "sandboxes.gsheet.leads", *_MOVING_SHEET, *_CHANGING_SHEET),
+            f"{_SYNC}/gsheet": (*_TABS, "sandboxes.gsheet.leads", *_MOVING_SHEET),
             f"{_SYNC}/salespro": (*_LAKES, "sandboxes.salespro.jobs lake"),
             f"{_SYNC}/leadconduit": ("sandboxes.leadconduit.leads",),
             f"{_SYNC}/marketsharp": (
@@ -197,7 +204,7 @@ AREAS: Mapping[str, Area] = {
                 *("sandboxes.hubspot.contacts", "sandboxes.callrail.calls", *_HIDING, *_SQL),
                 *("sandboxes.callrail.call_tags", "sandboxes.hubspot.associations"),
                 *("changing.salesrabbit.leads moves 1", "changing.salesrabbit.leads changes"),
-                *("changing.soap changes 1", "changing.sheet changes 1"),
+                *("changing.soap changes 1", "sheets.long"),
             )
         },
     ),
@@ -234,7 +241,7 @@ AREAS: Mapping[str, Area] = {
                 ),
             ),
             f"{_SYNC}/gsheet": (*_CELLS, "sandboxes.gsheet.leads", "sandboxes.gsheet.spends"),
-            f"{_SYNC}/five9": (*_TEXTS, "sandboxes.five9.contacts"),
+            f"{_SYNC}/five9": ("sandboxes.five9.contacts", *_TEXTS),
             f"{_SYNC}/hubspot": ("values.hubspot", "sandboxes.hubspot.contacts"),
             f"{_SYNC}/salespro": (
                 *_LAKES,

@@ -12,12 +12,17 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pytest_httpserver import HTTPServer
-from werkzeug import Request
+from werkzeug import Request, Response
 
 from tests.truth.world import serve
 
 TAB = "Spend"
 RANGE = re.compile(r"!(\d+):(\d+)$")
+# What may be asked of a range, beside its place.
+OPTIONS = {
+    "valueRenderOption": ("FORMATTED_VALUE", "UNFORMATTED_VALUE"),
+    "dateTimeRenderOption": ("SERIAL_NUMBER",),
+}
 
 
 @cache
@@ -57,11 +62,13 @@ class Sheet:
             "GSHEET_REQUESTS_PER_MINUTE": "100000",
         }
 
-    def answer(self, request: Request) -> Mapping[str, Any]:
+    def answer(self, request: Request) -> Mapping[str, Any] | Response:
         self.asked.append(request.path)
         if request.path == "/token":
             return {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
         if place := RANGE.search(request.path):
+            if any(value not in OPTIONS.get(name, ()) for name, value in request.args.items()):
+                return Response("{}", 400, content_type="application/json")
             is_held = request.args.get("valueRenderOption") == "UNFORMATTED_VALUE"
             return self.values(int(place[1]), int(place[2]), is_held=is_held)
         tab = {"title": TAB, "gridProperties": {"rowCount": self.grid_rows}}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -30,12 +30,24 @@ Change = Callable[[list[Any]], None]
 
 @dataclass
 class OddList(ShiftingList):
-    """``ignores``: the page that is asked for; it comes whole where it ignores the size too."""
+    """``ignores``: the page that is asked for; it comes whole where it ignores the size too.
+    ``changes``: after so many answers of a pass, both from 1 on; 0: before the first one."""
 
     ignores: str = ""
+    changes: Mapping[tuple[int, int], Change] = field(default_factory=dict)
+    at: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        self.after_answer = lambda number: self._go_on(self.at[0], self.at[1] + 1)
+
+    def _go_on(self, number: int, answers: int) -> None:
+        self.at = (number, answers)
+        self.changes.get(self.at, lambda ids: None)(self.ids)
 
     def span(self, request: Request) -> tuple[int, int]:
         start, size = super().span(request)
+        if start == 0 and int(request.args[self.dialect.size]) == SIZE:
+            self._go_on(self.at[0] + 1, 0)
         match self.ignores:
             case "page":
                 return 0, size
@@ -64,21 +76,31 @@ def comes_back(rows: list[Any]) -> None:
     rows[:0] = [1, 2, 3]
 
 
-def life(dialect: Dialect, count: int, changes: Mapping[int, Change], **odd: Any) -> Life:
-    """``changes``: after the answer of a number of the second run."""
+def hop(rows: list[Any]) -> None:
+    """Two of the last ones are first now."""
+    rows.remove(65)
+    rows.remove(66)
+    rows[:0] = [65, 66]
+
+
+def hop_back(rows: list[Any]) -> None:
+    rows.remove(66)
+    rows.append(66)
+
+
+def hop_again(rows: list[Any]) -> None:
+    rows.insert(0, rows.pop())
+
+
+def life(dialect: Dialect, changes: Mapping[tuple[int, int], Change], **odd: Any) -> Life:
+    """Seventy rows, which change while the first run reads them."""
 
     def played(stage: Stage) -> Outcome:
-        rows = OddList(dialect, list(range(1, count + 1)), **odd)
+        rows = OddList(dialect, list(range(1, 71)), changes=changes, **odd)
         rows.begin(stage.world, stage.server)
-        stage.sync(dialect.model, batch_size=SIZE)
-        before = rows.answers
-
-        def change(number: int) -> None:
-            changes.get(number - before, lambda ids: None)(rows.ids)
-
-        rows.after_answer = change
         stage.try_to_sync(dialect.model, batch_size=SIZE)
-        rows.after_answer = lambda number: None
+        # With another number of answers fewer changes occur: all rows are there at the end.
+        rows.changes, rows.ids = {}, list(range(1, 71))
         return stage.outcome(dialect.model)
 
     return played
@@ -178,7 +200,9 @@ def schedule(stage: Stage) -> Outcome:
         return stage.outcome("tasks")
 
 
-def five9(**behavior: Any) -> Life:
+def five9(
+    numbers: Sequence[str] = ODD_NUMBERS, names: Sequence[str] = ODD_NAMES, **behavior: Any
+) -> Life:
     """A domain with more contacts than a lookup gives, whatever their numbers and names begin with."""
 
     def played(stage: Stage) -> Outcome:
@@ -188,9 +212,9 @@ def five9(**behavior: Any) -> Life:
             setattr(sandbox.behavior, name, value)
         for number in range(15):
             sandbox.domain.add({"number1": f"615{number:07d}", "last_name": f"Lee {number}"})
-        for odd in ODD_NUMBERS:
+        for odd in numbers:
             sandbox.domain.add({"number1": odd})
-        for odd in ODD_NAMES:
+        for odd in names:
             sandbox.domain.add({"last_name": odd})
         settings = sandbox.settings("http://five9.invalid")
         with patch.object(client, "StoppableAdapter", partial(InProcess, sandbox.wsgi())):
@@ -245,33 +269,34 @@ KINDS = (
 )
 # The others tell by a page that is not full, or by pages of the size that was asked for.
 OF_OWN_SIZE = ("salesrabbit.leads", "arrivy.bookings")
-SHIFTS: Mapping[str, Mapping[int, Change]] = {
-    "to the end": {1: to_the_end},
-    "few to the end": {2: few_to_the_end},
-    "to the front": {2: to_the_front},
-    "away for a while": {1: goes_away, 3: comes_back},
-    "late": {4: to_the_end},
+SHIFTS: Mapping[str, Mapping[tuple[int, int], Change]] = {
+    "to the end": {(1, 1): to_the_end},
+    "few to the end": {(1, 2): few_to_the_end},
+    "to the front": {(1, 2): to_the_front},
+    "away for a while": {(1, 1): goes_away, (1, 3): comes_back},
+    "late": {(1, 4): to_the_end},
+    "there and back": {(1, 2): hop, (2, 0): hop_back, (2, 2): hop_again},
 }
 
 LIVES: Mapping[str, Life] = {
     **{
-        f"{kind} {shift}": life(_NAMED[kind], 70, changes)
+        f"{kind} {shift}": life(_NAMED[kind], changes)
         for kind in KINDS
         for shift, changes in SHIFTS.items()
     },
-    **{f"{kind} smaller pages": life(_NAMED[kind], 70, {}, own_size=7) for kind in OF_OWN_SIZE},
+    **{f"{kind} smaller pages": life(_NAMED[kind], {}, own_size=7) for kind in OF_OWN_SIZE},
     **{
-        f"{kind} smaller pages shift": life(_NAMED[kind], 70, {2: to_the_end}, own_size=7)
+        f"{kind} smaller pages shift": life(_NAMED[kind], {(1, 2): to_the_end}, own_size=7)
         for kind in OF_OWN_SIZE
     },
     **{
-        f"{kind} larger pages": life(_NAMED[kind], 70, {2: to_the_end}, own_size=30)
+        f"{kind} larger pages": life(_NAMED[kind], {(1, 2): to_the_end}, own_size=30)
         for kind in OF_OWN_SIZE
     },
     **{f"{kind} grows": grows(_NAMED[kind], 1, 20, 19, 41, 40, 60, 21) for kind in KINDS},
     **{
         f"{kind} whole": grows(_NAMED[kind], 5, 20, 45, 19, ignores="page and size")
-        for kind in KINDS[:3]
+        for kind in OF_OWN_SIZE
     },
     **{f"{kind} ignores the page once": fails_once(_NAMED[kind], "page") for kind in KINDS},
     "callrail other offsets": other_offsets,
@@ -279,6 +304,7 @@ LIVES: Mapping[str, Life] = {
     "marketsharp to the front": marketsharp(to_the_front),
     "marketsharp ignores the place once": marketsharp(None, ignores_skip=True),
     "arrivy schedule": schedule,
+    "five9 numbered": five9([f"71{n:03}55" for n in range(20)], ()),
     "five9 odd": five9(),
     "five9 without empty": five9(takes_empty=False, finds_empty=False),
     "five9 without beginnings": five9(wildcard_may_begin=False),

@@ -110,9 +110,11 @@ class Shown:
 
 # What changed between two runs is found, and what has gone.
 _FULL = ("full", "tick", "full")
-_DELTAS = ("full", "tick", "delta", "tick", "delta", "tick", "full")
+_DELTAS = ("full", "tick", "delta", "tick", "delta")
+# Where a full run alone finds what has gone.
+_DELTAS_AND_FULL = (*_DELTAS, "tick", "full")
 LIVES: Mapping[str, Life] = {
-    "arrivy.tasks": life("arrivy", "tasks", *_DELTAS),
+    "arrivy.tasks": life("arrivy", "tasks", *_DELTAS_AND_FULL),
     "callrail.calls": life("callrail", "calls", *_DELTAS),
     "callrail.call_tags": life("callrail", "call_tags", *_DELTAS),
     "callrail.webhooks": life("callrail", "webhooks", *_FULL),
@@ -139,11 +141,10 @@ LIVES: Mapping[str, Life] = {
         "hubspot", "associations", *_FULL, behavior={"association_page": 1}
     ),
     "leadconduit.leads": life("leadconduit", "leads", *_DELTAS),
-    "marketsharp.contacts": life("marketsharp", "contacts", *_DELTAS, rows=60),
-    "salespro.customers": life("salespro", "customers", *_FULL),
+    "marketsharp.contacts": life("marketsharp", "contacts", *_DELTAS_AND_FULL, rows=60),
     "salespro.jobs": life("salespro", "jobs", *_FULL),
-    "salespro.jobs lake": life("salespro", "jobs", *_DELTAS, SALESPRO_BACKEND="athena"),
-    "salesrabbit.leads": life("salesrabbit", "leads", *_DELTAS),
+    "salespro.jobs lake": life("salespro", "jobs", *_DELTAS_AND_FULL, SALESPRO_BACKEND="athena"),
+    "salesrabbit.leads": life("salesrabbit", "leads", *_DELTAS_AND_FULL),
     # What a run without any record, or with too few, must not mark is there again at the end.
     "salesrabbit.leads hidden": life(
         "salesrabbit", "leads", "full", "0", "full", "2", "full", "all"

@@ -60,19 +60,16 @@ class Stage:
         """Moments of changes, from now on."""
         return (self.now + timedelta(minutes=n) for n in range(1, 100))
 
-    def outcome(self, model: str, *, of_living: bool = False) -> Outcome:
-        """What verification says of the table, as the CRM and the table are now. ``of_living``: rows
-        that are marked as deleted may differ from time to time."""
-        return outcome_of(self, model, verified(self.world, model), of_living=of_living)
+    def outcome(self, model: str) -> Outcome:
+        """What verification says of the table, as the CRM and the table are now."""
+        return outcome_of(self, model, verified(self.world, model))
 
 
 Life = Callable[[Stage], Outcome]
 
 
-def outcome_of(
-    stage: Stage, model: str, report: ModelReport, *, of_living: bool = False
-) -> Outcome:
-    rows = sum_of_rows(stage.world.warehouse, stage.world.name, model, of_living=of_living)
+def outcome_of(stage: Stage, model: str, report: ModelReport) -> Outcome:
+    rows = sum_of_rows(stage.world.warehouse, stage.world.name, model)
     return Outcome(tuple(stage.warnings), None if report.is_equal else _words(report), rows)
 
 
@@ -110,7 +107,7 @@ def _words(report: ModelReport) -> str:
     return f"verify_warehouse: {faults or report.notes or report.wrong_types} {report.examples}"
 
 
-def sum_of_rows(warehouse: Warehouse, name: str, model: str, *, of_living: bool) -> str:
+def sum_of_rows(warehouse: Warehouse, name: str, model: str) -> str:
     """Of every value, and whether a row is marked as deleted. How a deletion was proven no CRM can
     confirm."""
     dataset = warehouse.dataset(name)
@@ -122,7 +119,6 @@ def sum_of_rows(warehouse: Warehouse, name: str, model: str, *, of_living: bool)
     rows = []
     for row in found:
         own = {name: value for name, value in row.items() if not name.startswith("_")}
-        is_gone = row.get("_deleted_at") is not None
-        if not (of_living and is_gone):
-            rows.append(repr((sorted(own.items()), is_gone, row.get("_misfits"))))
+        marks = (row.get("_deleted_at") is not None, row.get("_misfits"))
+        rows.append(repr((sorted(own.items()), marks)))
     return sha256("\n".join(sorted(rows)).encode()).hexdigest()

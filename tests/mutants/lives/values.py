@@ -359,7 +359,7 @@ def atom(base: str) -> Life:
 
 
 LIVES: Mapping[str, Life] = {
-    "five9 amounts": five9(Deal_Value=TEXT_AMOUNTS, Close_Rate=TEXT_AMOUNTS, Score=TEXT_AMOUNTS),
+    "five9 amounts": five9(Deal_Value=TEXT_AMOUNTS, Close_Rate=TEXT_AMOUNTS),
     "five9 whole numbers": five9(attempts=TEXT_AMOUNTS),
     "five9 times": five9(Last_Modified=TEXT_MOMENTS, Appointment_Date_and_Time=TEXT_MOMENTS),
     "five9 days": five9(
