@@ -1,4 +1,4 @@
-"""A new Debian in a folder, with Python and make and nothing else."""
+"""A new Debian in a folder, with what README asks for and nothing else."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from tests.missing import cannot_have
 
-# What README asks for; on Debian python3-venv is a package of its own.
-PACKAGES = ("python3", "python3-venv", "make")
+# The last one only for backups. On Debian python3-venv is a package of its own.
+PACKAGES = ("python3", "python3-venv", "make", "postgresql-client")
 READER = "reader"
 HOME = f"/home/{READER}"
 CHROOT = "/usr/sbin/chroot"

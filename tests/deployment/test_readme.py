@@ -57,10 +57,10 @@ class Here:
 
 
 class Terminal:
-    """Where a reader of README types in a new clone. What still runs at the end is killed."""
+    """Where a reader of README types in the folder of a clone. What still runs at the end is ended."""
 
-    def __init__(self, place: Here | Chroot, script: str) -> None:
-        self.clone = place.home / "data-warehouse"
+    def __init__(self, place: Here | Chroot, folder: str, script: str) -> None:
+        self.clone = place.home / folder
         if not self.clone.exists():
             copy_project(self.clone)
             place.own(self.clone)
@@ -83,10 +83,18 @@ class Terminal:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def end(self) -> None:
+        self._out.close()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(timeout=60)
-        self._out.close()
+        wait_for("the end of all that was started", self._is_over)
+
+    def _is_over(self) -> bool:
+        self.process.poll()
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +141,7 @@ def test_the_chapter_ends_in_a_site_with_login_rows_and_health(
     ):
         assert shown in script
         script = script.replace(shown, own)
-    terminal = Terminal(place, script)
+    terminal = Terminal(place, "production", script)
     try:
         code = terminal.process.wait(timeout=SECONDS)
         assert code == 0, terminal.shown[-4000:]
@@ -157,7 +165,7 @@ def test_the_chapter_ends_in_a_site_with_login_rows_and_health(
 
 
 def test_the_first_command_starts_everything_and_leaves_nothing(new_machine: Chroot) -> None:
-    terminal = Terminal(new_machine, "make up")
+    terminal = Terminal(new_machine, "two-commands", "make up")
     try:
         wait_for(
             "the first rows",
@@ -176,7 +184,7 @@ def test_the_first_command_starts_everything_and_leaves_nothing(new_machine: Chr
 
 
 def test_the_second_command_runs_the_tests(new_machine: Chroot) -> None:
-    terminal = Terminal(new_machine, f'make test ARGS="{TESTS}"')
+    terminal = Terminal(new_machine, "two-commands", f'make test ARGS="{TESTS}"')
     try:
         code = terminal.process.wait(timeout=SECONDS if TESTS else 10 * SECONDS)
         assert code == 0, terminal.shown[-4000:]

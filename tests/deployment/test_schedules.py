@@ -147,7 +147,7 @@ def faults_of(site: Site) -> dict[str, dict[str, int]]:
     crms = sorted({each.crm_source for each in STANDARD})
     done = site.manage("verify_warehouse", *crms, "--json", "--no-progress")
     return {
-        f"{found['crm']}.{found['model']}": faults
+        f"{found['crm_source']}.{found['model']}": faults
         for found in json.loads(done.stdout)["models"]
         if (faults := {name: found[name] for name in FAULTS if found[name]})
     }
