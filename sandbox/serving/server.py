@@ -62,7 +62,8 @@ class SandboxServer(AbstractContextManager["SandboxServer"]):
 
     ``names`` None serves every CRM. ``port`` None takes the usual one or a free one, 0 a
     free one. ``host``: on which of this machine's addresses it listens; its own URLs name the local
-    one. ``faults``: those that they have from the start; ``self.faults`` changes them. Raises SandboxBusy, PortTaken, UnknownCrm and FaultDoesNotApply on entering.
+    one. ``faults``: those that they have from the start; ``self.faults`` changes them. Raises
+    SandboxBusy, PortTaken, UnknownCrm and FaultDoesNotApply on entering.
     """
 
     def __init__(

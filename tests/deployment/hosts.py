@@ -63,10 +63,6 @@ class Program:
             self.process.wait(timeout=30)
             self.process = None
 
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
 
 class Host:
     """Another machine of the site."""

@@ -90,7 +90,7 @@ def test_a_host_is_lost(new_site: NewSite, note: Note) -> None:
 
 
 def test_rabbitmq_carries_the_messages(new_site: NewSite, note: Note) -> None:
-    """It is restarted like every other part, and loses its messages once."""
+    """It is restarted like every other part."""
     site = new_site(rabbitmq=True)
     assert site.rabbitmq is not None
     tasks = site.submit(range(1, 41), steps=STEPS)

@@ -55,10 +55,10 @@ def test_nothing_is_lost_on_the_way(
                 restart(site, name)
             assert site.open_count() > 0, "the load ended before the last restart"
             site.await_health()
-        upgraded_at = datetime.now(UTC)
         assert set(answers) == {200}
         sandbox.sandboxes.tick()
-        wait_for("a turn of both", lambda: turns(site, since=upgraded_at) == set(SCHEDULES))
+        ticked_at = datetime.now(UTC)
+        wait_for("a turn of both", lambda: turns(site, since=ticked_at) == set(SCHEDULES))
         for name in SCHEDULES:
             site.managed("manage_schedules", "disable", name)
         site.await_end()
