@@ -49,6 +49,7 @@ _OF_OWN_SIZE = ("salesrabbit.leads", "arrivy.bookings")
 _SHIFTING = (
     *(f"lists.{name} {shift}" for shift in _SHIFTS for name in _LISTS),
     *(f"lists.{name} smaller pages" for name in _OF_OWN_SIZE),
+    *(f"lists.{name} few smaller pages" for name in _OF_OWN_SIZE),
     *(f"lists.{name} smaller pages shift" for name in _OF_OWN_SIZE),
     *(f"lists.{name} larger pages" for name in _OF_OWN_SIZE),
     *(f"lists.{name} grows" for name in _LISTS),

@@ -10,6 +10,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request
 
+from ingestion.sync.arrivy.source import Source
+from tests.truth.sandboxed import verified
 from tests.truth.world import World, serve
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -79,3 +81,19 @@ def test_a_day_that_may_have_been_cut_makes_the_run_partial(
     warning = world.sync("tasks").warning or ""
     assert "gave 1000 tasks for" in warning
     assert "there may be more" in warning
+
+
+@pytest.mark.django_db
+def test_tasks_far_ahead_that_no_part_has_are_missed_by_verification(
+    world: World, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a query of the whole schedule is cut before it comes to them."""
+    schedule = Schedule({**{i: 10 * i - 100 for i in range(1, 16)}, 99: 3000}, cut_at=12)
+    schedule.begin(world, httpserver)
+    slices = Source._slices
+    monkeypatch.setattr(Source, "_slices", lambda self, window: list(slices(self, window))[:-1])
+    world.sync("tasks")
+    assert len(world.rows("tasks", "id")) == 15
+    report = verified(world, "tasks")
+    assert (report.is_equal, report.unread) == (False, 1)
+    assert report.examples == ["unread 99: it is found by its key, and no page has it"]

@@ -9,6 +9,7 @@ from typing import Any, cast
 from ingestion.sync.arrivy import settings as names
 from ingestion.sync.arrivy.settings import ArrivyModel
 from ingestion.sync.arrivy.source import _api
+from ingestion.sync.common.setting_values import positive_int
 from ingestion.sync.common.source import Heard, Model, SourceContext
 from ingestion.sync.raw import reader
 from ingestion.sync.raw.asking import Asker
@@ -50,7 +51,9 @@ class RawReader(reader.RawReader):
         return [RawRecord((str(a["id"]),), a) for a in answers if isinstance(a, dict) and "id" in a]
 
     def sample(self, model: Model, rows: Sequence[StoredRow], known: int) -> list[RawRecord] | None:
-        """In pages of another size. Lists that know no pages give all that they have."""
+        """In pages of another size, and of the schedule also the first of what is planned for later
+        than its parts go: a query of all of it may be cut. Lists that know no pages give all that they
+        have."""
         own = cast(ArrivyModel, model)
         last = known // SAMPLED_PAGE + 1
         span = self._span() if own.scheduled else {}
@@ -58,7 +61,14 @@ class RawReader(reader.RawReader):
         for page in (last, last + 1):
             params = {**span, "items_per_page": SAMPLED_PAGE, "page": page}
             found += _records(self._asker.get_json(own.path, params))
+        if own.scheduled:
+            params = {**span, "from": self._later(), "items_per_page": SAMPLED_PAGE, "page": 1}
+            found += _records(self._asker.get_json(own.path, params))
         return found
+
+    def _later(self) -> str:
+        ahead = timedelta(days=positive_int(self.settings, names.DAYS_AHEAD) + 1)
+        return (datetime.now(UTC) + ahead).replace(microsecond=0).isoformat()
 
     def _span(self) -> dict[str, str]:
         """The whole schedule: nothing is planned for later than in twenty years."""

@@ -299,12 +299,16 @@ LIVES: Mapping[str, Life] = {
         for kind in OF_OWN_SIZE
     },
     **{f"{kind} ignores the page once": fails_once(_NAMED[kind], "page") for kind in KINDS},
+    **{
+        f"{kind} few smaller pages": grows(_NAMED[kind], 12, 14, 8, own_size=7)
+        for kind in OF_OWN_SIZE
+    },
     "callrail other offsets": other_offsets,
     "marketsharp to the end": marketsharp(to_the_end),
     "marketsharp to the front": marketsharp(to_the_front),
     "marketsharp ignores the place once": marketsharp(None, ignores_skip=True),
     "arrivy schedule": schedule,
-    "five9 numbered": five9([f"71{n:03}55" for n in range(20)], ()),
+    "five9 numbered": five9(["x1", "x2", *(f"71{n:03}55" for n in range(20))], ()),
     "five9 odd": five9(),
     "five9 without empty": five9(takes_empty=False, finds_empty=False),
     "five9 without beginnings": five9(wildcard_may_begin=False),

@@ -21,10 +21,8 @@ CHANGES: Mapping[str, str] = {
     " WHEN 1 THEN NULL WHEN 2 THEN '2026-01-01 00:00:00.000000' ELSE updated_at END",
     "edit": "UPDATE lead SET job_type = 'later' WHERE lead_id % 4 < 2",
     "equal": "UPDATE lead SET updated_at = '2026-01-01 00:00:00.000000'",
-    "set back": "DELETE FROM lead WHERE updated_at >= (SELECT updated_at FROM lead ORDER BY"
-    " updated_at DESC LIMIT 1 OFFSET 5)",
-    "come late": "INSERT INTO lead SELECT * FROM lead_before WHERE lead_id NOT IN"
-    " (SELECT lead_id FROM lead)",
+    "edit all at once": "UPDATE lead SET job_type = 'later',"
+    " updated_at = (SELECT max(updated_at) FROM lead)",
 }
 
 
@@ -130,7 +128,9 @@ LIVES: Mapping[str, Life] = {
         "leads",
         *("odd", "full", "tick", "delta", "edit", "delta", "tick", "delta"),
     ),
-    "genius.leads equal": life("genius", "leads", "equal", "full", "tick", "delta", rows=60),
+    "genius.leads equal": life(
+        "genius", "leads", "equal", "full", "tick", "delta", "edit all at once", "delta", rows=60
+    ),
     "genius.leads hidden": life("genius", "leads", "full", "0", "delta", "2", "delta", "all"),
     "gsheet.leads": life("gsheet", "leads", *_FULL),
     "gsheet.spends": life("gsheet", "spends", *_FULL),

@@ -168,6 +168,6 @@ LIVES: Mapping[str, Life] = {
     "long in one range": life("spends", LONG, batch_size=1000),
     "short grid": life("spends", LONG, grid_rows=48, batch_size=16),
     "a format adds to texts": life(
-        "spends", column("Campaign", [("Radio Inc", "Radio"), ("TV Inc", "TV"), "plain"])
+        "spends", column("Campaign", [("Radio Inc", "Radio"), ("TV Inc", "TV"), ("7", 7)])
     ),
 }
