@@ -41,6 +41,16 @@ def test_a_delta_that_finds_its_watermark_again_stays_one(world: World) -> None:
     assert len(world.source.windows) == 2
 
 
+@pytest.mark.parametrize("options", [{"mode": "force7"}, {"max_records": 1}], ids=str)
+def test_a_run_of_a_part_cannot_tell_that_the_source_was_set_back(
+    world: World, options: dict[str, Any]
+) -> None:
+    world.source.records["leads"] = people(5)
+    world.run(LEADS)
+    world.run(LEADS, **options)
+    assert [window.is_full for window in world.source.windows] == [True, False]
+
+
 def test_the_newest_record_may_go(world: World) -> None:
     """The delta finds nothing so late, so everything is read, once."""
     world.source.records["leads"] = people(500)
