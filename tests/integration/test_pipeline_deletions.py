@@ -91,6 +91,12 @@ def test_a_deletion_that_is_told_marks_the_row(world: World) -> None:
     assert counts(world.run(CALLS)) == (3, 0, 0, 0)
 
 
+def test_what_a_first_load_brings_as_deleted_counts_as_deleted(world: World) -> None:
+    world.source.records["calls"] = [*people(2), person(3, _deleted_at=NEW_YEAR)]
+    assert counts(world.run(CALLS)) == (3, 2, 0, 1)
+    assert world.ids(CALLS, deleted=True) == [3]
+
+
 def test_of_the_rows_that_a_run_marks_those_that_were_merged_say_so(world: World) -> None:
     deals = replace(CALLS, name="deals", columns={"id": "text"})
     gone = [{"id": key, "_deleted_at": NEW_YEAR} for key in ("old", "lost", "other")]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ from ingestion.sync.common.progress import SilentReporter
 from ingestion.sync.common.run import ModelResult
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.pipeline import run_model
+from ingestion.sync.load.tables import own_tables
 from tests.fake_crm import (
     CALLS,
     JOBS,
@@ -63,6 +66,28 @@ def test_a_cancelled_run_leaves_nothing_behind(world: World, step: str) -> None:
     assert world.run(LEADS).created + len(world.ids(LEADS)) >= 50
     assert world.ids(LEADS) == list(range(1, 51))
     assert world.run(LEADS).created == 0
+
+
+def test_a_cancel_is_heard_until_the_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+    keep_state = own_tables.keep_state
+
+    class Stops(SilentReporter):
+        def check(self) -> None:
+            if asked.is_set():
+                raise SyncCancelled("asked to stop")
+
+    def keep_and_ask(*given: Any) -> None:
+        keep_state(*given)
+        asked.set()
+
+    world.source.records["leads"] = people(1)
+    world.run(LEADS)
+    world.source.records["leads"] = people(3)
+    monkeypatch.setattr(own_tables, "keep_state", keep_and_ask)
+    with pytest.raises(SyncCancelled):
+        world.run(LEADS, reporter=Stops())
+    assert world.ids(LEADS) == [1]
 
 
 @pytest.mark.parametrize(

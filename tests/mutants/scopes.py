@@ -97,6 +97,7 @@ SCOPES: dict[str, Scope] = {
         (f"{_LOAD}/merge.py", f"{_LOAD}/loading.py"),
         (
             *reversed(_PIPELINE),
+            "tests/integration/test_pipeline_failures.py",
             *_EXACT,
             "tests/integration/test_load_drift.py",
             _FUZZ,
