@@ -7,8 +7,10 @@ syncs are made up: each takes its time and writes down when it ran.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections import defaultdict
@@ -55,8 +57,7 @@ class Site:
     ) -> None:
         self.folder, self.release = folder, release
         self._settings, self._more = settings, more
-        self.runs_file = folder / "runs.jsonl"
-        self.runs_file.touch()
+        self._cut_at: dict[str, float] = {}
         self._key = secrets.token_urlsafe(50)
         self.hosts: dict[str, Host] = {}
         self.programs: dict[str, Program] = {}
@@ -85,7 +86,7 @@ class Site:
             "WORKER_POOL_LEASE_SECONDS": str(LEASE_SECONDS),
             "WORKER_POOL_DISPATCH_SECONDS": "4",
             "WORKER_POOL_MONITOR_SECONDS": "5",
-            "RUNS_FILE": str(self.runs_file),
+            "RUNS_FILE": str(self._runs_file(host)),
             "FAKE_STEP_SECONDS": str(STEP_SECONDS),
         }
         return production_environment(self.folder_of(host), **{**usual, **self._more(host)})
@@ -93,6 +94,9 @@ class Site:
     def folder_of(self, host: Host) -> Path:
         """Its own disk."""
         return self.folder / host.namespace.name
+
+    def _runs_file(self, host: Host) -> Path:
+        return self.folder / f"runs-{host.namespace.name}.jsonl"
 
     def manage(self, *words: str, host: str = "web1") -> subprocess.CompletedProcess[str]:
         """Whatever its exit code."""
@@ -126,6 +130,7 @@ class Site:
         """In the order of docker-compose.yml. Raises NoNamespace."""
         for number, name in enumerate((*WEB, *WORKERS), start=201):
             self.hosts[name] = Host(number)
+            self._runs_file(self.hosts[name]).touch()
         self.prepare()
         for name in (*WEB, *WORKERS, "control", "beat"):
             if name != "control" or self.release.has_control:
@@ -212,27 +217,34 @@ class Site:
         )
         return found
 
+    def cut(self, name: str) -> None:
+        """Nobody hears of what that host does from now on."""
+        self._cut_at[name] = time.time()
+        self.hosts[name].cut()
+
     def runs(self) -> dict[int, list[Run]]:
         """The runs of each label, as they wrote them down; one that was killed has no end, and is not
-        among them."""
-        begun: dict[tuple[int, int], Run] = {}
+        among them. What a host did alone, after its cable was cut, carried nothing out."""
         found: dict[int, list[Run]] = defaultdict(list)
-        for line in map(json.loads, self.runs_file.read_text().splitlines()):
-            key = (line["label"], line["pid"])
-            if line["what"] == "start":
-                begun[key] = Run(line["at"])
-            elif line["what"] == "whole":
-                begun[key].is_whole = True
-            elif run := begun.pop(key, None):
-                run.ended_at = line["at"]
-                found[line["label"]].append(run)
+        for name, host in self.hosts.items():
+            begun: dict[tuple[int, int], Run] = {}
+            for line in map(json.loads, self._runs_file(host).read_text().splitlines()):
+                key = (line["label"], line["pid"])
+                if line["what"] == "start":
+                    begun[key] = Run(line["at"])
+                elif line["what"] == "whole":
+                    begun[key].is_whole = line["at"] < self._cut_at.get(name, math.inf)
+                elif run := begun.pop(key, None):
+                    run.ended_at = line["at"]
+                    found[line["label"]].append(run)
         return {label: sorted(runs, key=lambda run: run.begun_at) for label, runs in found.items()}
 
     def forget_runs(self, labels: Set[int]) -> None:
         """Those that have been until now."""
-        lines = self.runs_file.read_text().splitlines(keepends=True)
-        others = [line for line in lines if json.loads(line)["label"] not in labels]
-        self.runs_file.write_text("".join(others))
+        for file in map(self._runs_file, self.hosts.values()):
+            lines = file.read_text().splitlines(keepends=True)
+            others = [line for line in lines if json.loads(line)["label"] not in labels]
+            file.write_text("".join(others))
 
     def figures(self, tasks: Mapping[int, str]) -> Figures:
         """What became of the tasks."""

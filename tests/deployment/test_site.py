@@ -78,7 +78,7 @@ def test_a_host_is_lost(new_site: NewSite, note: Note) -> None:
     tasks = site.submit(range(1, 41), steps=STEPS)
     wait_for("both work", lambda: len(site.runs()) >= 4)
 
-    site.hosts["work2"].cut()
+    site.cut("work2")
 
     wait_for(
         "its end is noticed",
