@@ -169,6 +169,8 @@ def same(found: Any, value: Any) -> bool:
     if isinstance(value, datetime):
         text = found if isinstance(found, str) else None
         found = datetime.fromisoformat(text) if text else found
+        if isinstance(found, date) and not isinstance(found, datetime):  # a day is its midnight
+            return datetime(found.year, found.month, found.day, tzinfo=UTC) == value
         if not isinstance(found, datetime):
             return False
         return (found if found.tzinfo else found.replace(tzinfo=UTC)) == value
