@@ -44,7 +44,7 @@ def earlier_release_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = ["git", "archive", EARLIER_RELEASE]
     archive = subprocess.run(command, cwd=BASE_DIR, capture_output=True, check=False)
     if archive.returncode:
-        pytest.skip(f"git does not have {EARLIER_RELEASE} here")
+        cannot_have(f"Release {EARLIER_RELEASE}", archive.stderr.decode().strip())
     folder = tmp_path_factory.mktemp("earlier")
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
         files.extractall(folder, filter="data")

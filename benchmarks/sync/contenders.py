@@ -116,8 +116,7 @@ def _dlt(source: str, warehouse: str, folder: Path, backend: Any) -> list[Phase]
     if warehouse.startswith("sqlite"):
         destination = dlt.destinations.sqlalchemy(warehouse)
     else:
-        url = sa.make_url(warehouse).set(password="none")  # noqa: S106 - dlt asks for one
-        destination = dlt.destinations.postgres(url.render_as_string(hide_password=False))
+        destination = dlt.destinations.postgres(rest.with_password(warehouse))
     pipeline = dlt.pipeline(
         "bench", pipelines_dir=str(folder / "dlt"), destination=destination, dataset_name="bench"
     )
@@ -132,7 +131,7 @@ def ingestr(source: str, warehouse: str, folder: Path) -> list[Phase]:
     plain = url.set(drivername="mysql+pymysql").render_as_string(hide_password=False)
     target = warehouse
     if not warehouse.startswith("sqlite"):
-        target = sa.make_url(warehouse).set(password="none").render_as_string(hide_password=False)  # noqa: S106
+        target = rest.with_password(warehouse)
     words = ["--source-uri", plain, "--source-table", f"{url.database}.lead", "--dest-uri", target]
     words += ["--dest-table", "main.lead" if warehouse.startswith("sqlite") else "public.lead"]
     words += ["--incremental-strategy", "merge", "--primary-key", "id", "--yes"]
