@@ -146,6 +146,7 @@ AREAS: Mapping[str, Area] = {
             (f"{_SYNC}/five9/division.py", ""),
             (f"{_SYNC}/genius/keyset.py", ""),
             (f"{_SYNC}/gsheet/tab.py", ""),
+            (f"{_SYNC}/gsheet/source.py", "Source._pages"),
             (f"{_SYNC}/salespro/athena.py", "AthenaBackend._results"),
             (f"{_SYNC}/leadconduit/source.py", "Source"),
             (f"{_SYNC}/marketsharp/source.py", "Source"),

@@ -10,7 +10,6 @@ from decimal import Decimal
 import pytest
 from pytest_httpserver import HTTPServer
 
-from ingestion.sync.common.errors import TransientError
 from ingestion.sync.gsheet.cells import Reader
 from tests.truth.sandboxed import verified
 from tests.truth.sheets import Sheet
@@ -125,11 +124,54 @@ def test_rows_that_move_while_they_are_read_are_read_in_the_same_run(
     assert set(world.rows("spends", "channel")) == there
 
 
-def test_a_sheet_that_never_rests_is_no_success(world: World, httpserver: HTTPServer) -> None:
+def test_a_row_that_moves_between_ranges_is_read_in_the_same_run(
+    world: World, httpserver: HTTPServer
+) -> None:
+    """Another moves the other way, so that no row between them has another place."""
     sheet = begin(world, httpserver, long_sheet())
+    assert world.sync("spends").warning is None
+
+    def once(first: int) -> None:
+        if first > 1:  # the first range has been read
+            sheet.before_range = lambda first: None
+            sheet.rows.insert(10, sheet.rows.pop(2400))
+            sheet.rows.append(sheet.rows.pop(20))
+
+    sheet.before_range = once
+    result = world.sync("spends")
+    assert (result.warning, result.deleted) == (None, 0)
+    assert set(world.rows("spends", "channel")) == {f"S{number:05}" for number in range(2500)}
+    assert world.rows("spends", "channel", deleted=True) == []
+
+
+def test_a_row_that_is_pushed_beyond_the_end_is_read_in_the_same_run(
+    world: World, httpserver: HTTPServer
+) -> None:
+    rows = [HEADER, ["2026-01-01", "A", "1"], ["2026-01-01", "B", "2"]]
+    sheet = begin(world, httpserver, Sheet(rows, grid_rows=3))
+
+    def once(first: int) -> None:
+        if sheet.asked[-2].endswith("/S"):  # it has just told its size
+            sheet.before_range = lambda first: None
+            sheet.rows.insert(1, ["2026-01-01", "new", "3"])
+            sheet.grid_rows += 1
+
+    world.sync("spends")
+    sheet.before_range = once
+    assert world.sync("spends").deleted == 0
+    assert set(world.rows("spends", "channel")) == {"A", "B", "new"}
+
+
+def test_a_sheet_that_never_rests_is_partial_and_loses_no_row(
+    world: World, httpserver: HTTPServer
+) -> None:
+    sheet = begin(world, httpserver, long_sheet())
+    world.sync("spends")
     sheet.before_range = lambda first: sheet.rows.insert(1, ["2026-01-01", f"n{first}", "1"])
-    with pytest.raises(TransientError, match="was changed each of the"):
-        world.sync("spends")
+    result = world.sync("spends")
+    assert "tab 'Spend' was changed each of the 5 times" in str(result.warning)
+    assert set(world.rows("spends", "channel")) >= {f"S{number:05}" for number in range(2500)}
+    assert world.rows("spends", "channel", deleted=True) == []
 
 
 def test_a_sheet_of_texts_is_asked_for_once(world: World, httpserver: HTTPServer) -> None:

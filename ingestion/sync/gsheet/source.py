@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from typing import cast
 
 from ingestion.sync.common.rate_limit import Rate
 from ingestion.sync.common.setting_values import positive_int
-from ingestion.sync.common.source import Columns, Model, Page, Scope, SourceContext, Window
+from ingestion.sync.common.source import Columns, Model, Page, Record, Scope, SourceContext, Window
 from ingestion.sync.gsheet import settings as names
 from ingestion.sync.gsheet.access import ServiceAccountAuth
 from ingestion.sync.gsheet.cells import Reader, headers_of
@@ -16,8 +17,9 @@ from ingestion.sync.gsheet.settings import SheetModel
 from ingestion.sync.gsheet.tab import Tab
 from ingestion.sync.http.client import HttpApi, HttpClient
 
-ROWS_PER_RANGE = 1000
+ROWS_PER_RANGE = 2000
 PROBED = 5
+MOST_PASSES = 5
 
 
 class Source:
@@ -41,34 +43,60 @@ class Source:
         """Every row: nothing tells that a sheet has not changed. Rows have no ids, so a changed
         row is a new one: what is not seen any more has gone."""
         size = min(batch_size or ROWS_PER_RANGE, ROWS_PER_RANGE)
-        yield from self._pages(cast(SheetModel, model), size, most_rows=None)
+        yield from self._pages(cast(SheetModel, model), size)
 
     def probe(self, model: Model) -> Page | None:
         """The first rows, empty or not."""
-        pages = self._pages(cast(SheetModel, model), PROBED + 1, most_rows=PROBED + 1)
-        return next(pages, Page(()))
+        sheet = cast(SheetModel, model)
+        tab = self._tab(sheet)
+        properties, last = tab.facts()
+        locale = SheetLocale.of(properties, self._settings)
+        return Page(next(_records(tab, sheet, locale, min(last, PROBED + 1), PROBED + 1), []))
 
     def close(self) -> None:
         self._http.close()
         self._auth.close()
 
-    def _pages(self, sheet: SheetModel, size: int, *, most_rows: int | None) -> Iterator[Page]:
+    def _pages(self, sheet: SheetModel, size: int) -> Iterator[Page]:
+        """Reads until two passes agree, and yields what the pass before did not have. Ranges are of
+        different moments, so a row may move from one that is still to be read into one that was read:
+        both look whole, and it is in neither. A tab of one range is of one moment, unless its end
+        has moved."""
         tab = self._tab(sheet)
-        properties, last = tab.facts()
-        locale = SheetLocale.of(properties, self._settings)
-        place = f"{tab.spreadsheet}/{tab.name}"
-        reader = Reader(place, (), sheet.typed, locale)
-        scope = Scope((names.SHEET,), frozenset({(place,)}))
-        for first, rows in tab.passes(min(last, most_rows or last), size):
-            if first == 1:  # a pass begins, with the header
-                headers = headers_of(tab.checked_header([row.shown for row in rows[:1]]))
-                reader, rows = Reader(place, headers, sheet.typed, locale), rows[1:]
-            if records := reader.records(rows):
-                yield Page(records, scope)
+        scope = Scope((names.SHEET,), frozenset({(_place(tab),)}))
+        before: dict[int, bytes] = {}
+        for _ in range(MOST_PASSES):
+            properties, last = tab.facts()
+            locale = SheetLocale.of(properties, self._settings)
+            found: dict[int, bytes] = {}
+            for number, records in enumerate(_records(tab, sheet, locale, last, size)):
+                found[number] = blake2b(repr(records).encode()).digest()
+                if records and found[number] != before.get(number):
+                    yield Page(records, scope)
+            if found == before or (last <= size and tab.facts()[1] == last):
+                return
+            before = found
+        yield Page((), scope, unread=tab.unrest(MOST_PASSES))
 
     def _tab(self, sheet: SheetModel) -> Tab:
         spreadsheet, name = self._settings[sheet.spreadsheet], self._settings[sheet.tab]
         return Tab(self._http, spreadsheet, name, sheet.tab)
+
+
+def _records(
+    tab: Tab, sheet: SheetModel, locale: SheetLocale, last: int, size: int
+) -> Iterator[list[Record]]:
+    """The records of each range; the first begins with the header's row."""
+    reader = Reader(_place(tab), (), sheet.typed, locale)
+    for first, rows in tab.ranges(last, size):
+        if first == 1:
+            headers = headers_of(tab.checked_header([row.shown for row in rows[:1]]))
+            reader = Reader(_place(tab), headers, sheet.typed, locale)
+        yield reader.records(rows[first == 1 :])
+
+
+def _place(tab: Tab) -> str:
+    return f"{tab.spreadsheet}/{tab.name}"
 
 
 def _api(settings: Mapping[str, str], auth: ServiceAccountAuth) -> HttpApi:

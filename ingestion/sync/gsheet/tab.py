@@ -1,4 +1,4 @@
-"""Reads one tab by row ranges, as people see it and as it is held, all of one state."""
+"""Reads one tab by row ranges, as people see it and as it is held."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from ingestion.sync.common.errors import PermanentError, TransientError
 from ingestion.sync.gsheet.cells import Cells, Row
 from ingestion.sync.http.client import HttpClient
 
-# Rows that two ranges share: a row that goes or comes above them would move all others, and the
-# next range would skip one or send one twice.
-OVERLAP_ROWS = 10
 MOST_ATTEMPTS = 5
 # In a range as Google writes it: Leads!A2:Q1001, or 'My tab'!2:1001.
 FIRST_ROW = re.compile(r"![A-Z]*(\d+)(?::[A-Z]*\d+)?$")
@@ -25,10 +22,6 @@ HELD: Mapping[str, str] = {
     "valueRenderOption": "UNFORMATTED_VALUE",
     "dateTimeRenderOption": "SERIAL_NUMBER",
 }
-
-
-class Shifted(Exception):
-    """Rows have moved between two requests."""
 
 
 @dataclass(frozen=True)
@@ -67,46 +60,34 @@ class Tab:
             f"write the column names into its first row, or set {self.setting}."
         )
 
-    def passes(self, last: int, size: int) -> Iterator[tuple[int, list[Row]]]:
-        """The rows from the first to ``last``, range by range, each with its first row's number. Where rows
-        move meanwhile the pass begins again, with the header's, until one ends undisturbed. Raises
-        TransientError for a tab that never rests."""
-        for _ in range(MOST_ATTEMPTS):
-            try:
-                yield from self._pass(last, size)
-            except Shifted:
-                last = self.facts()[1]
-                continue
-            return
-        raise TransientError(
-            f"Google Sheets' tab {self.name!r} was changed each of the {MOST_ATTEMPTS} times that it"
-            " was read, so rows may have been missed; try again later."
-        )
-
-    def _pass(self, last: int, size: int) -> Iterator[tuple[int, list[Row]]]:
-        """A gap of empty rows is no end: only the grid's size tells where a tab ends."""
+    def ranges(self, last: int, size: int) -> Iterator[tuple[int, list[Row]]]:
+        """The rows from the first to ``last``, range by range, each with its first row's number; some
+        ranges are asked for at once. A gap of empty rows is no end: only the grid's size tells where
+        a tab ends."""
         firsts = range(1, last + 1, size)
-        begins = [max(first - OVERLAP_ROWS, 1) for first in firsts]
-        ends = [min(first + size - 1, last) for first in firsts]
-        calls = [partial(self.rows, *place) for place in zip(begins, ends, strict=True)]
-        before: list[Row] = []
+        calls = [partial(self.rows, first, min(first + size - 1, last)) for first in firsts]
         with closing(self.http.several(calls)) as found:
-            for first, begin, rows in zip(firsts, begins, found, strict=True):
-                shared = first - begin
-                if shared and _texts(rows[:shared]) != _texts(before[-shared:]):
-                    raise Shifted
-                yield first, rows[shared:]
-                before = (before + rows[shared:])[-OVERLAP_ROWS:]
+            yield from zip(firsts, found, strict=True)
 
     def rows(self, first: int, last: int) -> list[Row]:
-        """Rows of both renderings, empty ones too. Raises Shifted where they do not fit."""
-        shown, held = self._both(first, last)
-        # A text is the same in both, unless somebody wrote between the two requests, or a number
-        # format such as @" kg" adds to it: that stays the same when both are asked for again.
-        if _texts_differ(shown, held) and (shown, held) != self._both(first, last):
-            raise Shifted
-        rows = [_row(s, h) for s, h in zip(_padded(shown, held), _padded(held, shown), strict=True)]
-        return rows + [Row((), ())] * (last - first + 1 - len(rows))
+        """Rows of both renderings, empty ones too. Raises TransientError where these never fit."""
+        before = None
+        for _ in range(MOST_ATTEMPTS):
+            shown, held = self._both(first, last)
+            # A text is the same in both, unless somebody wrote between the two requests, or a number
+            # format such as @" kg" adds to it: that stays the same when both are asked for again.
+            if not _texts_differ(shown, held) or (shown, held) == before:
+                pairs = zip(_padded(shown, held), _padded(held, shown), strict=True)
+                rows = [_row(s, h) for s, h in pairs]
+                return rows + [Row((), ())] * (last - first + 1 - len(rows))
+            before = (shown, held)
+        raise TransientError(self.unrest(MOST_ATTEMPTS))
+
+    def unrest(self, times: int) -> str:
+        return (
+            f"Google Sheets' tab {self.name!r} was changed each of the {times} times that it was read,"
+            " so rows may have been missed; the next run reads it again."
+        )
 
     def _both(self, first: int, last: int) -> tuple[list[Cells], list[Cells]]:
         held = self._cells(first, last, HELD)
@@ -131,10 +112,6 @@ class Tab:
 
     def _path(self) -> str:
         return f"/v4/spreadsheets/{quote(self.spreadsheet, safe='')}"
-
-
-def _texts(rows: Sequence[Row]) -> list[list[str]]:
-    return [list(row.shown) for row in rows]
 
 
 def _padded(cells: Sequence[Cells], other: Sequence[Cells]) -> Sequence[Cells]:
