@@ -1,0 +1,1 @@
+"""How far the design goes, computed from measured costs: ``python -m benchmarks.capacity``."""
