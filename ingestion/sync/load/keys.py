@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ingestion.sync.common.names import DELETED_AT
 from ingestion.sync.common.source import KeyRange, ListsKeys, Record, SumsKeys
 from ingestion.sync.load.columns.typed import typed
+from ingestion.sync.load.tables import statements
 
 if TYPE_CHECKING:
     from ingestion.sync.load.reading import Reading
@@ -57,7 +58,8 @@ def condition(session: Session, column: str, listed: Listed) -> str:
     if listed.ranges is None:
         return ""
     numbers = ", ".join(map(str, listed.ranges))
-    return f"t.{session.quote(column)} / {RANGE_KEYS} IN ({numbers})"
+    number = statements.quotient(session, f"t.{session.quote(column)}", RANGE_KEYS)
+    return f"{number} IN ({numbers})"
 
 
 def _by_ranges(
@@ -84,10 +86,10 @@ def _ranges(reading: Reading, table: Table) -> Iterator[KeyRange]:
         f" SELECT {column} FROM {rows} s WHERE s.{DELETED_AT} IS NULL AND NOT EXISTS (SELECT 1"
         f" FROM {living} t WHERE t.{column} = s.{column} AND t.{DELETED_AT} IS NULL)"
     )
-    rest = f"(k % {RANGE_KEYS})"
+    rest, number = f"(k % {RANGE_KEYS})", statements.quotient(session, "k", RANGE_KEYS)
     found = session.rows(
-        f"SELECT k / {RANGE_KEYS}, count(*), sum({rest}), sum({rest} * {rest})"
-        f" FROM ({keys}) AS keys GROUP BY k / {RANGE_KEYS}"
+        f"SELECT {number}, count(*), sum({rest}), sum({rest} * {rest})"
+        f" FROM ({keys}) AS found GROUP BY {number}"
     )
     return (KeyRange(*map(int, row)) for row in found)
 

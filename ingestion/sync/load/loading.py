@@ -16,6 +16,7 @@ from ingestion.sync.load.merge import Merge
 from ingestion.sync.load.reading import Reading
 from ingestion.sync.load.tables import own_tables
 from ingestion.sync.load.tables.session import Row
+from ingestion.sync.load.tables.statements import ends_transactions
 from ingestion.sync.load.tables.table import Table
 
 EXAMPLES = 3
@@ -48,6 +49,8 @@ class Loading:
         self.vanished = self._vanished()
         with session.transaction():
             self.told = self.table.settle(self.reading.stager.columns, self.reading.now)
+        if ends_transactions(session):
+            self._define()
         self._check()
         with session.transaction():
             self._count(self._merge(), listed)
@@ -104,8 +107,8 @@ class Loading:
         if not self.table.exists:
             self._first_load(merge)
             return
-        if not self.table.index(self.reading.batcher.key_columns) and self.reading.is_whole:
-            self._forget_repeated()
+        if not ends_transactions(self.table.session):
+            self._index()
         if self.reading.stager.rows:
             self._write(merge)
         if self.reading.is_whole:
@@ -113,10 +116,23 @@ class Loading:
         self._check()
         self.reading.result.deleted += self._mark_gone(merge, listed)
 
+    def _define(self) -> None:
+        """The table and its index, outside of the transaction that fills it."""
+        if self.table.exists:
+            self._index()
+        elif self.reading.stager.rows:
+            self.table.create(self.reading.stager.columns)
+            self.table.index(self.reading.batcher.key_columns)
+
+    def _index(self) -> None:
+        if not self.table.index(self.reading.batcher.key_columns) and self.reading.is_whole:
+            self._forget_repeated()
+
     def _forget_repeated(self) -> None:
         keys_ = self.reading.batcher.key_columns
-        self.table.forget_keyless(keys_)
-        count = self.table.forget_repeated(keys_)
+        with self.table.session.transaction():
+            self.table.forget_keyless(keys_)
+            count = self.table.forget_repeated(keys_)
         self.told.append(f"{count} rows of a key that stood twice were taken out")
         self.table.index(keys_)
 
@@ -141,6 +157,8 @@ class Loading:
             return
         if session.can_publish:
             session.publish(self.table.model)
+        elif ends_transactions(session):
+            merge.insert()
         else:
             self.table.create(self.reading.stager.columns)
             merge.insert()

@@ -18,6 +18,7 @@ from ingestion.sync.common.names import (
 )
 from ingestion.sync.load.columns.batch import SEQUENCE
 from ingestion.sync.load.columns.hashing import VERSION
+from ingestion.sync.load.tables import statements
 from ingestion.sync.load.tables.session import Row, Session
 
 # How a deletion is known: the CRM reports it; the record was looked for, alone, with all of its
@@ -115,14 +116,17 @@ class Merge:
         """What the CRM reports as deleted, unless it came again later in the run."""
         gone = self.session.staged("gone")
         later = f"{self._same_key('s', 'g')} AND s.{SEQUENCE} > g.{SEQUENCE}"
-        return self.session.execute(
-            f"UPDATE {self.table} AS t SET {DELETED_AT} = g.{DELETED_AT}, {self._set_facts('reported')}"
-            f" FROM (SELECT {self._keys()}, max({DELETED_AT}) AS {DELETED_AT}, max({SEQUENCE}) AS"
-            f" {SEQUENCE} FROM {gone} GROUP BY {self._keys()}) AS g WHERE {self._same_key('t', 'g')}"
-            f" AND t.{DELETED_AT} IS NULL"
-            f" AND NOT EXISTS (SELECT 1 FROM {self.rows} s WHERE {later})",
-            self._facts,
+        last = (
+            f"(SELECT {self._keys()}, max({DELETED_AT}) AS {DELETED_AT}, max({SEQUENCE}) AS"
+            f" {SEQUENCE} FROM {gone} GROUP BY {self._keys()}) AS g"
         )
+        sets = [(DELETED_AT, f"g.{DELETED_AT}"), *self._set_facts("reported")]
+        where = (
+            f"{self._same_key('t', 'g')} AND t.{DELETED_AT} IS NULL"
+            f" AND NOT EXISTS (SELECT 1 FROM {self.rows} s WHERE {later})"
+        )
+        update = statements.update_from(self.session, self.table, last, sets, where)
+        return self.session.execute(update, self._facts)
 
     def name_merged(self, merged: Iterable[str]) -> None:
         """Of the rows that this run has marked as deleted, those of such keys were merged."""
@@ -135,8 +139,9 @@ class Merge:
 
     def mark_absent(self, proof: Proof, condition: str) -> int:
         """Living rows that the run did not see. ``condition``: on ``t``, which of them count."""
+        facts = ", ".join(f"{name} = {value}" for name, value in self._set_facts(proof))
         return self.session.execute(
-            f"UPDATE {self.table} AS t SET {DELETED_AT} = ?, {self._set_facts(proof)}"
+            f"UPDATE {self.table} AS t SET {DELETED_AT} = ?, {facts}"
             f" WHERE {self._is_absent(condition)}",
             (self._at, *self._facts),
         )
@@ -177,23 +182,18 @@ class Merge:
         q = self.session.quote
         own = (ROW_HASH, DELETED_AT)
         sets = [
-            f"{q(name)} = s.{q(name)}"
-            if name in self.staged or name in own
-            else f"{q(name)} = NULL"
+            (q(name), f"s.{q(name)}" if name in self.staged or name in own else "NULL")
             for name in written
         ]
         if with_facts:
-            sets += [f"{DELETED_PROOF} = {_PROOF}", f"{SYNCED_AT} = ?", f"{RUN_ID} = ?"]
-        also = f" AND ({condition})" if condition else ""
-        return self.session.execute(
-            f"UPDATE {self.table} AS t SET {', '.join(sets)} FROM {self.rows} AS s"
-            f" WHERE {self._same_key('t', 's')}{also}",
-            self._facts if with_facts else (),
-        )
+            sets += [(DELETED_PROOF, _PROOF), (SYNCED_AT, "?"), (RUN_ID, "?")]
+        where = self._same_key("t", "s") + (f" AND ({condition})" if condition else "")
+        rows = f"{self.rows} AS s"
+        update = statements.update_from(self.session, self.table, rows, sets, where)
+        return self.session.execute(update, self._facts if with_facts else ())
 
     def _values_differ(self, *, of_earlier: bool = False) -> str:
         """``of_earlier``: JSON that another release wrote may stand there in another form."""
-        is_sqlite = self.session.dialect == "sqlite"
         told = []
         for name, kind in self.content.items():
             column = self.session.quote(name)
@@ -201,8 +201,9 @@ class Merge:
             if name == MISFITS:
                 told.append(self.session.misfits_differ(one, other))
                 continue
-            if of_earlier and kind == "json" and is_sqlite:
-                one, other = f"same_json({one})", f"same_json({other})"
+            if of_earlier and kind == "json":
+                told.append(statements.json_differs(self.session, one, other))
+                continue
             told.append(self.session.differs(one, other))
         return _any_of(told)
 
@@ -214,8 +215,8 @@ class Merge:
         prefix = f"{of}." if of else ""
         return ", ".join(prefix + self.session.quote(name) for name in self.keys)
 
-    def _set_facts(self, proof: Proof) -> str:
-        return f"{DELETED_PROOF} = '{proof}', {SYNCED_AT} = ?, {RUN_ID} = ?"
+    def _set_facts(self, proof: Proof) -> list[tuple[str, str]]:
+        return [(DELETED_PROOF, f"'{proof}'"), (SYNCED_AT, "?"), (RUN_ID, "?")]
 
     @property
     def _facts(self) -> tuple[Any, ...]:

@@ -41,7 +41,7 @@ class Owners:
             if fields not in self.staged:
                 table = f"owners_{len(self.staged)}"
                 kinds = {column.name: column.data_type for column in columns}
-                stager.session.create_stage(table, kinds)
+                stager.session.create_stage(table, kinds, keys=names)
                 self.staged[fields] = names
             values = [
                 stager.session.values(typed(told, c.data_type).array, c.data_type)

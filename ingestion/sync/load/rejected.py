@@ -8,7 +8,7 @@ from typing import Any
 
 from ingestion.sync.load.columns.batch import KEY_SEPARATOR
 from ingestion.sync.load.reading import Reading
-from ingestion.sync.load.tables import own_tables
+from ingestion.sync.load.tables import own_tables, statements
 from ingestion.sync.load.tables.own_tables import REJECTED, REJECTED_COLUMNS
 from ingestion.sync.load.tables.session import Session
 from ingestion.sync.load.tables.table import Table
@@ -93,12 +93,11 @@ def _write_replayed(session: Session, model: str) -> None:
 def _add(session: Session, changes: Sequence[str] = tuple(REJECTED_COLUMNS)[2:]) -> None:
     """``changes``: what is written over of those that are there."""
     names = ", ".join(REJECTED_COLUMNS)
-    changed = ", ".join(f"{n} = excluded.{n}" for n in changes)
     newest = ", ".join(f"max({n}) AS {n}" for n in list(REJECTED_COLUMNS)[2:])
     session.execute(
         f"INSERT INTO {session.table(REJECTED)} ({names}) SELECT {names} FROM (SELECT model,"
         f" fingerprint, {newest} FROM {session.staged('rejected')} GROUP BY model, fingerprint)"
-        f" AS r WHERE true ON CONFLICT (model, fingerprint) DO UPDATE SET {changed}"
+        f" AS r WHERE true {statements.on_conflict(session, ('model', 'fingerprint'), changes)}"
     )
 
 
@@ -112,5 +111,5 @@ def _rows(reading: Reading, table: Table) -> str:
 
 
 def _key_text(session: Session, columns: tuple[str, ...]) -> str:
-    parts = [f"CAST(s.{session.quote(name)} AS text)" for name in columns]
+    parts = [statements.as_text(session, f"s.{session.quote(name)}") for name in columns]
     return f" || '{KEY_SEPARATOR}' || ".join(parts)

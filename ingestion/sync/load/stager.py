@@ -60,11 +60,11 @@ class Stager:
         self.columns = self._first_columns()
         defaults = {RUN_ID: self.run_id, SYNCED_AT: self.session.moment(self.at)}
         self.session.create_stage(
-            "rows", self.columns, defaults=defaults if self.publishes else None
+            "rows", self.columns, keys=list(key), defaults=defaults if self.publishes else None
         )
         marked = {**key, DELETED_AT: "timestamp", SEQUENCE: "bigint"}
-        self.session.create_stage("gone", marked)
-        self.session.create_stage("known", key)
+        self.session.create_stage("gone", marked, keys=list(key))
+        self.session.create_stage("known", key, keys=list(key))
         self.session.create_stage("rejected", REJECTED_COLUMNS)
 
     def _first_columns(self) -> dict[str, str]:

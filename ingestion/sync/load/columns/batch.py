@@ -21,12 +21,17 @@ from ingestion.sync.load.columns.column_map import IN_OVERFLOW, Column, ColumnMa
 from ingestion.sync.load.columns.hashing import row_hashes, texts
 from ingestion.sync.load.columns.rejects import Rejects
 from ingestion.sync.load.columns.typed import Typed, json_text, typed, within
-from ingestion.sync.load.columns.types import ACCEPTABLE, WIDENS
+from ingestion.sync.load.columns.types import ACCEPTABLE, KEY_CHARACTERS, WIDENS, Dialect
 
 KEY_SEPARATOR: Final = "\x1f"
 # Indexes take no longer keys: PostgreSQL's entries end at 2 700 bytes.
 LONGEST_KEY_BYTES: Final = 2_000
 SEQUENCE: Final = "_sequence"
+
+
+def longest_key_bytes(dialect: Dialect, columns: int) -> int:
+    """Of all its columns together."""
+    return KEY_CHARACTERS // columns if dialect == "mariadb" else LONGEST_KEY_BYTES
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Batcher:
     misfits: dict[str, Counter[Reason]] = field(default_factory=dict)  # by column
     met: set[str] = field(default_factory=set)  # names of fields
     filled: set[str] = field(default_factory=set)  # columns that have had a value
+    longest_key_bytes: int = LONGEST_KEY_BYTES  # of all its columns together
     sequence: int = 0
     has_marks: bool = False
 
@@ -159,7 +165,7 @@ class Batcher:
         """The rows that have a key that an index takes; the others are rejected."""
         nothing = pa.nulls(len(records), pa.string())
         columns = [_texts_of(*found[n]) if n in found else nothing for n in self.model.key]
-        if _are_keys(columns):
+        if _are_keys(columns, self.longest_key_bytes):
             return range(len(records))
         return set(self._rows_with_key(records, [column.to_pylist() for column in columns]))
 
@@ -170,12 +176,12 @@ class Batcher:
             if any(part in (None, "") for part in parts):
                 names = ", ".join(self.model.key)
                 self.rejects.add(record, None, "no_key", f"a record has no key ({names})")
-            elif sum(len(str(part).encode()) for part in parts) > LONGEST_KEY_BYTES:
+            elif sum(len(str(part).encode()) for part in parts) > self.longest_key_bytes:
                 self.rejects.add(
                     record,
                     KEY_SEPARATOR.join(map(str, parts)),
                     "too_large",
-                    f"a key is longer than {LONGEST_KEY_BYTES} bytes",
+                    f"a key is longer than {self.longest_key_bytes} bytes",
                 )
             else:
                 yield row
@@ -277,13 +283,13 @@ def _texts_of(column: Column, fitted: Typed) -> pa.Array:
     return texts(fitted.array, column.data_type) if fitted.texts is None else fitted.texts
 
 
-def _are_keys(columns: Sequence[pa.Array]) -> bool:
+def _are_keys(columns: Sequence[pa.Array], longest_bytes: int) -> bool:
     """Whether surely every row has a key, none of them too long."""
     if any(column.null_count for column in columns):
         return False
     lengths = [pc.min_max(pc.binary_length(column)).as_py() for column in columns]
     shortest, longest = min(n["min"] for n in lengths), sum(n["max"] for n in lengths)
-    return bool(shortest > 0 and longest <= LONGEST_KEY_BYTES)
+    return bool(shortest > 0 and longest <= longest_bytes)
 
 
 _OWN: Final = (ROW_HASH, DELETED_AT, SEQUENCE)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 import pyarrow as pa
 
 from ingestion.sync.common.values import Decimals
 
-Dialect = Literal["sqlite", "postgresql", "duckdb"]
+Dialect = Literal["sqlite", "postgresql", "duckdb", "mariadb"]
 
 
 class Declared(NamedTuple):
@@ -17,25 +18,33 @@ class Declared(NamedTuple):
     sqlite: str
     postgresql: str
     duckdb: str
+    mariadb: str
 
+
+# MariaDB's other collations take texts for equal that differ in case, accents or blanks at the end.
+BY_BYTES: Final = "utf8mb4_nopad_bin"
 
 # A column without a type has no affinity in SQLite: it keeps a number as it is given.
 DECLARED: Final[dict[str, Declared]] = {
-    "text": Declared("TEXT", "character varying", "VARCHAR"),
-    "bigint": Declared("BIGINT", "bigint", "BIGINT"),
-    "double": Declared("DOUBLE", "double precision", "DOUBLE"),
-    "decimal": Declared("", "numeric", "DECIMAL(38,10)"),
-    "bool": Declared("BOOLEAN", "boolean", "BOOLEAN"),
-    "timestamp": Declared("DATETIME", "timestamp with time zone", "TIMESTAMP WITH TIME ZONE"),
-    "datetime": Declared("DATETIME", "timestamp without time zone", "TIMESTAMP"),
-    "date": Declared("DATE", "date", "DATE"),
-    "time": Declared("TIME", "time without time zone", "TIME"),
-    "json": Declared("JSON", "jsonb", "JSON"),
-    "binary": Declared("BLOB", "bytea", "BLOB"),
+    "text": Declared("TEXT", "character varying", "VARCHAR", f"LONGTEXT COLLATE {BY_BYTES}"),
+    "bigint": Declared("BIGINT", "bigint", "BIGINT", "BIGINT"),
+    "double": Declared("DOUBLE", "double precision", "DOUBLE", "DOUBLE"),
+    "decimal": Declared("", "numeric", "DECIMAL(38,10)", "DECIMAL(65,30)"),
+    "bool": Declared("BOOLEAN", "boolean", "BOOLEAN", "BOOLEAN"),
+    "timestamp": Declared(
+        "DATETIME", "timestamp with time zone", "TIMESTAMP WITH TIME ZONE", "DATETIME(6)"
+    ),
+    "datetime": Declared("DATETIME", "timestamp without time zone", "TIMESTAMP", "DATETIME(6)"),
+    "date": Declared("DATE", "date", "DATE", "DATE"),
+    "time": Declared("TIME", "time without time zone", "TIME", "TIME(6)"),
+    "json": Declared("JSON", "jsonb", "JSON", "JSON"),
+    "binary": Declared("BLOB", "bytea", "BLOB", "LONGBLOB"),
 }
 
-# DuckDB's widest decimal has 38 digits, of which a column fixes how many stand behind the point.
+# The widest decimals that these have, of which a column fixes how many digits stand behind the point.
 OF_DUCKDB: Final = Decimals(whole=28, places=10)
+OF_MARIADB: Final = Decimals(whole=35, places=30)
+DECIMALS: Final = {"duckdb": OF_DUCKDB, "mysql": OF_MARIADB, "mariadb": OF_MARIADB}
 
 # Only without loss: every whole number is a decimal; not every one is a double.
 WIDENS: Final[dict[str, str]] = {"bigint": "decimal"}
@@ -96,9 +105,40 @@ _OF_DUCKDB: Final[dict[str, str]] = {
     "FLOAT": "double",
 }
 
+# As SHOW COLUMNS names them, without what stands in brackets.
+_OF_MARIADB: Final[dict[str, str]] = {
+    **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint", "year"), "bigint"),
+    **dict.fromkeys(("double", "float"), "double"),
+    "decimal": "decimal",
+    **dict.fromkeys(("datetime", "timestamp"), "timestamp"),
+    "date": "date",
+    "time": "time",
+    **dict.fromkeys(
+        ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), "binary"
+    ),
+}
+# An index of MariaDB takes 3 072 bytes; a character may take four.
+KEY_CHARACTERS: Final = 768
+# Columns of keys that are never longer; the other columns of such a key get what these leave.
+_SHORT_KEYS: Final = {"model": 64, "place": 16, "fingerprint": 64}
+
 
 def declared(data_type: str, dialect: Dialect) -> str:
     return getattr(DECLARED[data_type], dialect)  # type: ignore[no-any-return]
+
+
+def key_declared(name: str, data_type: str, dialect: Dialect, keys: Sequence[str]) -> str:
+    """A column of the key ``keys``, which is indexed."""
+    if dialect != "mariadb" or data_type != "text":
+        return declared(data_type, dialect)
+    return f"VARCHAR({_key_characters(name, keys)}) COLLATE {BY_BYTES}"
+
+
+def _key_characters(name: str, keys: Sequence[str]) -> int:
+    if name in _SHORT_KEYS:
+        return _SHORT_KEYS[name]
+    short = [_SHORT_KEYS[key] for key in keys if key in _SHORT_KEYS]
+    return (KEY_CHARACTERS - sum(short)) // (len(keys) - len(short))
 
 
 def of_postgresql(name: str) -> str:
@@ -115,6 +155,17 @@ def is_narrow(name: str) -> bool:
 def of_duckdb(name: str) -> str:
     """The data type of a column by its name in duckdb_columns(); others take texts."""
     return _OF_DUCKDB.get(name.split("(")[0], "text")
+
+
+def of_mariadb(name: str, collation: str | None) -> str:
+    """The data type of a column as SHOW COLUMNS describes it; others take texts."""
+    if name == "tinyint(1)":
+        return "bool"
+    if name == "longtext" and collation == "utf8mb4_bin":  # what MariaDB makes of JSON
+        return "json"
+    if name.endswith("unsigned") and name.startswith("bigint"):
+        return "decimal"
+    return _OF_MARIADB.get(name.split("(")[0].split()[0], "text")
 
 
 def of_sqlite(name: str) -> str:

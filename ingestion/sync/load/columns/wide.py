@@ -1,13 +1,13 @@
-"""Rows that are wider than a page of PostgreSQL: some of their values go into ``_overflow``.
+"""Rows that are wider than a page of PostgreSQL or MariaDB: some of their values go into ``_overflow``.
 
-A row stands on one page of 8 kB. PostgreSQL moves long values out of it, each leaving 18 bytes; a
-row with more than some four hundred values does not fit even so.
+A row stands on one page of 8 kB, or on half of one of 16 kB. Long values are moved out of it, each
+leaving a pointer; a row with more than some four hundred values does not fit even so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -19,21 +19,37 @@ from ingestion.sync.load.columns.hashing import texts
 from ingestion.sync.load.columns.typed import json_text
 from ingestion.sync.load.columns.types import Dialect
 
-ALWAYS_FITS: Final = 400  # columns
 PAGE_BYTES: Final = 7_600  # less what a header and the facts on the row take
-# A value of variable length stays as it is up to here; a longer one is moved, and leaves a pointer.
-LONGEST_INLINE_BYTES: Final = 24
-POINTER_BYTES: Final = 18
-FIXED_BYTES: Final = 16  # with the gap before it
+
+
+@dataclass(frozen=True)
+class Page:
+    """``always_fits``: so many columns do, whatever they hold. A value of variable length stays as
+    it is if it is shorter than ``inline_bytes``; a longer one is moved, and leaves a pointer.
+    ``fixed_bytes``: of a number or a time, with the gap before it."""
+
+    always_fits: int
+    inline_bytes: int
+    pointer_bytes: int
+    fixed_bytes: int
+    decimal_bytes: int | None = None  # None: of variable length
+
+
+PAGES: Final[dict[str, Page]] = {
+    "postgresql": Page(400, 24, 18, 16),
+    # https://mariadb.com/docs/server/server-usage/storage-engines/innodb/innodb-row-formats
+    "mariadb": Page(180, 41, 22, 8, decimal_bytes=30),
+}
 _FIXED: Final = frozenset({"bigint", "double", "bool", "timestamp", "datetime", "date", "time"})
 _STAY: Final = frozenset({ROW_HASH, DELETED_AT, SEQUENCE, MISFITS, OVERFLOW})
 
 
 def fit_rows(batch: Batch, dialect: Dialect, keys: Sequence[str]) -> Batch:
     """The batch with rows that fit; the last columns of a row give way first."""
-    if dialect != "postgresql" or len(batch.columns) <= ALWAYS_FITS:
+    page = PAGES.get(dialect)
+    if page is None or len(batch.columns) <= page.always_fits:
         return batch
-    sizes = {name: _sizes(batch, name) for name in batch.columns}
+    sizes = {name: _sizes(batch, name, page) for name in batch.columns}
     moved: dict[str, set[int]] = {}
     for row in range(len(batch)):
         for name in _too_many({n: size[row] for n, size in sizes.items()}, keys):
@@ -41,13 +57,16 @@ def fit_rows(batch: Batch, dialect: Dialect, keys: Sequence[str]) -> Batch:
     return _without(batch, moved) if moved else batch
 
 
-def _sizes(batch: Batch, name: str) -> list[int]:
+def _sizes(batch: Batch, name: str, page: Page) -> list[int]:
     """What each value takes on the page."""
-    if batch.types[name] in _FIXED:
-        return [FIXED_BYTES if valid else 0 for valid in batch.columns[name].is_valid().to_pylist()]
+    kind = batch.types[name]
+    fixed = page.decimal_bytes if kind == "decimal" else None
+    if kind in _FIXED or fixed:
+        taken = fixed or page.fixed_bytes
+        return [taken if valid else 0 for valid in batch.columns[name].is_valid().to_pylist()]
     lengths = pc.binary_length(batch.texts[name]).to_pylist()
     return [
-        0 if n is None else POINTER_BYTES if n >= LONGEST_INLINE_BYTES else n + 1 for n in lengths
+        0 if n is None else page.pointer_bytes if n >= page.inline_bytes else n + 1 for n in lengths
     ]
 
 

@@ -211,7 +211,12 @@ class DuckdbSession:
         return {name: kind for name, kind in self._declared(table).items() if kind not in ours}
 
     def create_stage(
-        self, stage: str, columns: Mapping[str, str], *, defaults: Mapping[str, Any] | None = None
+        self,
+        stage: str,
+        columns: Mapping[str, str],
+        *,
+        keys: Sequence[str] = (),
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         named = ", ".join(
             f"{self.quote(name)} {declared(data_type, self.dialect)}"

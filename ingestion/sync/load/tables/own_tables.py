@@ -3,17 +3,18 @@ feeds which column, ``_watermarks`` where the next run goes on, ``_rejected`` wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from ingestion.sync.common.names import COLUMNS_TABLE, REJECTED_TABLE, WATERMARKS_TABLE
 from ingestion.sync.common.source import Watermark
 from ingestion.sync.common.window import from_state, to_state
 from ingestion.sync.load.columns.column_map import Column
-from ingestion.sync.load.columns.types import declared
+from ingestion.sync.load.columns.types import declared, key_declared
 from ingestion.sync.load.tables.session import Session
+from ingestion.sync.load.tables.statements import on_conflict
 
 COLUMNS: Final = COLUMNS_TABLE
 WATERMARKS: Final = WATERMARKS_TABLE
@@ -60,6 +61,7 @@ _TABLES: Final[Mapping[str, tuple[int, Mapping[str, str]]]] = {
         },
     ),
 }
+_STATE: Final = tuple(_TABLES[WATERMARKS][1])[1:]
 REJECTED_COLUMNS: Final = dict(_TABLES[REJECTED][1])
 
 
@@ -77,15 +79,21 @@ def create(session: Session) -> None:
     """Inside a transaction that also makes the dataset. Tables of an earlier release get the
     columns that they lack."""
     for name, (keys, columns) in _TABLES.items():
-        named = [f"{n} {declared(kind, session.dialect)}" for n, kind in columns.items()]
-        key = ", ".join(list(columns)[:keys])
+        key = list(columns)[:keys]
+        named = [f"{n} {_declared(session, n, kind, key)}" for n, kind in columns.items()]
         session.execute(
             f"CREATE TABLE IF NOT EXISTS {session.table(name)} "
-            f"({', '.join(named)}, PRIMARY KEY ({key}))"
+            f"({', '.join(named)}, PRIMARY KEY ({', '.join(key)}))"
         )
         found = session.columns_of(name)
         for column in columns.keys() - found.keys():
             session.add_column(session.table(name), column, columns[column])
+
+
+def _declared(session: Session, name: str, kind: str, key: Sequence[str]) -> str:
+    if name in key:
+        return key_declared(name, kind, session.dialect, key)
+    return declared(kind, session.dialect)
 
 
 def are_there(session: Session) -> bool:
@@ -155,7 +163,9 @@ def state(session: Session, model: str) -> State | None:
         return None
     kind, value, has_old_hashes, listed_at = found[0]
     if isinstance(listed_at, str):
-        listed_at = datetime.fromisoformat(f"{listed_at}+00:00")
+        listed_at = datetime.fromisoformat(listed_at)
+    if listed_at is not None:  # SQLite and MariaDB keep no zone
+        listed_at = listed_at if listed_at.tzinfo else listed_at.replace(tzinfo=UTC)
     return State(_watermark(kind, value), bool(has_old_hashes), listed_at)
 
 
@@ -166,9 +176,7 @@ def keep_state(session: Session, model: str, kept: State, at: datetime) -> None:
     session.execute(
         f"INSERT INTO {session.table(WATERMARKS)}"
         " (model, kind, value, has_old_hashes, keys_listed_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (model) DO UPDATE SET kind = excluded.kind,"
-        " value = excluded.value, has_old_hashes = excluded.has_old_hashes,"
-        " keys_listed_at = excluded.keys_listed_at, updated_at = excluded.updated_at",
+        f" VALUES (?, ?, ?, ?, ?, ?) {on_conflict(session, ('model',), list(_STATE))}",
         (model, told["kind"], value, kept.has_old_hashes, listed_at, session.moment(at)),
     )
 

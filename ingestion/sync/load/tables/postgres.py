@@ -214,7 +214,12 @@ class PostgresSession:
             self.execute(f"ALTER TABLE {table} ALTER {column} TYPE {kind} USING {value}::{kind}")
 
     def create_stage(
-        self, stage: str, columns: Mapping[str, str], *, defaults: Mapping[str, Any] | None = None
+        self,
+        stage: str,
+        columns: Mapping[str, str],
+        *,
+        keys: Sequence[str] = (),
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         # An unlogged table would be written to disk at once, which takes longer than a small load.
         kind = "" if defaults is not None else "TEMP" if self._has_temporary else "UNLOGGED"

@@ -1,4 +1,5 @@
-"""What the load asks of a warehouse: the contract that ``postgres``, ``sqlite`` and ``duckdb`` keep."""
+"""What the load asks of a warehouse: the contract that ``postgres``, ``sqlite``, ``duckdb`` and
+``mariadb`` keep."""
 
 from __future__ import annotations
 
@@ -102,9 +103,14 @@ class Session(Protocol):
         """The columns that take less than their data type has, as the database declares them."""
 
     def create_stage(
-        self, stage: str, columns: Mapping[str, str], *, defaults: Mapping[str, Any] | None = None
+        self,
+        stage: str,
+        columns: Mapping[str, str],
+        *,
+        keys: Sequence[str] = (),
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        """An empty staging table. ``defaults``: ``publish`` will make a table of it, whose rows
+        """An empty staging table. ``keys``: the columns that rows are matched by. ``defaults``: ``publish`` will make a table of it, whose rows
         have these values."""
 
     def stage(self, stage: str, batch: Batch) -> None:

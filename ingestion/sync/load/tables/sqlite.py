@@ -166,7 +166,12 @@ class SqliteSession:
         return {}
 
     def create_stage(
-        self, stage: str, columns: Mapping[str, str], *, defaults: Mapping[str, Any] | None = None
+        self,
+        stage: str,
+        columns: Mapping[str, str],
+        *,
+        keys: Sequence[str] = (),
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         named = ", ".join(
             f"{self.quote(name)} {declared(data_type, self.dialect)}"

@@ -11,9 +11,10 @@ from ingestion.sync.common.names import DELETED_AT, MAX_IDENTIFIER_LENGTH, MISFI
 from ingestion.sync.common.run import Policy
 from ingestion.sync.common.source import Columns, Model
 from ingestion.sync.load.columns.column_map import FACTS, RESERVED, Column, ColumnMap
-from ingestion.sync.load.columns.types import declared
+from ingestion.sync.load.columns.types import Dialect, declared
 from ingestion.sync.load.tables import earlier, own_tables
 from ingestion.sync.load.tables.own_tables import State
+from ingestion.sync.load.tables.repeated import forget_repeated
 from ingestion.sync.load.tables.session import Session
 
 # How a release before the map declared decimals.
@@ -69,7 +70,7 @@ class Table:
     ) -> Table:
         kept = columns
         if found and session.dialect != "sqlite":  # SQLite's declarations say less than the map
-            kept = [_as_found(column, found) for column in columns]
+            kept = [_as_found(column, found, session.dialect) for column in columns]
         column_map = ColumnMap.of(
             kept,
             most_columns=session.most_columns,
@@ -143,7 +144,9 @@ class Table:
         if not own_tables.are_current(self.session):
             self.session.create_dataset()
             own_tables.create(self.session)
-        told = list(self._changed(staged)) if self.exists else []
+        if self.exists and self.map.is_adopted:
+            self.session.adopt(self.model, self._content())
+        # Before the columns are made: what the map lacks counts as a column of somebody else.
         columns = self._ours() if self.map.is_adopted else self.map.new.values()
         own_tables.keep_columns(self.session, self.model, columns, at)
         if self.map.is_adopted or self.has_to_be_filled:
@@ -152,7 +155,7 @@ class Table:
             watermark = None if self.has_to_be_filled else self.state.watermark
             kept = replace(self.state, watermark=watermark)
             own_tables.keep_state(self.session, self.model, kept, at)
-        return told
+        return list(self._changed(staged)) if self.exists else []
 
     def create(self, staged: Mapping[str, str]) -> None:
         """The table for what was staged, without rows and index."""
@@ -168,19 +171,8 @@ class Table:
         return self.session.make_unique(self.session.table(self.model), self.index_name, keys)
 
     def forget_repeated(self, keys: tuple[str, ...]) -> int:
-        """All but one of the rows that share a key, a living one where there is one: the index was
-        dropped, and somebody has written. How many they were."""
-        row = "ctid" if self.session.dialect == "postgresql" else "rowid"
-        columns = ", ".join(map(self.session.quote, keys))
-        of = self.session.table(self.model)
-        numbered = (
-            f"SELECT {row} AS place, row_number() OVER (PARTITION BY {columns}"
-            f" ORDER BY {DELETED_AT} IS NOT NULL, {row}) AS number FROM {of}"
-        )
-        return self.session.execute(
-            f"DELETE FROM {of} WHERE {row} IN (SELECT place FROM ({numbered}) AS rows"
-            " WHERE number > 1)"
-        )
+        """All but one of the rows that share a key; how many they were."""
+        return forget_repeated(self.session, self.model, keys)
 
     @property
     def index_name(self) -> str:
@@ -238,8 +230,6 @@ class Table:
 
     def _changed(self, staged: Mapping[str, str]) -> Iterator[str]:
         content = self._content()
-        if self.map.is_adopted:
-            self.session.adopt(self.model, content)
         for name, kind in {**content, **_beside(staged), **FACTS}.items():
             if name not in self.found:
                 self.session.add_column(self.session.table(self.model), name, kind)
@@ -288,9 +278,10 @@ def _beside(staged: Mapping[str, str]) -> dict[str, str]:
     return {name: "json" for name in (MISFITS, OVERFLOW) if name in staged}
 
 
-def _as_found(column: Column, found: Mapping[str, str]) -> Column:
+def _as_found(column: Column, found: Mapping[str, str], dialect: Dialect) -> Column:
     kind = found.get(column.name, column.data_type)
-    return column if kind == column.data_type else replace(column, data_type=kind)
+    is_same = declared(kind, dialect) == declared(column.data_type, dialect)
+    return column if is_same else replace(column, data_type=kind)
 
 
 def _foreign(found: Mapping[str, str], columns: list[Column]) -> set[str]:
