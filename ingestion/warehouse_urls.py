@@ -34,10 +34,10 @@ KINDS: Final[Mapping[str, Kind]] = {
         {"psycopg": "psycopg", "psycopg2": "psycopg", "": "psycopg"},
     ),
     "duckdb": Kind("DuckDB", "duckdb:///path", {"": "duckdb"}, extra="duckdb", is_file=True),
-    "mysql": Kind("MySQL", "mysql+pymysql://user:password@host/name", _MYSQL),
     "mariadb": Kind("MariaDB", "mariadb+pymysql://user:password@host/name", _MYSQL),
 }
-ALIASES: Final = {"postgres": "postgresql"}
+# What such a URL names is looked at when it is opened: rows are loaded into MariaDB alone.
+ALIASES: Final = {"postgres": "postgresql", "mysql": "mariadb"}
 SUPPORTED: Final = ", ".join(f"{kind.title} ({kind.form})" for kind in KINDS.values())
 
 
@@ -83,6 +83,8 @@ def _missing(kind: Kind, module: str) -> str | None:
 
 
 def _place_problem(kind: Kind, place: str) -> str | None:
+    if kind.title == "MariaDB" and not place.removeprefix("//").partition("/")[2].split("?")[0]:
+        return f"WAREHOUSE_URL names no database; write {kind.form}."
     path = place.removeprefix("//").partition("/")[2].partition("?")[0]
     if kind.is_file and path in IN_MEMORY:
         return (

@@ -115,7 +115,8 @@ def reading(dataset: Dataset, seconds: float) -> Iterator[sa.Connection]:
                 with _bounded_duckdb(connection, seconds):
                     yield connection
             else:
-                yield connection
+                with _bounded_mariadb(connection, seconds):
+                    yield connection
         except sa.exc.DatabaseError as problem:
             if _was_stopped(problem):
                 raise TookTooLong(
@@ -147,6 +148,17 @@ def _bounded_duckdb(connection: sa.Connection, seconds: float) -> Iterator[None]
         yield
     finally:
         stop.cancel()
+
+
+@contextmanager
+def _bounded_mariadb(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+    connection.exec_driver_sql(f"SET SESSION max_statement_time = {seconds}")
+    connection.commit()  # the settings hold for the next transaction
+    try:
+        yield
+    finally:
+        connection.invalidate()  # nobody else gets it with these settings
 
 
 def _was_stopped(problem: sa.exc.DatabaseError) -> bool:

@@ -39,28 +39,6 @@ class TwoParts(Protocol):
     def close(self) -> None: ...
 
 
-class Whole:
-    """Of a load path that has no parts."""
-
-    def __init__(
-        self, run_model: Callable[[Run, ModelResult], object], run: Run, result: ModelResult
-    ) -> None:
-        self.result = result
-        self._run_model = partial(run_model, run, result)
-
-    def begin(self) -> None: ...
-
-    def begin_early(self) -> bool:
-        return False
-
-    def give_up_early(self, *, after_seconds: float) -> None: ...
-
-    def finish(self, after_batch: Callable[[], None]) -> None:
-        self._run_model()
-
-    def close(self) -> None: ...
-
-
 class InTurn:
     """Each model that is begun has a connection to the warehouse; ``at_once`` is the most of them.
     ``close`` ends those that are begun."""

@@ -12,7 +12,6 @@ from ingestion.models import SyncHistory
 from ingestion.pool.change import ChangeRequest
 from ingestion.services.security import audit
 from ingestion.services.security.secrets import mask
-from ingestion.sync.common.errors import PermanentError
 from ingestion.sync.common.progress import Reporter, SilentReporter
 from ingestion.sync.common.registry import crm, crms
 from ingestion.sync.common.run import SyncOptions, policy_of
@@ -65,11 +64,6 @@ def replay(wanted: Wanted, reporter: Reporter, *, change: ChangeRequest) -> Iter
     found = [crm(wanted.crm_source)] if wanted.crm_source else list(crms().values())
     of_run = _run_id(wanted.run) if wanted.run else None
     with closing(Warehouse(warehouse_conf().url)) as warehouse:
-        if not warehouse.takes_columns:
-            raise PermanentError(
-                "Only warehouses of SQLite, PostgreSQL and DuckDB keep rejected records; read them"
-                " again with a sync and --full."
-            )
         for one in found:
             for model in [one.model(wanted.model)] if wanted.model else one.models:
                 report = _replay(_run(one, model, warehouse, reporter, wanted), of_run)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from ingestion.services.infra.database import refresh_connections
 from ingestion.services.requests.routing import command_name
 from ingestion.services.runlog.keeping import LoggingReporter, kept, log_result
 from ingestion.services.runs import direct, held
-from ingestion.services.runs.in_turn import InTurn, TwoParts, Whole
+from ingestion.services.runs.in_turn import InTurn
 from ingestion.services.runs.sources import source_context
 from ingestion.services.security.secrets import mask, mask_error
 from ingestion.sync.common.errors import (
@@ -41,8 +40,7 @@ from ingestion.sync.common.source import Crm, CrmSource, Meter, Model, SourceCon
 from ingestion.sync.load.columns.steps import Steps
 
 if TYPE_CHECKING:
-    from ingestion.sync.common.warehouse import Warehouse
-    from ingestion.sync.load.run import Run
+    pass
 
 # What every further model of the same CRM would fail with, too.
 ENDS_ALL = (CredentialsError, NotConnected, QuotaExceeded)
@@ -76,10 +74,8 @@ def prepare(crm_source: str) -> None:
     it takes a task. Raises PermanentError, NotConnected."""
     from ingestion.sync.common.warehouse import Warehouse
 
-    import_module("ingestion.sync.load.run")
-    warehouse = Warehouse(warehouse_conf().url)
-    warehouse.url.get_dialect().import_dbapi()
-    _kind(warehouse)
+    import_module("ingestion.sync.load.pipeline")
+    Warehouse(warehouse_conf().url).url.get_dialect().import_dbapi()
     load_source(crm_source)
 
 
@@ -181,6 +177,7 @@ def _run_models(
     with steps.timed("start"):
         # Arrow and SQLAlchemy take a while to import: only a process that syncs pays for it.
         from ingestion.sync.common.warehouse import Warehouse
+        from ingestion.sync.load.pipeline import ModelRun
         from ingestion.sync.load.run import Run
 
         conf = warehouse_conf()
@@ -209,7 +206,7 @@ def _run_models(
             runs = [
                 replace(shared, model=model, verdict=verdicts.get(model.name)) for model in models
             ]
-            in_turn = InTurn(runs, _kind(warehouse), at_once=conf.connections)
+            in_turn = InTurn(runs, ModelRun, at_once=conf.connections)
         with closing(in_turn):
             for outcome, run_model in in_turn.runs():
                 result.models.append(outcome)
@@ -236,17 +233,6 @@ def _raise_what_failed(
         raise _failure_of(failures, tried=len(result.models), of=of) from first
     if all(model.skipped for model in result.models):
         raise NotOffered(f"{found.title} offers no model; the first: {result.models[0].skipped}")
-
-
-def _kind(warehouse: Warehouse) -> Callable[[Run, ModelResult], TwoParts]:
-    """What runs a model: the project's own load path, or dlt."""
-    if warehouse.takes_columns:
-        from ingestion.sync.load.pipeline import ModelRun
-
-        return ModelRun
-    from ingestion.sync.through_dlt.pipeline import run_model
-
-    return partial(Whole, run_model)
 
 
 def _note(problem: SyncError, outcome: ModelResult, *, of: int) -> None:

@@ -65,7 +65,7 @@ def verify(
     crm_source: str, model: str | None, reporter: Reporter, *, look_ups: int = LOOK_UPS
 ) -> Iterator[ModelReport]:
     """A report per model, or of one. Raises SyncError."""
-    # dlt takes more than a second to import: only a process that compares pays for it.
+    # Arrow takes a second to import: only a process that compares pays for it.
     from ingestion.sync.common.warehouse import Warehouse
     from ingestion.sync.raw.reader import open_reader
     from ingestion.sync.raw.second import Recorder
@@ -97,7 +97,7 @@ def verify_model(
     """Read a model in full on both sides. Only keys and checksums are kept in memory. Without
     ``second`` the first reading stands alone."""
     from ingestion.sync.common.convert import Converter
-    from ingestion.sync.load.columns.types import OF_DUCKDB
+    from ingestion.sync.load.columns.types import DECIMALS
     from ingestion.sync.load.tables.stored import StoredTable
 
     reporter.step(model.name, "verify")
@@ -114,7 +114,7 @@ def verify_model(
         existing={**table.types, **table.overflow},
         declared={n: kind for n, kind in declared.items() if n in known},
         names=table.names,
-        decimals=OF_DUCKDB if warehouse.is_duckdb else None,
+        decimals=DECIMALS.get(warehouse.url.get_backend_name()),
     )
     with ExitStack() as opened:
         hashes = opened.enter_context(_hashes(found, adapted, source, warehouse, declared))
@@ -140,14 +140,10 @@ def verify_model(
 def _hashes(
     found: Crm, model: Model, source: CrmSource, warehouse: Warehouse, declared: Any
 ) -> Any:
-    """A context of what hashes records; of None where the load path of dlt wrote the table."""
-    from contextlib import nullcontext
-
+    """A context of what hashes records."""
     from ingestion.sync.load.hashes import row_hashes
     from ingestion.sync.load.run import Run
 
-    if not warehouse.takes_columns:
-        return nullcontext()
     policy = policy_of(warehouse_conf().schema_policy(found.name))
     options = SyncOptions(dry_run=True)
     run = Run(found, model, source, options, warehouse, Path(), schema_policy=policy)

@@ -1,7 +1,7 @@
 """Where the rows go: one engine per CRM's tables.
 
 ``WAREHOUSE_URL`` decides. SQLite and DuckDB keep each dataset (one per CRM) in a file of its own
-beside the named one; PostgreSQL and others keep it in a schema.
+beside the named one; PostgreSQL keeps it in a schema, MariaDB in a database of its own.
 """
 
 from __future__ import annotations
@@ -85,9 +85,8 @@ class Warehouse:
         return self.url.get_backend_name() == "duckdb"
 
     @property
-    def takes_columns(self) -> bool:
-        """Whether the project's own load path serves it; others are loaded by dlt."""
-        return self.is_sqlite or self.is_postgres or self.is_duckdb
+    def is_mariadb(self) -> bool:
+        return self.url.get_backend_name() in ("mysql", "mariadb")
 
     def dataset(self, name: str) -> Dataset:
         """The tables of one CRM; nothing is created."""
@@ -134,12 +133,22 @@ class Warehouse:
         return engine_of(self.url)
 
     def _open_dataset(self, name: str) -> Dataset:
-        if not (self.is_sqlite or self.is_duckdb):
+        if self.is_postgres:
             return Dataset(name, self.main_engine, schema=name)
+        if self.is_mariadb:
+            return Dataset(name, self.main_engine, schema=self._database_of(name))
         main = Path(str(self.url.database))
         # As dlt named the file of an attached dataset, in earlier releases.
         path = main.with_name(f"{main.stem}__{name}{main.suffix}")
         return Dataset(name, engine_of(self.url.set(database=str(path))), schema=None)
+
+    def _database_of(self, name: str) -> str:
+        """Of MariaDB, where a schema is a database and has its name for the whole server. Earlier
+        releases named it as the CRM: what they have left is loaded on."""
+        inspector = sa.inspect(self.main_engine)
+        if inspector.has_table("_dlt_pipeline_state", schema=name):
+            return name
+        return f"{self.url.database}__{name}"
 
 
 def _parsed(url: str) -> URL:

@@ -1,4 +1,5 @@
-"""The load path: from pages of records to the tables of a SQLite, PostgreSQL or DuckDB warehouse.
+"""The load path: from pages of records to the tables of a SQLite, PostgreSQL, DuckDB or
+MariaDB warehouse.
 
 May use: load.columns, load.tables, sync.common, sync.common.threads.
 Entry points: accept, hashes, pipeline, run, reading, keys, loading, replay.

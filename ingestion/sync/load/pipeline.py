@@ -16,7 +16,7 @@ from ingestion.sync.common.source import AdaptsModels, Meter, StaysInThread
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.common.window import utc_now
 from ingestion.sync.load import rejected
-from ingestion.sync.load.columns.batch import Batcher
+from ingestion.sync.load.columns.batch import Batcher, longest_key_bytes
 from ingestion.sync.load.columns.rejects import Rejects
 from ingestion.sync.load.columns.steps import Steps
 from ingestion.sync.load.keys import compare
@@ -25,6 +25,7 @@ from ingestion.sync.load.reading import Reading
 from ingestion.sync.load.report import report
 from ingestion.sync.load.run import Run
 from ingestion.sync.load.stager import Stager
+from ingestion.sync.load.tables.mariadb import MariadbSession
 from ingestion.sync.load.tables.postgres import PostgresSession
 from ingestion.sync.load.tables.session import Session
 from ingestion.sync.load.tables.sqlite import SqliteSession
@@ -140,12 +141,11 @@ def opened(run: Run, steps: Steps) -> Iterator[Session]:
             stack.enter_context(local_lock(waiting, run.lock_dir))
         with steps.timed("connect"):
             session = stack.enter_context(closing(open_session(run)))
-        if isinstance(session, PostgresSession):
-            with steps.timed("lock"):
-                if session.is_pooled:
-                    session.held = stack.enter_context(transaction_lock(waiting, run.warehouse))
-                else:
-                    stack.enter_context(advisory_lock(waiting, session))
+        with steps.timed("lock"):
+            if isinstance(session, PostgresSession) and session.is_pooled:
+                session.held = stack.enter_context(transaction_lock(waiting, run.warehouse))
+            elif isinstance(session, PostgresSession | MariadbSession):
+                stack.enter_context(advisory_lock(waiting, session))
         yield session
 
 
@@ -163,7 +163,7 @@ def session_kind(warehouse: Warehouse) -> Callable[..., Session]:
         from ingestion.sync.load.tables.duckdb import DuckdbSession  # duckdb is an extra
 
         return DuckdbSession
-    return SqliteSession
+    return MariadbSession if warehouse.is_mariadb else SqliteSession
 
 
 def _read_and_load(run: Run, reading: Reading, table: Table) -> None:
@@ -195,7 +195,8 @@ def begin(run: Run, table: Table, steps: Steps, result: ModelResult) -> Reading:
     model = source.adapted(run.model) if isinstance(source, AdaptsModels) else run.model
     table.declare(model, source.columns(model))
     rejects = Rejects(run.mask, run.rejected_records, run.rejected_share)
-    batcher = Batcher(model, table.map, rejects)
+    longest = longest_key_bytes(table.session.dialect, len(model.key))
+    batcher = Batcher(model, table.map, rejects, longest_key_bytes=longest)
     publishes = table.session.can_publish and not table.exists
     return Reading(
         crm=run.crm.name,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 
 from ingestion.sync.common.names import DELETED_AT, DELETED_PROOF, MISFITS, OVERFLOW, ROW_HASH
-from ingestion.sync.load.tables.stored import StoredTable
+from ingestion.sync.load.tables.stored import MARIADB, StoredTable
 
 ROWS_PER_FETCH: Final = 2_000
 OWN: Final = (DELETED_AT, DELETED_PROOF, ROW_HASH)
@@ -38,7 +38,8 @@ def random_rows(table: StoredTable, count: int, *, deleted: bool) -> list[TextRo
     if not count:
         return []
     mark = "IS NOT NULL" if deleted else "IS NULL"
-    rows = _selected(table, f"WHERE {DELETED_AT} {mark} ORDER BY random() LIMIT {int(count)}")
+    chance = "rand()" if table.dataset.engine.dialect.name in MARIADB else "random()"
+    rows = _selected(table, f"WHERE {DELETED_AT} {mark} ORDER BY {chance} LIMIT {int(count)}")
     return list(rows)
 
 
@@ -74,6 +75,12 @@ def _as_text(dialect: str, table: StoredTable) -> Callable[[str, str], str]:
     if dialect == "duckdb":
         return lambda name, quoted: (
             f"lower(hex({quoted}))" if table.types.get(name) == "binary" else f"{quoted}::VARCHAR"
+        )
+    if dialect in MARIADB:
+        return lambda name, quoted: (
+            f"lower(hex({quoted}))"
+            if table.types.get(name) == "binary"
+            else f"CAST({quoted} AS char)"
         )
     return lambda name, quoted: f"{quoted}::text"
 

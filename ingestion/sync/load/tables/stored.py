@@ -14,15 +14,16 @@ from ingestion.sync.common.names import DELETED_AT, MISFITS, OVERFLOW
 from ingestion.sync.common.values import DoesNotFit, fit, plain_decimal
 from ingestion.sync.common.warehouse import Dataset
 from ingestion.sync.load.columns.column_map import IN_OVERFLOW, RESERVED
-from ingestion.sync.load.columns.types import of_postgresql, of_sqlite
+from ingestion.sync.load.columns.types import of_mariadb, of_postgresql, of_sqlite
 from ingestion.sync.load.tables.own_tables import COLUMNS
 
 ROWS_PER_FETCH: Final = 5_000
+MARIADB: Final = ("mysql", "mariadb")
 
 
 class ExactDecimal(sa.types.TypeDecorator[Decimal]):
-    """A number of SQLite, which stands there as an integer, a double or a text; or of DuckDB, which
-    fills it up with zeros."""
+    """A number of SQLite, which stands there as an integer, a double or a text; or of DuckDB or
+    MariaDB, which fill it up with zeros."""
 
     impl = sa.types.NullType
     cache_ok = True
@@ -116,6 +117,9 @@ def data_type_of(dataset: Dataset, kind: sa.types.TypeEngine[Any]) -> str:
     """The data type of a column that no map has."""
     if dataset.engine.dialect.name == "sqlite":
         return "text" if isinstance(kind, sa.types.NullType) else of_sqlite(str(kind))
+    if dataset.engine.dialect.name in MARIADB:
+        words = kind.compile(dialect=dataset.engine.dialect).lower()
+        return of_mariadb(words.split(" character set")[0], getattr(kind, "collation", None))
     return of_postgresql(_words(kind))
 
 
@@ -141,11 +145,21 @@ def _sa_type(
     dataset: Dataset, data_type: str, kind: sa.types.TypeEngine[Any]
 ) -> sa.types.TypeEngine[Any]:
     dialect = dataset.engine.dialect.name
-    if dialect == "duckdb" and data_type == "decimal":
+    if dialect != "postgresql" and dialect != "sqlite" and data_type == "decimal":
         return ExactDecimal()
+    if dialect in MARIADB:
+        return _OF_MARIADB.get(data_type, kind)
     if dialect != "sqlite":
         return kind
     return AsItStands(ExactDecimal() if data_type == "decimal" else kind)
+
+
+# As what MariaDB hands over a text, a number and a decimal.
+_OF_MARIADB: Final[dict[str, sa.types.TypeEngine[Any]]] = {
+    "json": sa.JSON(),
+    "bool": sa.Boolean(),
+    "double": sa.Double(),
+}
 
 
 def _mapped(dataset: Dataset, name: str) -> Iterator[tuple[str, str, str, str]]:
