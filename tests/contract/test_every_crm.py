@@ -25,7 +25,7 @@ DATA_TYPES = {"text", "bigint", "double", "decimal", "bool", "json", "binary"} |
     "time",
 }
 ENV_LINE = re.compile(r"^#?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
-SHARED = ("common", "http", "load", "raw", "recording", "through_dlt")
+SHARED = ("common", "http", "load", "raw", "recording")
 
 
 def every_model() -> list[tuple[str, Model]]:

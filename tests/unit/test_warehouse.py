@@ -7,7 +7,6 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
-from dlt.common.exceptions import DltException
 
 from ingestion import warehouse_urls
 from ingestion.sync.common.errors import (
@@ -56,7 +55,7 @@ def test_what_is_said_to_be_supported_is_not_refused(kind: Kind) -> None:
 
 def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warehouse_urls, "find_spec", lambda name: None)
-    said = "The driver of WAREHOUSE_URL is not installed: MySQLdb; write mysql+pymysql://"
+    said = "The driver of WAREHOUSE_URL is not installed: MySQLdb; write mariadb+pymysql://"
     assert str(problem_of("mysql://host/name")).startswith(said)
 
 
@@ -66,7 +65,6 @@ def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
         ("postgres://user:word@host/name", "hubspot"),
         ("postgresql://user@host:5433/name?sslmode=require", "hubspot"),
         ("postgresql+psycopg2://user@/name?host=/var/run/postgresql", "hubspot"),
-        ("mysql+pymysql://user:word@host/name", "hubspot"),
     ],
 )
 def test_a_server_keeps_a_dataset_in_a_schema(url: str, schema: str) -> None:
@@ -84,13 +82,13 @@ def test_sqlite_keeps_a_dataset_in_a_file_of_its_own(tmp_path: Path) -> None:
 
 
 def wrapped(error: BaseException) -> BaseException:
-    """An error as dlt passes it on."""
+    """An error inside of another one."""
     try:
         try:
             raise error
         except BaseException as inner:
-            raise DltException("a step failed") from inner
-    except DltException as outer:
+            raise RuntimeError("a step failed") from inner
+    except RuntimeError as outer:
         return outer
 
 

@@ -13,7 +13,7 @@ NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LONGEST_NAME = 24
 # In a title these would end a string, a docstring or a cell of a table.
 TITLE = re.compile(r"[^\W_][\w &+,.'()/-]{0,49}")
-RESERVED = ("common", "http", "load", "raw", "recording", "through_dlt")
+RESERVED = ("common", "http", "load", "raw", "recording")
 
 
 class CannotStart(ValueError):

@@ -40,7 +40,7 @@ def rows_of(crm_source: str) -> dict[str, int | None]:
 
 
 def _count(crm_source: str, models: list[str]) -> dict[str, int | None]:
-    # dlt takes more than a second to import: only a process that counts pays for it.
+    # Arrow takes a second to import: only a process that counts pays for it.
     from ingestion.sync.common.warehouse import Warehouse
 
     try:

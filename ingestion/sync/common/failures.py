@@ -20,22 +20,12 @@ from ingestion.sync.common.errors import (
 from ingestion.sync.database_errors import Trouble, trouble_of
 
 DRIVER_ERRORS = (sa.exc.DBAPIError, psycopg.Error, sqlite3.Error)
-# By the names of dlt's and DuckDB's classes: only the warehouses that need them import them.
-CONNECTION_NAMES = frozenset(
-    {
-        "DatabaseTransientException",
-        "DestinationConnectionError",
-        "IOException",
-        "OutOfMemoryException",
-    }
-)
-KEPT_STATE_NAMES = frozenset(
-    {"SchemaException", "DatabaseUndefinedRelation", "DestinationSchemaWillNotUpdate"}
-)
-# As SQLite, PostgreSQL and DuckDB say it.
+# By the names of DuckDB's classes: only the warehouses that need them import them.
+CONNECTION_NAMES = frozenset({"IOException", "OutOfMemoryException"})
+# As SQLite, PostgreSQL, DuckDB and MariaDB say it.
 UNDEFINED = re.compile(
     r"no such (table|column)|has no column|(column|relation|Table with name) .* does not exist"
-    r"|Referenced column"
+    r"|Referenced column|Table '.*' doesn't exist|Unknown column"
 )
 REFUSED = ("password authentication failed", "no password supplied", "access denied for user")
 LONGEST_CAUSE = 300
@@ -65,15 +55,13 @@ def _classed(chain: list[BaseException]) -> SyncError:
     told = _one_line(root)
     if any(word in str(e).lower() for e in chain for word in REFUSED):
         return CredentialsError(f"The warehouse refused the login of WAREHOUSE_URL: {told}")
-    if any(_is_one_of(e, KEPT_STATE_NAMES) for e in chain) or UNDEFINED.search(told):
+    if UNDEFINED.search(told):
         return StoredStateInvalid(
             f"The warehouse's tables or schema do not fit the run: {told}; run the sync again,"
             " a run makes again what somebody has dropped."
         )
     if any(_is_passing(e) for e in chain):
         return TransientError(f"The warehouse could not be reached or was busy: {told}")
-    if _is_one_of(root, frozenset({"ConfigurationException"})):
-        return PermanentError(f"dlt cannot use WAREHOUSE_URL: {told}")
     return PermanentError(f"The run failed: {type(root).__name__}: {told}")
 
 
