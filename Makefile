@@ -8,7 +8,9 @@
 #   make ground                    the pool on hard ground: two releases side by side, fail-overs, clusters, poolers, frozen
 #                                  servers, a long history; what make test and make slow have of these, in one command
 #   make crms                      every sync command against its CRM's sandbox, on both warehouses,
-#                                  with a table at the end (kept in test-results/crms.txt)
+#                                  with a table at the end (kept in test-results/crms.txt); WAREHOUSE_KIND=mariadb: on that
+#                                  one alone
+#   make duckdb, make mariadb      the load path's tests on such a warehouse; the latter needs a server (TEST_MARIADB_URL)
 #   make clients                   clients made by others (HubSpot's SDK, singer's tap, gspread, PyAthena, ...) read the sandbox,
 #                                  from an environment of their own, .venv-clients; with a table
 #   make dbt                       dbt-core reads the sources that manage_data writes, from an environment of its
@@ -47,7 +49,7 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 # The tests start hundreds of processes; without kept bytecode each compiles the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test slow duckdb documents ground crms clients dbt crowd machine chaos fuzz histories mutants \
+.PHONY: up test slow duckdb mariadb documents ground crms clients dbt crowd machine chaos fuzz histories mutants \
 	sync-mutants bench bench-quick bench-pool bench-sync site check requirements clean
 .DEFAULT_GOAL := up
 
@@ -62,10 +64,13 @@ test: $(VENV)/.development
 	$(PY) -m pytest $(SHARED_OUT) $(ARGS)
 
 slow: $(VENV)/.development
-	$(PY) -m pytest -m "slow and not duckdb" $(SHARED_OUT) $(ARGS)
+	$(PY) -m pytest -m "slow and not duckdb and not mariadb" $(SHARED_OUT) $(ARGS)
 
 duckdb: $(VENV)/.development
 	$(PY) -m pytest -m duckdb tests/integration $(SHARED_OUT) $(ARGS)
+
+mariadb: $(VENV)/.development
+	$(PY) -m pytest -m mariadb tests/integration $(SHARED_OUT) $(ARGS)
 
 GROUND := tests/unit/schedules/test_clock_changes.py tests/e2e/test_slow_clients.py \
 	$(addprefix tests/integration/test_,$(addsuffix .py, \
@@ -76,7 +81,7 @@ ground: $(VENV)/.development
 	LONG_HISTORY_ROWS=1000000 $(PY) -m pytest -m "not crms and not crowd" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(GROUND) $(ARGS)
 
 crms: $(VENV)/.development
-	$(PY) -m pytest -m crms tests/crms -n $(TEST_WORKERS) $(ARGS)
+	$(PY) -m pytest -m "crms$(if $(WAREHOUSE_KIND), and $(WAREHOUSE_KIND), and not mariadb)" tests/crms -n $(TEST_WORKERS) $(ARGS)
 
 CLIENTS := .venv-clients
 

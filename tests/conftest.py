@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import subprocess
 import tarfile
+import uuid
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from data_warehouse.environment import BASE_DIR
 from ingestion.services.runs import sources
@@ -23,6 +25,7 @@ from tests.missing import cannot_have
 from tests.pgbouncer import pooled
 from tests.postgres import PostgresDatabases
 
+MARIADB_URL = os.environ.get("TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306/test")
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 
 # The last one whose SQLite and PostgreSQL dlt has loaded; its workers announce no tasks and know of no
@@ -89,3 +92,26 @@ def postgres_database(postgres_databases: PostgresDatabases) -> Iterator[Callabl
     """Gives URLs of empty PostgreSQL databases; afterwards they are another test's."""
     with postgres_databases.lend() as new_database:
         yield new_database
+
+
+@pytest.fixture
+def mariadb_database() -> Iterator[Callable[[], str]]:
+    """Gives URLs of new, empty MySQL or MariaDB databases; they are dropped afterwards."""
+    admin = sa.create_engine(MARIADB_URL, isolation_level="AUTOCOMMIT")
+    try:
+        connection = admin.connect()
+    except sa.exc.OperationalError as problem:
+        pytest.skip(f"MariaDB cannot be had here: {problem.orig}")
+    made: list[str] = []
+
+    def new_database() -> str:
+        made.append(f"test_{uuid.uuid4().hex[:12]}")
+        connection.exec_driver_sql(f"CREATE DATABASE {made[-1]} CHARACTER SET utf8mb4")
+        return admin.url.set(database=made[-1]).render_as_string(hide_password=False)
+
+    yield new_database
+    for (name,) in connection.exec_driver_sql("SHOW DATABASES").all():
+        if name.startswith(tuple(made)):  # those of datasets
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
+    connection.close()
+    admin.dispose()

@@ -1,11 +1,12 @@
 """Loads a warehouse as an earlier release does: run with that release's folder as the first path.
 
-``python earlier_release.py WAREHOUSE_URL PIPELINES_DIR``
+``python earlier_release.py WAREHOUSE_URL PIPELINES_DIR CRM``
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -38,9 +39,11 @@ LEADS = [
 ]
 
 
-def main(url: str, pipelines_dir: str) -> None:
+def main(url: str, pipelines_dir: str, crm: str) -> None:
     from ingestion.sync.common.warehouse import Warehouse
     from tests import fake_crm
+
+    fake_crm.FAKE = replace(fake_crm.FAKE, name=crm)
     from tests.sync_world import World
 
     world = World(fake_crm.FakeSource(), url, Path(pipelines_dir), Warehouse(url))

@@ -229,7 +229,7 @@ def explore(url: str, *, seed: int, warehouses: int, tally: Tally) -> None:
     def run(draw: random.Random) -> None:
         with closing(Warehouse(url)) as warehouse, tempfile.TemporaryDirectory() as folder:
             world = World(FakeSource(), url, Path(folder), warehouse)
-            _empty(world)
+            world.drop_dataset()
             fuzz = Fuzz(world, draw)
             for _ in range(BATCHES_PER_WAREHOUSE):
                 tally.occurred.update(fuzz.batch())
@@ -254,14 +254,6 @@ def main() -> int:
     if tally.rare:
         print(f"too rare: {', '.join(tally.rare)}", file=sys.stderr)
     return 1 if tally.rare else 0
-
-
-def _empty(world: World) -> None:
-    dataset = world.warehouse.dataset("fake")
-    if dataset.schema is None:
-        Path(str(dataset.engine.url.database)).unlink(missing_ok=True)
-    elif dataset.exists:
-        world.execute("DROP SCHEMA fake CASCADE")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from ingestion.sync.common.progress import Reporter, SilentReporter
 from ingestion.sync.common.run import ModelResult, SyncOptions
-from ingestion.sync.common.source import Model
+from ingestion.sync.common.source import Crm, Model
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.pipeline import run_model
 from ingestion.sync.load.run import Run
@@ -34,13 +34,14 @@ class World:
     warehouse: Warehouse
     lock_wait_seconds: float = 0
     list_keys_every: timedelta = timedelta(days=1)
+    crm: Crm = FAKE
 
     def run(self, model: Model, *, reporter: Reporter | None = None, **options: Any) -> ModelResult:
         return run_model(self.prepared(model, reporter, **options), ModelResult(model.name))
 
     def prepared(self, model: Model, reporter: Reporter | None = None, **options: Any) -> Run:
         return Run(
-            crm=FAKE,
+            crm=self.crm,
             model=model,
             source=self.source,
             options=SyncOptions(**options),
@@ -53,7 +54,7 @@ class World:
 
     def rows(self, model: Model, *, deleted: bool | None = False) -> list[dict[str, Any]]:
         """The rows of a table; ``deleted`` None: all of them."""
-        dataset = self.warehouse.dataset(FAKE.name)
+        dataset = self.warehouse.dataset(self.crm.name)
         table = StoredTable.read(dataset, model.name).table
         assert table is not None
         query = sa.select(table)
@@ -65,22 +66,42 @@ class World:
 
     def table(self, name: str) -> str:
         """A table as a statement names it."""
-        schema = self.warehouse.dataset(FAKE.name).schema
+        schema = self.warehouse.dataset(self.crm.name).schema
         return f"{schema}.{name}" if schema else name
 
     def execute(self, statement: str) -> None:
         """As somebody with a database client would."""
         if self.warehouse.is_duckdb:
             with duckdb.connect(
-                str(self.warehouse.dataset(FAKE.name).engine.url.database)
+                str(self.warehouse.dataset(self.crm.name).engine.url.database)
             ) as client:
                 client.execute(statement)
             return
-        with self.warehouse.dataset(FAKE.name).engine.begin() as connection:
+        with self.warehouse.dataset(self.crm.name).engine.begin() as connection:
+            if self.warehouse.is_mariadb:  # quotes and backslashes as with the others
+                connection.exec_driver_sql("SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'")
             connection.exec_driver_sql(statement)
+            if self.warehouse.is_mariadb:
+                connection.exec_driver_sql("SET sql_mode = DEFAULT")
+
+    def drop_index(self, name: str, table: str) -> None:
+        on = f" ON {self.table(table)}" if self.warehouse.is_mariadb else ""
+        self.execute(f"DROP INDEX {name if on else self.table(name)}{on}")
+
+    def drop_dataset(self) -> None:
+        """As before the first load."""
+        dataset = self.warehouse.dataset(self.crm.name)
+        if dataset.schema is None:
+            path = Path(str(dataset.engine.url.database))
+            self.warehouse.close()
+            for part in path.parent.glob(f"{path.name}*"):
+                part.unlink()
+        elif dataset.exists:
+            rest = " CASCADE" if self.warehouse.is_postgres else ""
+            self.execute(f"DROP SCHEMA {dataset.schema}{rest}")
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        with self.warehouse.dataset(FAKE.name).engine.connect() as connection:
+        with self.warehouse.dataset(self.crm.name).engine.connect() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(statement)]
 
     def ids(self, model: Model, *, deleted: bool | None = False) -> list[Any]:

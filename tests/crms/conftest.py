@@ -24,7 +24,11 @@ Tell = Callable[[SyncCommandName, str], AbstractContextManager[None]]
 def _unlimited(unlimited: None) -> None: ...
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+ON_MARIADB = pytest.param("mariadb", marks=pytest.mark.mariadb)
+ON_POSTGRES = pytest.param("postgresql", marks=pytest.mark.postgres)
+
+
+@pytest.fixture(params=["sqlite", ON_MARIADB, ON_POSTGRES])
 def warehouse(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -37,7 +41,9 @@ def empty_warehouse(
     if warehouse == "sqlite":
         numbers = itertools.count()
         return lambda: f"sqlite:///{tmp_path / f'warehouse{next(numbers)}' / 'warehouse.sqlite3'}"
-    new_database: Callable[[], str] = request.getfixturevalue("postgres_database")
+    new_database: Callable[[], str] = request.getfixturevalue(
+        "mariadb_database" if warehouse == "mariadb" else "postgres_database"
+    )
     return new_database
 
 

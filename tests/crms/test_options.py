@@ -13,9 +13,8 @@ import sqlalchemy as sa
 
 from ingestion.sync.common.source import Watermark
 from ingestion.sync.common.warehouse import Warehouse
+from ingestion.sync.load.pipeline import session_kind
 from ingestion.sync.load.tables import own_tables
-from ingestion.sync.load.tables.postgres import PostgresSession
-from ingestion.sync.load.tables.sqlite import SqliteSession
 from ingestion.sync.load.tables.stored import StoredTable
 from tests.crms.world import World
 
@@ -160,7 +159,7 @@ def watermark_of(world: World, model: str) -> Watermark | None:
         dataset = warehouse.dataset(world.crm.name)
         if not dataset.has_table(own_tables.WATERMARKS):
             return None
-        kind = SqliteSession if warehouse.is_sqlite else PostgresSession
+        kind = session_kind(warehouse)
         with closing(kind(warehouse, world.crm.name, model, is_dry=True)) as session:
             state = own_tables.state(session, model)
             return state.watermark if state else None

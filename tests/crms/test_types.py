@@ -44,6 +44,20 @@ POSTGRES_TYPES: Mapping[str, str] = {
     "json": "jsonb",
     "binary": "bytea",
 }
+# Of a text: one that is no key, or the only one.
+MARIADB_TYPES: Mapping[str, tuple[tuple[str, str | None], ...]] = {
+    "text": (("longtext", "utf8mb4_nopad_bin"), ("varchar(768)", "utf8mb4_nopad_bin")),
+    "bigint": (("bigint(20)", None),),
+    "double": (("double", None),),
+    "decimal": (("decimal(65,30)", None),),
+    "bool": (("tinyint(1)", None),),
+    "timestamp": (("datetime(6)", None),),
+    "datetime": (("datetime(6)", None),),
+    "date": (("date", None),),
+    "time": (("time(6)", None),),
+    "json": (("longtext", "utf8mb4_bin"),),
+    "binary": (("longblob", None),),
+}
 # As SQLAlchemy hands them out of a SQLite warehouse.
 SQLITE_VALUES: Mapping[str, type | tuple[type, ...]] = {
     "text": str,
@@ -111,6 +125,8 @@ def _expected(source: CrmSource, model: Model) -> Expected:
 def _wrong_columns(dataset: Dataset, model: Model, expected: Expected) -> list[str]:
     if dataset.engine.dialect.name == "sqlite":
         return list(_wrong_in_sqlite(dataset, model, expected))
+    if dataset.engine.dialect.name == "mysql":
+        return list(_wrong_in_mariadb(dataset, model, expected))
     return list(_wrong_in_postgres(dataset, model, expected))
 
 
@@ -124,6 +140,21 @@ def _wrong_in_postgres(dataset: Dataset, model: Model, expected: Expected) -> It
         found = {row.column_name: row.data_type for row in connection.execute(query, asked)}
     for column, data_type in expected.types.items():
         if found.get(column) != POSTGRES_TYPES[data_type]:
+            yield f"{model.name}.{column} is {found.get(column)} instead of {data_type}"
+
+
+def _wrong_in_mariadb(dataset: Dataset, model: Model, expected: Expected) -> Iterator[str]:
+    query = sa.text(
+        "SELECT column_name AS name, column_type AS kind, collation_name AS collation"
+        " FROM information_schema.columns"
+        " WHERE table_schema = :schema AND table_name = :model"
+    )
+    with dataset.engine.connect() as connection:
+        asked = {"schema": dataset.schema, "model": model.name}
+        rows = connection.execute(query, asked).all()
+    found = {row.name: (row.kind, row.collation) for row in rows}
+    for column, data_type in expected.types.items():
+        if found.get(column) not in MARIADB_TYPES[data_type]:
             yield f"{model.name}.{column} is {found.get(column)} instead of {data_type}"
 
 

@@ -76,7 +76,7 @@ def test_a_dropped_index_of_the_key_comes_back(world: World) -> None:
         pytest.skip("there is none: a DuckDB index forbids to change its table's columns")
     world.source.records["users"] = people(2)
     world.run(USERS)
-    world.execute(f"DROP INDEX {world.table('ux_users')}")
+    world.drop_index("ux_users", "users")
     world.source.records["users"].append(person(3))
     world.run(USERS)
     with pytest.raises(sa.exc.IntegrityError):

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,7 +101,7 @@ def test_a_run_killed_at_a_random_moment_is_made_good_by_the_next_delta(
     for number in range(1, MOMENTS + 1):
         change(source, draw, number)
         if kind == "first load":
-            empty(world)
+            world.drop_dataset()
         killed += is_killed(world, options, after_seconds=draw.random() * seconds)
         assert_watermark_is_not_ahead(world)
         world.run(LEADS)
@@ -114,7 +113,7 @@ def how_long(world: World, options: dict[str, Any], *, is_first: bool) -> float:
     """The seconds that a run to its end takes."""
     change(world.source, random.Random(0), 0)
     if is_first:
-        empty(world)
+        world.drop_dataset()
     begun = time.monotonic()
     assert not is_killed(world, options, after_seconds=DEADLINE_SECONDS)
     return time.monotonic() - begun
@@ -127,17 +126,6 @@ def change(source: FakeDatabase, draw: random.Random, number: int) -> None:
         record.update(name=f"Round {number}", updated_at=at)
     records.remove(draw.choice(records))
     records.append(person(RECORDS + number + 1, updated_at=at))
-
-
-def empty(world: World) -> None:
-    """As before the first load."""
-    if not world.warehouse.is_postgres:
-        path = Path(str(world.warehouse.dataset("fake").engine.url.database))
-        world.warehouse.close()
-        for part in path.parent.glob(f"{path.name}*"):
-            part.unlink()
-    else:
-        world.execute("DROP SCHEMA IF EXISTS fake CASCADE")
 
 
 def is_killed(world: World, options: dict[str, Any], *, after_seconds: float) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,7 @@ from ingestion.sync.common.misfits import misfit_values
 from ingestion.sync.common.source import Model, Window
 from tests import earlier_release
 from tests.earlier_release import NEW_YEAR, ODD, WRONG
-from tests.fake_crm import CALLS, LEADS, USERS
+from tests.fake_crm import CALLS, FAKE, LEADS, USERS
 from tests.sync_world import World, counts
 
 COLUMNS = Model("_columns")
@@ -27,6 +28,8 @@ COLUMNS = Model("_columns")
 def world(world: World) -> World:
     if world.warehouse.is_duckdb:
         pytest.skip("no earlier release has loaded into DuckDB")
+    if world.warehouse.is_mariadb:  # its database had the CRM's name, on the whole server
+        return replace(world, crm=replace(FAKE, name=str(world.warehouse.url.database) + "_old"))
     return world
 
 
@@ -34,6 +37,7 @@ def world(world: World) -> World:
 def loaded(world: World, earlier_release_dir: Path) -> World:
     """A warehouse as that release leaves it, and what the CRM has."""
     program = [sys.executable, earlier_release.__file__, world.url, str(world.pipelines_dir)]
+    program.append(world.crm.name)
     environment = {**os.environ, "PYTHONPATH": str(earlier_release_dir)}
     subprocess.run(program, env=environment, cwd=earlier_release_dir, check=True, timeout=300)
     world.source.records = {
@@ -129,10 +133,13 @@ def _same(one: Any, other: Any) -> bool:
 
 def test_json_that_another_version_wrote_in_another_form_is_no_change(world: World) -> None:
     world.source.records["users"] = [{"id": 1, "tags": {"a": [1, 2], "b": "é"}}]
+    # MariaDB takes an é that is written with a backslash for another text.
+    written = "é" if world.warehouse.is_mariadb else "\\u00e9"
+    other_form = f'{{"b": "{written}", "a": [1,  2]}}'
     world.run(USERS)
     world.execute(
         f"UPDATE {world.table('users')} SET _row_hash = '0:of another version',"
-        ' tags = \'{"b": "\\u00e9", "a": [1,  2]}\''
+        f" tags = '{other_form}'"
     )
     world.execute(f"UPDATE {world.table('_watermarks')} SET has_old_hashes = true")
     assert counts(world.run(USERS)) == (1, 0, 0, 0)

@@ -55,7 +55,7 @@ def change(world: World, statement: str) -> None:
 
 def drop_index(world: World) -> None:
     if not world.warehouse.is_duckdb:  # there is none
-        change(world, f"DROP INDEX {world.table('ux_users')}")
+        world.drop_index("ux_users", "users")
 
 
 @pytest.fixture
