@@ -60,11 +60,12 @@ class Stop:
 
 @dataclass
 class Harm:
-    """A fault, from before it was done until after it was undone."""
+    """A fault, from before it was done until after it was undone. ``told``: what it was done to."""
 
     kind: str
     since: float
     until: float | None = None
+    told: str = ""
 
 
 @dataclass

@@ -46,8 +46,9 @@ def stats() -> dict[str, Any]:
 
 
 def rows() -> list[dict[str, Any]]:
-    names = ("worker_pool_task_id", "status", "attempt", "error_message", "configuration")
-    found = SyncHistory.objects.values(*names, "start_time", "end_time")
+    names = ("worker_pool_task_id", "crm_source", "sync_type", "status", "attempt")
+    more = ("error_message", "configuration", "start_time", "end_time")
+    found = SyncHistory.objects.values(*names, *more)
     return [{**row, "configuration": row["configuration"].get("max_attempts")} for row in found]
 
 

@@ -119,6 +119,7 @@ class Runner:
 
     def _note(self, harm: Harm, told: str, undo: Undo | None) -> None:
         self._notes.faults[harm.kind] += 1
+        harm.told = told
         self._notes.harms.append(harm)
         self._say(f"{time.monotonic() - self._notes.began_at:6.1f} s  {harm.kind} {told}")
         if undo is None:

@@ -21,8 +21,9 @@ def a_run(task_id: str = "a", start: float = 10.0, until: float = 11.0, **more: 
 
 
 def a_row(status: str = "success", **more: Any) -> dict[str, Any]:
+    route = {"crm_source": "five9", "sync_type": "contacts"}
     usual = {"attempt": 1, "end_time": "now", "started_at": 10.0, "error_message": None}
-    return {"status": status, **usual} | more
+    return {"status": status, **route, **usual} | more
 
 
 def facts(*runs: Run, limit: int = 2, **more: Any) -> Facts:
@@ -97,6 +98,18 @@ def test_finds_three_attempts_where_one_was_allowed() -> None:
     assert findings(three) == ["task a ran 3 attempts, 1 were allowed"]
     noted(three, ends=[End(10.5, 1), End(20.5, 1)])
     assert findings(three) == []
+
+
+def test_an_attempt_that_changed_rows_before_it_failed_earns_the_next() -> None:
+    first = a_run(how="TransientError", until=11)
+    killed = a_run(attempt=2, start=20, until=21, how="killed")
+    three = facts(first, killed, a_run(attempt=3, start=30, until=31), rows={"a": a_row(attempt=3)})
+    noted(three, max_attempts={"a": 2})
+    assert findings(three) == ["task a ran 3 attempts, 2 were allowed"]
+    first.pages = [10.5]
+    assert findings(three) == []
+    noted(three, max_attempts={"a": 1})
+    assert findings(three) == ["task a ran 3 attempts, 1 were allowed"]
 
 
 def test_an_attempt_that_began_while_its_worker_was_told_to_end_does_not_count() -> None:
@@ -204,6 +217,14 @@ class TestOrder:
 
     def test_one_that_had_to_be_put_back_is_late(self) -> None:
         assert findings(self.two(harms=[Harm("lose_cache", 1.5, 1.6)])) == []
+
+    def test_one_whose_task_no_worker_knew_is_late(self) -> None:
+        without = Harm("older_worker", 9.0, 9.5, told="worker2 without five9.contacts")
+        assert findings(self.two(harms=[without])) == []
+        without.told = "worker2 without hubspot.deals"
+        assert findings(self.two(harms=[without])) != []
+        too_early = Harm("older_worker", -5.0, -1.0, told="worker2 without five9.contacts")
+        assert findings(self.two(harms=[too_early])) != []
 
     def test_two_submissions_at_once_have_no_order(self) -> None:
         found = self.two()

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterator
-
-import psycopg
-import sqlalchemy as sa
 
 from ingestion.sync.common.errors import (
     CredentialsError,
@@ -19,7 +15,6 @@ from ingestion.sync.common.errors import (
 )
 from ingestion.sync.database_errors import Trouble, trouble_of
 
-DRIVER_ERRORS = (sa.exc.DBAPIError, psycopg.Error, sqlite3.Error)
 # By the names of DuckDB's classes: only the warehouses that need them import them.
 CONNECTION_NAMES = frozenset({"IOException", "OutOfMemoryException"})
 # As SQLite, PostgreSQL, DuckDB and MariaDB say it.
@@ -69,7 +64,7 @@ def _is_passing(error: BaseException) -> bool:
     """Trouble with a connection, or a lock: another attempt may help."""
     if isinstance(error, ConnectionError) or _is_one_of(error, CONNECTION_NAMES):
         return True
-    return isinstance(error, DRIVER_ERRORS) and trouble_of(error) is not Trouble.FAULT
+    return trouble_of(error) is not Trouble.FAULT
 
 
 def _is_one_of(error: BaseException, names: frozenset[str]) -> bool:

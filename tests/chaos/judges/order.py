@@ -9,6 +9,8 @@ from tests.chaos.judges.endings import LOSES_STATE
 from tests.chaos.judges.facts import CLOCKS_DIFFER_SECONDS, Facts
 from tests.chaos.notes import Accepted
 
+WORKER_START_SECONDS = 10.0
+
 
 def overtaken(facts: Facts) -> Iterator[str]:
     """In the order of their claims: each beside the latest submission of those before it."""
@@ -22,12 +24,28 @@ def overtaken(facts: Facts) -> Iterator[str]:
 
 
 def _overtook(later: Accepted, earlier: Accepted, facts: Facts) -> bool:
-    """Unless the earlier one was lost with the state of the pool and had to be put back first."""
+    """Unless the earlier one was lost with the state of the pool and had to be put back first, or no
+    worker knew its task."""
     began = facts.claimed_at(earlier.task_id)
     return (
         earlier.answered_at < later.asked_at
         and facts.claimed_at(later.task_id) + CLOCKS_DIFFER_SECONDS < began
         and not facts.notes.has_been(LOSES_STATE, since=earlier.asked_at, until=began)
+        and not _may_be_unknown(earlier, facts.claimed_at(later.task_id), facts)
+    )
+
+
+def _may_be_unknown(task: Accepted, moment: float, facts: Facts) -> bool:
+    """Whether a worker of an older release, which does not know the task, was there in that moment,
+    or its successor had not yet told what it knows: where the others were away, others go first."""
+    row = facts.rows[task.task_id]
+    lack = f"without {row['crm_source']}.{row['sync_type']}"
+    return any(
+        harm.kind == "older_worker"
+        and harm.told.endswith(lack)
+        and harm.since <= moment + CLOCKS_DIFFER_SECONDS
+        and (harm.until is None or moment <= harm.until + WORKER_START_SECONDS)
+        for harm in facts.notes.harms
     )
 
 
