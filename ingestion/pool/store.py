@@ -68,8 +68,9 @@ class PoolPolicy:
     def not_taken_message(self) -> str:
         """Why a task was given back that no worker took; ``{task}`` stands for its Celery name."""
         return (
-            f"{NOT_TAKEN}, or none is free for it: {{task}} was sent {1 + self.most_resends} times. "
-            "Restart the Celery workers if they are older than this task."
+            f"{NOT_TAKEN}, none is free for it, or the broker does not deliver: {{task}} was sent "
+            f"{1 + self.most_resends} times. Look whether the broker answers, and restart the Celery "
+            "workers if they are older than this task."
         )
 
     @property

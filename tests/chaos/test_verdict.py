@@ -186,6 +186,7 @@ def test_a_worker_whose_child_was_killed_may_die_of_it() -> None:
         ("The worker process was killed (signal 9).", {"kills": [Kill(10.5, 1, False, 1)]}),
         ("stopped renewing its lease of 6 s", {"stops": [Stop(1, 10.5, 19.0)]}),
         ("its state was lost while the task ran", {"harms": [Harm("flush_cache", 10.5, 10.6)]}),
+        ("No worker knows this task", {"harms": [Harm("kill_broker", 10.5, 12.6)]}),
         ("InternalError: cannot execute UPDATE in a read-only transaction", None),
         ("No progress for 30 minutes", None),
     ],

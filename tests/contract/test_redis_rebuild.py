@@ -232,9 +232,22 @@ class TestRebuild:
         assert [pool.store.get(i) for i in ids] == [None] * 4
         snapshot = pool.store.snapshot()
         assert (snapshot.active, snapshot.queued, snapshot.limit.max_workers) == ((), (), 2)
-        assert [w.name for w in snapshot.workers] == ["w1"]
+        assert [(w.name, w.capacity) for w in snapshot.workers] == [("w1", 2)]
         assert snapshot.counters["submitted"] == 4
         assert not client.keys(f"{keys.task_family}*")
+
+    def test_what_is_left_tells_which_tasks_have_moved_since(
+        self, store: RebuildableRedisStore
+    ) -> None:
+        again = a_task(status=TaskStatus.QUEUED, attempt=1, max_attempts=3)
+        pool = rebuilt(store, TaskRecord(again))
+        pool.store.pause(None, change=ANN)
+        waits = pool.submit()
+        as_known = [(again.id, "queued", 1), (waits, "queued", 0)]
+        moved = [(again.id, "queued", 0), (waits, "running", 1)]
+        assert list(store.unwritten(as_known, of_epoch=EPOCH)) == []
+        found = store.unwritten(moved, of_epoch=EPOCH)
+        assert [task.id for task in found] == [again.id, waits]
 
     def test_the_limit_comes_back_with_who_and_when(self, store: RebuildableRedisStore) -> None:
         limit = Control(5, "ann", utc_now(), "month's end")

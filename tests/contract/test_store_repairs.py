@@ -191,8 +191,9 @@ class TestUnconfirmed:
         task = pool.task(task_id)
         assert (task.status, task.attempt, task.max_attempts) == (TaskStatus.QUEUED, 1, 2)
         assert task.error_message == (
-            "No worker knows this task, or none is free for it: ingestion.tasks.sync_hubspot_contacts "
-            "was sent 3 times. Restart the Celery workers if they are older than this task."
+            "No worker knows this task, none is free for it, or the broker does not deliver: "
+            "ingestion.tasks.sync_hubspot_contacts was sent 3 times. Look whether the broker answers, "
+            "and restart the Celery workers if they are older than this task."
         )
         assert pool.claim() == [other]
         assert (pool.counter("resent"), pool.counter("untaken")) == (2, 1)

@@ -51,13 +51,15 @@ _STORE_TESTS = (
     "tests/contract/test_store_aging.py",
     "tests/contract/test_store_workers.py",
     "tests/contract/test_store_admit.py",
+    "tests/contract/test_store_after.py",
+    "tests/contract/test_store_pages.py",
     "tests/contract/test_redis_store.py",
     "tests/contract/test_redis_rebuild.py",
     "tests/contract/test_redis_broken.py",
     "-k",
     "fakeredis",
 )
-_MEMORY_TESTS = (*_STORE_TESTS[:11], "-k", "memory")
+_MEMORY_TESTS = (*_STORE_TESTS[:13], "-k", "memory")
 
 # A name before the dot runs all that begin with it.
 SCOPES: dict[str, Scope] = {
@@ -183,7 +185,7 @@ SCOPES: dict[str, Scope] = {
             "tests/contract/test_order_rule.py",
             "tests/unit/test_pool_task.py",
             *_STORE_TESTS[:-1],
-            "fakeredis or test_order_rule or test_pool_task",
+            "fakeredis or memory or test_order_rule or test_pool_task",
         ),
     ),
     "pool.lease": Scope(

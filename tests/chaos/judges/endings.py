@@ -13,6 +13,7 @@ from tests.chaos.runs import Run
 # Between the last line of a sync and the ledger's note of it.
 REPORT_SECONDS = 5.0
 PARTITIONS = {"partition", "partition_cache"}
+KEEPS_MESSAGES = {"freeze_broker", "kill_broker", "flush_broker", "older_worker"}
 LOSES_STATE = {"flush_cache", "kill_cache", "lose_cache", "lose_cache_for_long", "lose_key"}
 
 
@@ -145,6 +146,10 @@ def _forgotten(attempt: Attempt, notes: Notes) -> bool:
     return notes.has_been(LOSES_STATE, since=attempt.since, until=attempt.until)
 
 
+def _not_delivered(attempt: Attempt, notes: Notes) -> bool:
+    return notes.has_been(KEEPS_MESSAGES, since=attempt.since, until=attempt.until)
+
+
 # What an attempt may fail of -> whether that has happened.
 CAUSES: dict[str, Callable[[Attempt, Notes], bool]] = {
     "the CRM answered 503": _raised,
@@ -152,4 +157,5 @@ CAUSES: dict[str, Callable[[Attempt, Notes], bool]] = {
     "stopped renewing its lease": _left_alone,
     "The worker was shut down": _shut_down,
     "its state was lost while the task ran": _forgotten,
+    "No worker knows this task": _not_delivered,
 }

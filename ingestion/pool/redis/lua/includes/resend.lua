@@ -1,5 +1,6 @@
 -- What must be sent again: no worker has confirmed it in time. Each is listed once per that time, and
--- gives its slot back when it was sent often enough: no worker knows it, or none is free for it.
+-- gives its slot back when it was sent often enough: no worker knows it, none is free for it, or the
+-- broker does not deliver.
 -- @include clock
 -- @include slots
 -- @include overdue
