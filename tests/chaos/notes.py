@@ -30,10 +30,11 @@ class Kill:
 
 @dataclass(frozen=True)
 class End:
-    """A group of processes that was asked to end."""
+    """A group of processes that was asked to end; ``is_cold``: at once, whatever it does."""
 
     at: float
     group: int
+    is_cold: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class Notes:
         )
 
     def was_hit(self, run: Run, *, within_seconds: float) -> bool:
-        """Its process was killed or stood still just after its end."""
+        """Its process was killed, told to end at once or stood still just after its end."""
         assert run.end is not None
         last = run.end + within_seconds
         is_killed = any(
@@ -154,11 +155,19 @@ class Notes:
             for kill in self.kills
             if run.end <= kill.at <= last
         )
-        return is_killed or any(
-            stop.group == run.group
-            and stop.since <= last
-            and (stop.until is None or stop.until >= run.start)
-            for stop in self.stops
+        is_ended = any(
+            end.is_cold and end.group == run.group and run.start <= end.at <= last
+            for end in self.ends
+        )
+        return (
+            is_killed
+            or is_ended
+            or any(
+                stop.group == run.group
+                and stop.since <= last
+                and (stop.until is None or stop.until >= run.start)
+                for stop in self.stops
+            )
         )
 
     def limits_between(self, since: float, until: float) -> set[int]:

@@ -131,7 +131,8 @@ class Actor:
     def ask_to_end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """The main process alone, as a supervisor does it."""
         self.is_leaving = True
-        self._notes.ends.append(End(time.monotonic(), self.pid))
+        is_cold = number == signal.SIGQUIT
+        self._notes.ends.append(End(time.monotonic(), self.pid, is_cold))
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 

@@ -128,12 +128,22 @@ def test_an_attempt_that_its_worker_killed_in_the_end_does_not_count() -> None:
     assert findings(noted(two, ends=[End(15.0, 1)])) == []
 
 
-@pytest.mark.parametrize("how", ["killed", "stopped"])
+@pytest.mark.parametrize("how", ["killed", "stopped", "told to end at once"])
 def test_what_was_done_may_fail_only_where_its_worker_was_hit(how: str) -> None:
     why = "Worker a stopped renewing its lease of 6 s; it was lost."
     assert "task a was done and is failed" in findings(failed(a_run(), why=why))
-    hit = {"kills": [Kill(11.2, 1, True, 1)]} if how == "killed" else {"stops": [Stop(1, 11.2)]}
-    assert findings(failed(a_run(), why=why, **hit)) == []
+    hits: dict[str, dict[str, Any]] = {
+        "killed": {"kills": [Kill(11.2, 1, True, 1)]},
+        "stopped": {"stops": [Stop(1, 11.2)]},
+        "told to end at once": {"ends": [End(11.2, 1, is_cold=True)]},
+    }
+    assert findings(failed(a_run(), why=why, **hits[how])) == []
+
+
+def test_what_was_done_by_a_worker_that_ends_when_its_syncs_have_is_never_told_as_failed() -> None:
+    why = "Worker a stopped renewing its lease of 6 s; it was lost."
+    told = findings(failed(a_run(), why=why, ends=[End(11.2, 1)]))
+    assert "task a was done and is failed" in told
 
 
 def test_a_cancellation_must_have_been_asked_for() -> None:

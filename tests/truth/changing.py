@@ -167,6 +167,7 @@ class SheetSource(Changing):
                 row = self._row()
                 row[0] = draw.choice(("", "soon", "0/0/0")) if "odd" in kind else row[0]
                 rows.insert(draw.randint(1, len(rows)), row)
+            self.sheet.grid_rows = max(self.sheet.grid_rows, len(rows))
             return ""
         if len(rows) < 2:
             return None
