@@ -69,8 +69,7 @@ class PoolPolicy:
         """Why a task was given back that no worker took; ``{task}`` stands for its Celery name."""
         return (
             f"{NOT_TAKEN}, none is free for it, or the broker does not deliver: {{task}} was sent "
-            f"{1 + self.most_resends} times. Look whether the broker answers, and restart the Celery "
-            "workers if they are older than this task."
+            f"{1 + self.most_resends} times. Restart Celery workers that are older than this task."
         )
 
     @property

@@ -192,8 +192,8 @@ class TestUnconfirmed:
         assert (task.status, task.attempt, task.max_attempts) == (TaskStatus.QUEUED, 1, 2)
         assert task.error_message == (
             "No worker knows this task, none is free for it, or the broker does not deliver: "
-            "ingestion.tasks.sync_hubspot_contacts was sent 3 times. Look whether the broker answers, "
-            "and restart the Celery workers if they are older than this task."
+            "ingestion.tasks.sync_hubspot_contacts was sent 3 times. Restart Celery workers that are "
+            "older than this task."
         )
         assert pool.claim() == [other]
         assert (pool.counter("resent"), pool.counter("untaken")) == (2, 1)
