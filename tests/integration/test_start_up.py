@@ -70,7 +70,8 @@ def test_a_worker_loads_what_a_sync_needs_before_it_takes_the_task() -> None:
         "prepare('five9', 'contacts')",
     )
     needed = {"pyarrow", "sqlalchemy.dialects.sqlite", "zeep", "ingestion.sync.five9.source"}
-    assert needed | {"ingestion.sync.load.pipeline", "sqlite3"} <= modules
+    assert needed | {"ingestion.sync.load.tables.sqlite", "sqlite3"} <= modules
+    assert not modules & {"psycopg", "pymysql", "duckdb"}  # of other warehouses
 
 
 def test_what_no_command_knows_hinders_no_worker() -> None:

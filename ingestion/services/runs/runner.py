@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from importlib import import_module
-from typing import TYPE_CHECKING
 
 from structlog.contextvars import bound_contextvars, get_contextvars
 
@@ -38,9 +36,6 @@ from ingestion.sync.common.registry import crm, load_source, open_source
 from ingestion.sync.common.run import ModelResult, SyncOptions, SyncResult, policy_of
 from ingestion.sync.common.source import Crm, CrmSource, Meter, Model, SourceContext
 from ingestion.sync.load.columns.steps import Steps
-
-if TYPE_CHECKING:
-    pass
 
 # What every further model of the same CRM would fail with, too.
 ENDS_ALL = (CredentialsError, NotConnected, QuotaExceeded)
@@ -73,9 +68,11 @@ def prepare(crm_source: str) -> None:
     """Import what a run will: a signal cannot interrupt it meanwhile, so that a worker does it before
     it takes a task. Raises PermanentError, NotConnected."""
     from ingestion.sync.common.warehouse import Warehouse
+    from ingestion.sync.load.pipeline import session_kind
 
-    import_module("ingestion.sync.load.pipeline")
-    Warehouse(warehouse_conf().url).url.get_dialect().import_dbapi()
+    warehouse = Warehouse(warehouse_conf().url)
+    warehouse.url.get_dialect().import_dbapi()
+    session_kind(warehouse)
     load_source(crm_source)
 
 

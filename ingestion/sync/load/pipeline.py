@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from ingestion.sync.common.errors import SyncBusy, SyncError, TooManyRejected
 from ingestion.sync.common.failures import cause_of
@@ -25,11 +26,13 @@ from ingestion.sync.load.reading import Reading
 from ingestion.sync.load.report import report
 from ingestion.sync.load.run import Run
 from ingestion.sync.load.stager import Stager
-from ingestion.sync.load.tables.mariadb import MariadbSession
-from ingestion.sync.load.tables.postgres import PostgresSession
 from ingestion.sync.load.tables.session import Session
 from ingestion.sync.load.tables.sqlite import SqliteSession
 from ingestion.sync.load.tables.table import Table
+
+if TYPE_CHECKING:
+    from ingestion.sync.common.locks import LockConnection
+    from ingestion.sync.load.tables.postgres import PostgresSession
 
 logger = logging.getLogger(__name__)
 
@@ -142,10 +145,11 @@ def opened(run: Run, steps: Steps) -> Iterator[Session]:
         with steps.timed("connect"):
             session = stack.enter_context(closing(open_session(run)))
         with steps.timed("lock"):
-            if isinstance(session, PostgresSession) and session.is_pooled:
-                session.held = stack.enter_context(transaction_lock(waiting, run.warehouse))
-            elif isinstance(session, PostgresSession | MariadbSession):
-                stack.enter_context(advisory_lock(waiting, session))
+            if run.warehouse.is_pooled:
+                pooled = cast("PostgresSession", session)
+                pooled.held = stack.enter_context(transaction_lock(waiting, run.warehouse))
+            elif run.warehouse.is_postgres or run.warehouse.is_mariadb:
+                stack.enter_context(advisory_lock(waiting, cast("LockConnection", session)))
         yield session
 
 
@@ -156,14 +160,20 @@ def open_session(run: Run) -> Session:
 
 
 def session_kind(warehouse: Warehouse) -> Callable[..., Session]:
-    """The class that keeps the Session contract for it."""
+    """The class that keeps the Session contract for it; only its driver is imported."""
     if warehouse.is_postgres:
+        from ingestion.sync.load.tables.postgres import PostgresSession
+
         return PostgresSession
+    if warehouse.is_mariadb:
+        from ingestion.sync.load.tables.mariadb import MariadbSession
+
+        return MariadbSession
     if warehouse.is_duckdb:
-        from ingestion.sync.load.tables.duckdb import DuckdbSession  # duckdb is an extra
+        from ingestion.sync.load.tables.duckdb import DuckdbSession
 
         return DuckdbSession
-    return MariadbSession if warehouse.is_mariadb else SqliteSession
+    return SqliteSession
 
 
 def _read_and_load(run: Run, reading: Reading, table: Table) -> None:
