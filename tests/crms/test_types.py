@@ -44,12 +44,15 @@ POSTGRES_TYPES: Mapping[str, str] = {
     "json": "jsonb",
     "binary": "bytea",
 }
-# Of a text: one that is no key, or the only one.
+# Of a text: one of no key, or of a key of so many columns.
 MARIADB_TYPES: Mapping[str, tuple[tuple[str, str | None], ...]] = {
-    "text": (("longtext", "utf8mb4_nopad_bin"), ("varchar(768)", "utf8mb4_nopad_bin")),
+    "text": (
+        ("longtext", "utf8mb4_nopad_bin"),
+        *((f"varchar({768 // keys})", "utf8mb4_nopad_bin") for keys in range(1, 9)),
+    ),
     "bigint": (("bigint(20)", None),),
     "double": (("double", None),),
-    "decimal": (("decimal(65,30)", None),),
+    "decimal": (("decimal(65,20)", None),),
     "bool": (("tinyint(1)", None),),
     "timestamp": (("datetime(6)", None),),
     "datetime": (("datetime(6)", None),),
@@ -125,7 +128,7 @@ def _expected(source: CrmSource, model: Model) -> Expected:
 def _wrong_columns(dataset: Dataset, model: Model, expected: Expected) -> list[str]:
     if dataset.engine.dialect.name == "sqlite":
         return list(_wrong_in_sqlite(dataset, model, expected))
-    if dataset.engine.dialect.name == "mysql":
+    if dataset.engine.dialect.name in ("mysql", "mariadb"):
         return list(_wrong_in_mariadb(dataset, model, expected))
     return list(_wrong_in_postgres(dataset, model, expected))
 

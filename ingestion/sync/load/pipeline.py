@@ -17,7 +17,7 @@ from ingestion.sync.common.source import AdaptsModels, Meter, StaysInThread
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.common.window import utc_now
 from ingestion.sync.load import rejected
-from ingestion.sync.load.columns.batch import Batcher, longest_key_bytes
+from ingestion.sync.load.columns.batch import Batcher, longest_part_bytes
 from ingestion.sync.load.columns.rejects import Rejects
 from ingestion.sync.load.columns.steps import Steps
 from ingestion.sync.load.keys import compare
@@ -205,8 +205,8 @@ def begin(run: Run, table: Table, steps: Steps, result: ModelResult) -> Reading:
     model = source.adapted(run.model) if isinstance(source, AdaptsModels) else run.model
     table.declare(model, source.columns(model))
     rejects = Rejects(run.mask, run.rejected_records, run.rejected_share)
-    longest = longest_key_bytes(table.session.dialect, len(model.key))
-    batcher = Batcher(model, table.map, rejects, longest_key_bytes=longest)
+    longest = longest_part_bytes(table.session.dialect, len(model.key))
+    batcher = Batcher(model, table.map, rejects, longest_part_bytes=longest)
     publishes = table.session.can_publish and not table.exists
     return Reading(
         crm=run.crm.name,

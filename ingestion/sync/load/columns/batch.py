@@ -29,8 +29,8 @@ LONGEST_KEY_BYTES: Final = 2_000
 SEQUENCE: Final = "_sequence"
 
 
-def longest_key_bytes(dialect: Dialect, columns: int) -> int:
-    """Of all its columns together."""
+def longest_part_bytes(dialect: Dialect, columns: int) -> int:
+    """Of each of the columns of a key, which has so many."""
     return KEY_CHARACTERS // columns if dialect == "mariadb" else LONGEST_KEY_BYTES
 
 
@@ -76,7 +76,7 @@ class Batcher:
     misfits: dict[str, Counter[Reason]] = field(default_factory=dict)  # by column
     met: set[str] = field(default_factory=set)  # names of fields
     filled: set[str] = field(default_factory=set)  # columns that have had a value
-    longest_key_bytes: int = LONGEST_KEY_BYTES  # of all its columns together
+    longest_part_bytes: int = LONGEST_KEY_BYTES  # of each column of a key
     sequence: int = 0
     has_marks: bool = False
 
@@ -165,7 +165,7 @@ class Batcher:
         """The rows that have a key that an index takes; the others are rejected."""
         nothing = pa.nulls(len(records), pa.string())
         columns = [_texts_of(*found[n]) if n in found else nothing for n in self.model.key]
-        if _are_keys(columns, self.longest_key_bytes):
+        if _are_keys(columns, self.longest_part_bytes):
             return range(len(records))
         return set(self._rows_with_key(records, [column.to_pylist() for column in columns]))
 
@@ -176,15 +176,18 @@ class Batcher:
             if any(part in (None, "") for part in parts):
                 names = ", ".join(self.model.key)
                 self.rejects.add(record, None, "no_key", f"a record has no key ({names})")
-            elif sum(len(str(part).encode()) for part in parts) > self.longest_key_bytes:
+            elif self._is_too_long([len(str(part).encode()) for part in parts]):
                 self.rejects.add(
                     record,
                     KEY_SEPARATOR.join(map(str, parts)),
                     "too_large",
-                    f"a key is longer than {self.longest_key_bytes} bytes",
+                    f"a key is longer than {self.longest_part_bytes} bytes",
                 )
             else:
                 yield row
+
+    def _is_too_long(self, lengths: Sequence[int]) -> bool:
+        return sum(lengths) > LONGEST_KEY_BYTES or max(lengths) > self.longest_part_bytes
 
     def _assembled(
         self,
@@ -283,13 +286,14 @@ def _texts_of(column: Column, fitted: Typed) -> pa.Array:
     return texts(fitted.array, column.data_type) if fitted.texts is None else fitted.texts
 
 
-def _are_keys(columns: Sequence[pa.Array], longest_bytes: int) -> bool:
+def _are_keys(columns: Sequence[pa.Array], longest_part: int) -> bool:
     """Whether surely every row has a key, none of them too long."""
     if any(column.null_count for column in columns):
         return False
     lengths = [pc.min_max(pc.binary_length(column)).as_py() for column in columns]
-    shortest, longest = min(n["min"] for n in lengths), sum(n["max"] for n in lengths)
-    return bool(shortest > 0 and longest <= longest_bytes)
+    if min(n["min"] for n in lengths) == 0 or max(n["max"] for n in lengths) > longest_part:
+        return False
+    return bool(sum(n["max"] for n in lengths) <= LONGEST_KEY_BYTES)
 
 
 _OWN: Final = (ROW_HASH, DELETED_AT, SEQUENCE)

@@ -29,7 +29,7 @@ DECLARED: Final[dict[str, Declared]] = {
     "text": Declared("TEXT", "character varying", "VARCHAR", f"LONGTEXT COLLATE {BY_BYTES}"),
     "bigint": Declared("BIGINT", "bigint", "BIGINT", "BIGINT"),
     "double": Declared("DOUBLE", "double precision", "DOUBLE", "DOUBLE"),
-    "decimal": Declared("", "numeric", "DECIMAL(38,10)", "DECIMAL(65,30)"),
+    "decimal": Declared("", "numeric", "DECIMAL(38,10)", "DECIMAL(65,20)"),
     "bool": Declared("BOOLEAN", "boolean", "BOOLEAN", "BOOLEAN"),
     "timestamp": Declared(
         "DATETIME", "timestamp with time zone", "TIMESTAMP WITH TIME ZONE", "DATETIME(6)"
@@ -43,7 +43,7 @@ DECLARED: Final[dict[str, Declared]] = {
 
 # The widest decimals that these have, of which a column fixes how many digits stand behind the point.
 OF_DUCKDB: Final = Decimals(whole=28, places=10)
-OF_MARIADB: Final = Decimals(whole=35, places=30)
+OF_MARIADB: Final = Decimals(whole=45, places=20)
 DECIMALS: Final = {"duckdb": OF_DUCKDB, "mysql": OF_MARIADB, "mariadb": OF_MARIADB}
 
 # Only without loss: every whole number is a decimal; not every one is a double.

@@ -3,6 +3,7 @@ INSERT of many rows at once."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
@@ -32,7 +33,10 @@ from ingestion.sync.load.tables.session import Row, RowRefused
 # InnoDB ends at 1 017; some are ours.
 MOST_COLUMNS: Final = 985
 # Numbers of https://mariadb.com/docs/server/reference/error-codes/mariadb-error-code-reference
-NO_SUCH_DATABASE, NO_SUCH_TABLE, TWICE = 1049, 1146, 1062
+NO_SUCH_DATABASE, NO_SUCH_TABLE, TWICE, BEING_DEFINED = 1049, 1146, 1062, 1684
+# So often, so long a table is looked at that another run is just making.
+TRIES: Final = 100
+TRY_EVERY_SECONDS: Final = 0.1
 # Too long, out of range, no value of the type, a row or a packet too large, a constraint.
 REFUSALS: Final = frozenset(
     {1048, 1118, 1153, 1264, 1265, 1292, 1364, 1366, 1367, 1406, 1411, 1713, 4025, TWICE}
@@ -43,7 +47,9 @@ SETTINGS: Final = (
     # A table with more columns than a full row has room for: what does not fit is in _overflow.
     " innodb_strict_mode = OFF,"
     # So long a definition waits for somebody who reads the table: else it is a day.
-    " lock_wait_timeout = 120"
+    " lock_wait_timeout = 120,"
+    # A connection may wait for a slow CRM as long as by default: some servers cut it sooner.
+    " wait_timeout = 28800"
 )
 _MISFIT_VALUES: Final = (
     f"REPLACE(REGEXP_REPLACE(JSON_NORMALIZE({{}}) COLLATE {BY_BYTES},"
@@ -54,7 +60,7 @@ OURS: Final = frozenset(
     {
         ("bigint(20)", None),
         ("double", None),
-        ("decimal(65,30)", None),
+        ("decimal(65,20)", None),
         ("tinyint(1)", None),
         ("datetime(6)", None),
         ("date", None),
@@ -237,12 +243,17 @@ class MariadbSession:
 
     def _described(self, table: str) -> list[Row]:
         """Of each column of a qualified table: name, type, collation, null, key …"""
-        try:
-            return self.rows(f"SHOW FULL COLUMNS FROM {table}")
-        except self._errors.Error as problem:
-            if _number_of(problem) in (NO_SUCH_DATABASE, NO_SUCH_TABLE):
-                return []
-            raise
+        for left in reversed(range(TRIES)):
+            try:
+                return self.rows(f"SHOW FULL COLUMNS FROM {table}")
+            except self._errors.Error as problem:
+                number = _number_of(problem)
+                if number in (NO_SUCH_DATABASE, NO_SUCH_TABLE):
+                    break
+                if number != BEING_DEFINED or not left:
+                    raise
+                time.sleep(TRY_EVERY_SECONDS)
+        return []
 
     def add_column(self, table: str, name: str, data_type: str) -> None:
         kind = declared(data_type, self.dialect)
