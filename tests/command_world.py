@@ -42,9 +42,22 @@ class CommandWorld:
         """As somebody with a database client would."""
         with self._dataset() as dataset, dataset.engine.begin() as connection:
             if dataset.schema:
-                connection.exec_driver_sql(f"SET search_path = {dataset.schema}, public")
+                is_postgres = dataset.engine.dialect.name == "postgresql"
+                connection.exec_driver_sql(
+                    f"SET search_path = {dataset.schema}, public"
+                    if is_postgres
+                    else f"USE {dataset.schema}"
+                )
             for statement in statements:
                 connection.exec_driver_sql(statement)
+
+    @property
+    def is_mariadb(self) -> bool:
+        return bool(self._settings.INGESTION_WAREHOUSE_URL.startswith(("mysql", "mariadb")))
+
+    def drop_schema(self) -> None:
+        with self._dataset() as dataset:
+            self.execute(f"DROP SCHEMA {dataset.schema}{'' if self.is_mariadb else ' CASCADE'}")
 
     def rows(self, model: str) -> dict[Any, dict[str, Any]]:
         """Every row of a table by its id, without a difference in how the warehouses keep times."""

@@ -33,7 +33,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     warehouse.close()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", ON_MARIADB, ON_POSTGRES])
 def warehouse_settings(request: pytest.FixtureRequest, tmp_path: Path, settings: Any) -> Any:
     """Django's settings, with a warehouse of this test alone."""
     if request.param == "sqlite":
@@ -41,7 +41,7 @@ def warehouse_settings(request: pytest.FixtureRequest, tmp_path: Path, settings:
             f"sqlite:///{tmp_path / 'warehouse' / 'warehouse.sqlite3'}"
         )
     else:
-        new_database: Callable[[], str] = request.getfixturevalue("postgres_database")
+        new_database: NewDatabase = request.getfixturevalue(f"{request.param}_database")
         settings.INGESTION_WAREHOUSE_URL = new_database()
     settings.INGESTION_WAREHOUSE_PIPELINES_DIR = str(tmp_path / "pipelines")
     return settings

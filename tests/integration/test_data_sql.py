@@ -22,6 +22,8 @@ BY = ChangeRequest(by="ann (tests)")
 
 @pytest.fixture(autouse=True)
 def loaded(warehouse_settings: Any) -> Any:
+    if warehouse_settings.INGESTION_WAREHOUSE_URL.startswith("mysql"):
+        pytest.skip("MariaDB keeps no column from a question in SQL")
     load_customers([*CUSTOMERS, {"id": None, "email": "ada@example.com"}])
     load("arrivy", "users", [{"id": 7, "name": "Ada Lovelace", "email": "ada@example.com"}])
     if warehouse_settings.INGESTION_WAREHOUSE_URL.startswith("postgres"):

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def loaded(warehouse_settings: Any) -> Any:
+    if warehouse_settings.INGESTION_WAREHOUSE_URL.startswith("mysql"):
+        pytest.skip("MariaDB gets neither views nor comments")
     forget_answers()
     load_customers()
     profiles.refresh(seconds=60)

@@ -154,7 +154,18 @@ def _size(connection: sa.Connection, found: DatasetTable) -> int | None:
         return int(connection.execute(sa.select(size)).scalar_one())
     if found.dialect == "sqlite":
         return _sqlite_size(connection, found.model.name)
+    if found.dialect in ("mysql", "mariadb"):
+        return _mariadb_size(connection, found)
     return None
+
+
+def _mariadb_size(connection: sa.Connection, found: DatasetTable) -> int:
+    question = sa.text(
+        "SELECT data_length + index_length FROM information_schema.tables"
+        " WHERE table_schema = :schema AND table_name = :name"
+    )
+    asked = {"schema": found.stored.dataset.schema, "name": found.model.name}
+    return int(connection.execute(question, asked).scalar_one())
 
 
 def _sqlite_size(connection: sa.Connection, table: str) -> int | None:
