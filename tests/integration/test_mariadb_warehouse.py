@@ -84,6 +84,16 @@ def test_a_key_that_no_index_takes_is_rejected(world: World) -> None:
     assert [row["reason"] for row in world.rows(Model("_rejected"), deleted=None)] == ["too_large"]
 
 
+def test_each_column_of_a_key_has_its_share_of_the_index(world: World) -> None:
+    model = Model("users", key=("id", "part"), columns={"id": "text", "part": "text"})
+    world.source.records["users"] = [
+        {"id": "k" * 384, "part": "p" * 384},
+        {"id": "k", "part": "p" * 385},
+    ]
+    assert world.run(model).failed == 1
+    assert [row["part"] for row in world.rows(model)] == ["p" * 384]
+
+
 def test_a_decimal_with_more_digits_stands_aside_until_texts_are_accepted(world: World) -> None:
     long = "0." + "1" * 21
     world.source.records["users"] = [{"id": 1, "n": "1.50"}, {"id": 2, "n": long}]
