@@ -183,6 +183,10 @@ class PoolUnavailable(PoolError):
     code = "UNAVAILABLE"
 
 
+class PoolRefused(PoolUnavailable):
+    """The server of the pool's state answers and cannot serve now; it may still be read."""
+
+
 class StateLost(PoolUnavailable):
     """Redis has lost the pool's state, or a part of it; it must be rebuilt from the ledger."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.models import AuditRecord, SyncHistory
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import AlreadyFinished, PoolUnavailable
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus
@@ -113,3 +114,24 @@ def test_the_first_word_about_an_end_counts(bench: FailoverTestbed) -> None:
             bench.finish(task_id)
     killed = Outcome(TaskStatus.FAILED, "The worker process was killed.")
     assert bench.finish(task_id, killed).status == TaskStatus.COMPLETED
+
+
+def test_what_has_ended_is_written_down_before_a_redis_that_takes_no_writes_is_given_up(
+    bench: FailoverTestbed,
+) -> None:
+    """The database was away when they ended, and Redis is full before it follows."""
+    done, runs, cancelled = (bench.submit(max_attempts=2) for _ in range(3))
+    waits = bench.submit()
+    for task_id in (done, runs):
+        bench.confirm(task_id)
+    bench.store.cancel(cancelled, change=ChangeRequest(by="ann"))
+    bench.store.finish(done, attempt=1, outcome=DONE, token="t")
+    assert [bench.row(i).status for i in (done, cancelled)] == ["running", "queued"]
+    bench.redis.config_set("maxmemory", 1)
+    try:
+        bench.submit()
+    finally:
+        bench.redis.config_set("maxmemory", 0)
+    assert actions("degrade") == 1
+    assert [bench.row(i).status for i in (done, cancelled)] == ["success", "cancelled"]
+    assert [bench.row(i).status for i in (runs, waits)] == ["running", "queued"]

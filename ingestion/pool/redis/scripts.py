@@ -17,6 +17,7 @@ from ingestion.pool.clock import seconds_to_us
 from ingestion.pool.errors import (
     NoOrderRule,
     PoolError,
+    PoolRefused,
     PoolUnavailable,
     StateLost,
     UnreadableTask,
@@ -58,7 +59,7 @@ def client_errors() -> Iterator[None]:
             raise OtherType(f"{OtherType.__doc__} ({problem})") from problem
         if is_own_fault(problem):
             raise
-        raise PoolUnavailable(f"Redis cannot serve now: {reply_of(problem)}") from problem
+        raise PoolRefused(f"Redis cannot serve now: {reply_of(problem)}") from problem
 
 
 class RedisScripts:

@@ -28,7 +28,6 @@ from ingestion.services.infra.database import as_unavailable, ledger_now
 from ingestion.services.ledger import entries
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.ledger.state import ActiveStoreChanged
-from ingestion.services.security.secrets import mask
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +196,13 @@ class Failover:
 
     def _degrade(self, seen: InForce, problem: PoolUnavailable) -> None:
         self._probe_at = self._clock() + PROBE_SECONDS
-        transitions.degrade(seen.epoch, policy=self.policy, reason=mask(str(problem)))
+        transitions.degrade(
+            seen.epoch,
+            store=self.redis,
+            policy=self.policy,
+            follow=entries.follow,
+            problem=problem,
+        )
         self.active.forget()
 
     def _rebuild(self, seen: InForce, lost: StateLost) -> None:

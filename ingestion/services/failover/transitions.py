@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from django.db.models import Max
 from ingestion.models import ActiveStoreState, SyncHistory
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.controls import controls_to_json
+from ingestion.pool.errors import PoolRefused, PoolUnavailable
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import WorkerTask
 from ingestion.services.failover.stores import PrimaryStore
@@ -25,6 +27,7 @@ from ingestion.services.infra.database import bounded_transaction, ledger_now
 from ingestion.services.ledger import controls as ledger_controls
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.security import audit
+from ingestion.services.security.secrets import mask
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +35,8 @@ logger = logging.getLogger(__name__)
 QUIET_SECONDS = 3.0
 # The ledger stays active for this long, doubled each time Redis fails again at once.
 STAY_SECONDS = 5.0
+# So many open rows are compared with a Redis that takes no writes: a verb waits for it.
+MOST_LOOKED_AT = 2000
 LONGEST_STAY_SECONDS = 300.0
 AT_ONCE_SECONDS = 60.0
 REDIS = "redis"
@@ -44,13 +49,22 @@ class Follow(Protocol):
     def __call__(self, task: WorkerTask, *, epoch: int) -> object: ...
 
 
-def degrade(epoch: int, *, policy: PoolPolicy, reason: str) -> None:
-    """Make the ledger active, unless ``epoch``, in which Redis could not be reached, is over.
-    Leases and times of progress of what runs start again now. Raises LedgerUnavailable."""
+def degrade(
+    epoch: int, *, store: PrimaryStore, policy: PoolPolicy, follow: Follow, problem: PoolUnavailable
+) -> None:
+    """Make the ledger active, unless ``epoch``, in which Redis had this problem, is over. Leases and
+    times of progress of what runs start again now. Raises LedgerUnavailable.
+
+    A Redis that takes no writes (full, read-only) can still be read: what ended while the ledger
+    could not be written is written down first."""
+    reason = mask(str(problem))
     with bounded_transaction():
         record = ActiveStoreState.objects.locked()
         if record.epoch != epoch or record.is_degraded:
             return
+        if isinstance(problem, PoolRefused):
+            with suppress(PoolUnavailable):
+                _write_down_what_is_left(record, store, follow, at_most=MOST_LOOKED_AT)
         now = ledger_now()
         stays = timedelta(seconds=_stay_seconds(record, now))
         ledger_state.adopt_unplaced()
@@ -138,12 +152,19 @@ def take_over(*, store: PrimaryStore, policy: PoolPolicy) -> int:
     return count
 
 
-def _write_down_what_is_left(record: ActiveStoreState, store: PrimaryStore, follow: Follow) -> None:
+def _write_down_what_is_left(
+    record: ActiveStoreState, store: PrimaryStore, follow: Follow, *, at_most: int | None = None
+) -> None:
     """What ended while the ledger could not be written stands in the state alone, and a sync that was
-    done must not be run again because a part of that state was lost before the ledger followed."""
-    rows = SyncHistory.objects.filter(
-        worker_pool_task_id__isnull=False, status__in=SyncHistory.OPEN_STATUSES
-    ).values_list("worker_pool_task_id", "status", "attempt")
+    done must not be run again because a part of that state was lost before the ledger followed.
+    Those that run come first."""
+    rows = (
+        SyncHistory.objects.filter(
+            worker_pool_task_id__isnull=False, status__in=SyncHistory.OPEN_STATUSES
+        )
+        .order_by("-status", "pk")
+        .values_list("worker_pool_task_id", "status", "attempt")[:at_most]
+    )
     known = (
         (str(task_id), status, attempt)
         for task_id, status, attempt in rows.iterator(chunk_size=BATCH)
