@@ -190,7 +190,11 @@ SCOPES: dict[str, Scope] = {
     ),
     "pool.lease": Scope(
         ("ingestion/services/worker/lease.py", "ingestion/services/worker/execute.py"),
-        ("tests/unit/test_lease.py", "tests/unit/test_execute.py"),
+        (
+            "tests/unit/test_lease.py",
+            "tests/unit/test_execute.py",
+            "tests/unit/test_execute_stopped.py",
+        ),
     ),
     "pool.failover": Scope(
         (

@@ -11,9 +11,11 @@ from redis import Redis
 from ingestion.api.reporting import crms as crms_endpoint
 from ingestion.services.crms import table_rows
 from ingestion.services.runs import celery_view
+from ingestion.services.worker import execute
 from ingestion.services.worker_pool import WorkerPoolService
 from tests.contract.stores import own_keys
 from tests.unit.doctor_fixture import DoctorFixture, MemoryBody, RedisBody
+from tests.unit.execute_fixtures import Adapter
 from tests.unit.hubspot_account import Caller, opened
 from tests.unit.people import forget_answers
 from tests.unit.pool_fixtures import Bench
@@ -53,3 +55,11 @@ def pool(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerPoolServic
 @pytest.fixture
 def hubspot(tmp_path: Path) -> Caller:
     return Caller(opened(tmp_path).relax())
+
+
+@pytest.fixture
+def adapter(monkeypatch: pytest.MonkeyPatch) -> Adapter:
+    found = Adapter()
+    monkeypatch.setattr(execute, "IngestionAdapter", found)
+    monkeypatch.setattr(execute, "ROW_WAIT_SECONDS", 0)
+    return found

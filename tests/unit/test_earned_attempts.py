@@ -7,21 +7,13 @@ import pytest
 from ingestion.models import SyncHistory
 from ingestion.services.runs.runner import RunHandle
 from ingestion.services.tasks import outcomes
-from ingestion.services.worker import execute
 from ingestion.services.worker.execute import TaskFailed
 from ingestion.sync.common.errors import TransientError
 from ingestion.sync.common.run import ModelResult, SyncResult
+from tests.unit.execute_fixtures import Adapter, run, submit
 from tests.unit.pool_fixtures import Bench
-from tests.unit.test_execute import Adapter, run, submit
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def adapter(monkeypatch: pytest.MonkeyPatch) -> Adapter:
-    found = Adapter()
-    monkeypatch.setattr(execute, "IngestionAdapter", found)
-    return found
 
 
 def test_an_attempt_that_changed_rows_earns_the_next_one(bench: Bench, adapter: Adapter) -> None:

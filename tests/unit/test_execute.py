@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from datetime import timedelta
 from typing import Any
@@ -12,14 +11,12 @@ from celery import current_app
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from ingestion.conf import PoolConf
 from ingestion.models import SyncHistory
 from ingestion.pool.errors import LedgerUnavailable
 from ingestion.services.runs.runner import RunHandle
-from ingestion.services.worker import execute, stop_signals
-from ingestion.services.worker.execute import TaskFailed, run_task
+from ingestion.services.worker import execute
+from ingestion.services.worker.execute import TaskFailed
 from ingestion.services.worker.lease import Lease
-from ingestion.services.worker.stop_signals import SHUT_DOWN, SHUT_DOWN_NOW
 from ingestion.services.worker_pool import use_worker_pool
 from ingestion.sync.common.errors import (
     PermanentError,
@@ -27,59 +24,10 @@ from ingestion.sync.common.errors import (
     SyncCancelled,
     TransientError,
 )
-from ingestion.sync.common.run import ModelResult, SyncResult
+from tests.unit.execute_fixtures import Adapter, run, status, submit
 from tests.unit.pool_fixtures import Bench
 
 pytestmark = pytest.mark.django_db
-
-
-class Adapter:
-    """Takes the place of the adapter; does what ``sync`` says."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, str, dict[str, Any]]] = []
-        self.sync: Any = lambda run: None
-
-    def __call__(self) -> Adapter:
-        return self
-
-    def run_source_ingestion(
-        self, crm_source: str, sync_type: str, *, run: RunHandle, **parameters: Any
-    ) -> None:
-        self.calls.append((crm_source, sync_type, parameters))
-        run.result = SyncResult(crm_source, sync_type, [ModelResult(sync_type, processed=7)])
-        self.sync(run)
-
-    def fails_with(self, error: BaseException) -> None:
-        def fail(run: RunHandle) -> None:
-            raise error
-
-        self.sync = fail
-
-
-@pytest.fixture
-def adapter(monkeypatch: pytest.MonkeyPatch) -> Adapter:
-    found = Adapter()
-    monkeypatch.setattr(execute, "IngestionAdapter", found)
-    monkeypatch.setattr(execute, "ROW_WAIT_SECONDS", 0)
-    return found
-
-
-def submit(bench: Bench, **options: Any) -> str:
-    return bench.pool.submit_task("genius", "leads", {"full": True}, **options)
-
-
-def run(bench: Bench, task_id: str, attempt: int = 1) -> str:
-    return run_task(bench.pool, task_id, attempt=attempt, worker="w1")
-
-
-def run_in(bench: Bench, task_id: str, *, worker: str) -> str:
-    return run_task(bench.pool, task_id, attempt=1, worker=worker)
-
-
-def status(bench: Bench, task_id: str) -> tuple[str, str]:
-    row = SyncHistory.objects.get(worker_pool_task_id=task_id)
-    return bench.pool.get_task_status(task_id).status.value, row.status
 
 
 def test_runs_the_route_with_its_parameters(bench: Bench, adapter: Adapter) -> None:
@@ -284,73 +232,6 @@ def test_a_failure_after_a_cancel_ends_as_cancelled(bench: Bench, adapter: Adapt
     adapter.sync = fail
     assert run(bench, task_id) == "cancelled"
     assert status(bench, task_id) == ("cancelled", "cancelled")
-
-
-def test_reports_nothing_after_its_lease_was_lost(bench: Bench, adapter: Adapter) -> None:
-    task_id = submit(bench)
-
-    def lose(run: RunHandle) -> None:
-        bench.clock.advance(seconds=91)
-        bench.pool.run_monitor_round()
-        run.reporter.check()
-
-    adapter.sync = lose
-    assert run(bench, task_id) == "lease lost"
-    assert status(bench, task_id) == ("failed", "failed")
-
-
-def test_no_sync_begins_on_a_lease_that_ran_out(
-    bench: Bench, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The worker stood still after it had taken the task."""
-    monkeypatch.setattr(PoolConf, "exclusive_seconds", 0.0)
-    assert run(bench, submit(bench)) == "lease lost"
-    assert adapter.calls == []
-
-
-def test_a_late_success_changes_nothing(bench: Bench, adapter: Adapter) -> None:
-    task_id = submit(bench)
-
-    def lose(run: RunHandle) -> None:
-        bench.clock.advance(seconds=91)
-        bench.pool.run_monitor_round()
-
-    adapter.sync = lose
-    run(bench, task_id)
-    assert status(bench, task_id) == ("failed", "failed")
-
-
-def test_a_task_whose_process_is_ended_by_a_signal_is_queued_again(
-    bench: Bench, adapter: Adapter
-) -> None:
-    task_id = submit(bench)
-    adapter.fails_with(SystemExit(-253))
-    with pytest.raises(SystemExit):
-        run(bench, task_id)
-    task = bench.pool.get_task_status(task_id)
-    assert (task.status, task.attempt, task.max_attempts) == ("running", 2, 2)
-    assert SyncHistory.objects.get().attempt == 2
-    assert run(bench, task_id, attempt=1) == "dropped"
-
-
-@pytest.mark.parametrize("number", [SHUT_DOWN, SHUT_DOWN_NOW])
-def test_a_sync_of_a_worker_that_is_shut_down_waits_in_its_old_place(
-    bench: Bench, adapter: Adapter, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
-) -> None:
-    monkeypatch.setattr(stop_signals, "_is_child", lambda: True)
-    bench.pool.worker_tick("celery@here", capacity=4)
-    task_id, other, waiting = submit(bench), submit(bench), submit(bench)
-
-    def shut_down(run: RunHandle) -> None:
-        signal.raise_signal(number)
-        run.reporter.check()
-
-    adapter.sync = shut_down
-    run_in(bench, other, worker="celery@here/5")
-    assert run_in(bench, task_id, worker="celery@here/6") == "queued"
-    assert [task.id for task in bench.pool.get_queued_tasks()] == [task_id, other, waiting]
-    assert status(bench, task_id) == ("queued", "queued")
-    assert not any(worker.is_online for worker in bench.pool.snapshot().workers)
 
 
 def test_drops_a_task_whose_row_was_rolled_back(bench: Bench, adapter: Adapter) -> None:
