@@ -290,14 +290,14 @@ def _patience_seconds(outcome: Outcome) -> float:
 
 
 def _patiently(verb: Callable[[], Answer], *, seconds: float) -> Answer:
-    """Repeat while the store cannot be reached, for so long."""
-    problem: PoolUnavailable | None = None
+    """Repeat while the store cannot be reached, for so long; it is asked once at least."""
+    problem: PoolUnavailable
     for _ in _waits(seconds):
         try:
             return verb()
         except PoolUnavailable as unavailable:
             problem = unavailable
-    raise problem or PoolUnavailable("there was no time to ask")
+    raise problem
 
 
 def _waits(seconds: float) -> Iterator[None]:
