@@ -149,6 +149,16 @@ def test_a_hold_holds_beyond_the_last_predecessor(pool: Pool) -> None:
     assert pool.claim() == [follower]
 
 
+def test_one_that_an_operator_holds_blocks_nobody_before_its_release(pool: Pool) -> None:
+    first = pool.held()
+    follower = after(pool, first)
+    pool.store.hold(follower, change=ANN)
+    pool.finish(first, FAILED)
+    assert pool.store.reap().blocked == ()
+    pool.store.release(follower, change=ANN)
+    assert [task.id for task in pool.store.reap().blocked] == [follower]
+
+
 def test_a_release_does_not_let_it_go(pool: Pool) -> None:
     follower = after(pool, pool.held())
     pool.store.hold(follower, change=ANN)

@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from ingestion.models import SyncHistory
-from ingestion.pool.errors import LedgerUnavailable
+from ingestion.pool.errors import LedgerUnavailable, PoolUnavailable
 from ingestion.services.runs.runner import RunHandle
 from ingestion.services.worker import execute
 from ingestion.services.worker.execute import TaskFailed
@@ -57,6 +57,36 @@ def test_holds_the_lease_from_before_it_asked_for_it(
     monkeypatch.setattr(execute, "Lease", lease)
     run(bench, submit(bench))
     assert held_since[0] <= asked_at[0]
+
+
+def test_a_lease_that_could_not_be_renewed_counts_from_its_confirmation(
+    bench: Bench, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis goes away while the attempt waits for the ledger, and is back before the lease ends."""
+    monkeypatch.setattr(execute, "_waits", lambda seconds: iter([None] * 9))
+    confirmed_at, held_since, confirm = [], [], bench.pool.confirm_task
+
+    def confirmed_without_the_ledger(*args: Any, **kwargs: Any) -> Any:
+        task = confirm(*args, **kwargs)
+        confirmed_at.append(time.monotonic())
+        if len(confirmed_at) > 1:
+            return task
+        problem = LedgerUnavailable("the database is away")
+        problem.is_confirmed = True
+        raise problem
+
+    def away(*args: Any, **kwargs: Any) -> Any:
+        raise PoolUnavailable("connection refused")
+
+    def lease(*args: Any, **kwargs: Any) -> Lease:
+        held_since.append(kwargs["held_since"])
+        return Lease(*args, **kwargs)
+
+    monkeypatch.setattr(bench.pool, "confirm_task", confirmed_without_the_ledger)
+    monkeypatch.setattr(bench.pool, "renew_lease", away)
+    monkeypatch.setattr(execute, "Lease", lease)
+    assert run(bench, submit(bench)) == "completed"
+    assert held_since[0] <= confirmed_at[0]
 
 
 def test_drops_a_second_message(bench: Bench, adapter: Adapter) -> None:

@@ -14,6 +14,7 @@ from ingestion.pool.clock import from_us, to_us
 from ingestion.pool.controls import checked_limit
 from ingestion.pool.errors import InvalidLimit, UnreadableTask
 from ingestion.pool.keys import PoolKeys
+from ingestion.pool.overlap import overlap_key, parameters_digest
 from ingestion.pool.redis.fields import from_fields, to_fields
 from ingestion.pool.store import Outcome, PoolPolicy, old_places
 from ingestion.pool.task import FINAL_STATUSES, TaskStatus, WorkerTask
@@ -178,6 +179,19 @@ class TestAgain:
         assert {n for n, v in task.to_dict().items() if v == NOON.isoformat()} == kept
         assert (task.status, task.attempt, task.worker) == (TaskStatus.QUEUED, 2, None)
         assert (task.progress, task.result, task.error_message) == ({}, {}, None)
+
+
+class TestOverlapKey:
+    """Redis and the ledger of a running system hold these texts."""
+
+    def test_it_has_the_first_64_bits_of_the_parameters_digest(self) -> None:
+        task = WorkerTask(**LEAST, parameters={"full": True})
+        # printf '{"full": true}' | sha1sum
+        assert parameters_digest(task.parameters) == "07575b018d5c897f03b2ea1543ee9a6518203c78"
+        assert overlap_key(task) == "five9|contacts|07575b018d5c897f|"
+
+    def test_it_has_none_without_parameters(self) -> None:
+        assert overlap_key(WorkerTask(**LEAST)) == "five9|contacts||"
 
 
 class TestClock:
