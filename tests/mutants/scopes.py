@@ -204,10 +204,15 @@ SCOPES: dict[str, Scope] = {
             f"{_FAILOVER}/transitions.py",
         ),
         (
+            "tests/integration/test_failover_calls.py",
+            "tests/integration/test_two_installations.py",
             "tests/integration/test_degraded.py",
             "tests/integration/test_two_failover_stores.py",
             "tests/integration/test_rebuild.py",
             "tests/integration/test_rebuild_endings.py",
+            # Starts workers.
+            "-k",
+            "not everywhere_until",
         ),
     ),
 }

@@ -1,0 +1,79 @@
+"""What one call answers while the active store changes under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingestion.models import ActiveStoreState, AuditRecord
+from ingestion.pool.clock import to_us
+from ingestion.pool.errors import LedgerUnavailable
+from ingestion.pool.store import PoolStore
+from ingestion.services.failover import active_store
+from tests.integration.failover_testbed import FailoverTestbed, failover_testbed
+
+pytestmark = [pytest.mark.redis, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[FailoverTestbed]:
+    with failover_testbed(tmp_path) as bench:
+        yield bench
+
+
+def rebuilds() -> int:
+    return AuditRecord.objects.filter(action="rebuild").count()
+
+
+def test_a_claim_that_finds_the_only_task_gone_starts_it(bench: FailoverTestbed) -> None:
+    """Redis has answered that nothing starts; the claim does not leave it to the next verb."""
+    (task_id,) = bench.submit_many(1)
+    assert bench.redis.delete(bench.keys.task(task_id)) == 1
+    assert [task.id for task in bench.store.claim(token="a")] == [task_id]
+    assert rebuilds() == 1
+
+
+def test_the_ledger_has_the_place_of_what_could_be_coalesced(bench: FailoverTestbed) -> None:
+    for _ in range(2):
+        bench.submit()
+    task_id = bench.submit(on_overlap="coalesce")
+    row = bench.row(task_id)
+    assert (row.pool_status, row.queued_us) == ("queued", to_us(bench.task(task_id).queued_at))
+
+
+def test_the_call_that_brings_redis_back_is_answered_there(
+    bench: FailoverTestbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not put to the ledger first, which would refuse it."""
+    asked: list[int | None] = []
+
+    def verb(store: PoolStore) -> None:
+        asked.append(store.epoch)
+        store.ping()
+
+    bench.submit()
+    bench.lose_redis()
+    ActiveStoreState.objects.update(stays_until=None)
+    monkeypatch.setattr(active_store, "LOOK_SECONDS", 600)
+    failover = bench.store._failover
+    failover.active.forget()
+    bench.server.start()
+    failover._probe_at = 0.0
+    failover.ask(verb)
+    assert asked == [3]  # built, degraded, recovered
+
+
+def test_a_database_that_is_away_is_told_with_what_redis_has(
+    bench: FailoverTestbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise LedgerUnavailable("the database is away")
+
+    task_id = bench.submit()
+    monkeypatch.setattr(active_store, "in_force", away)
+    bench.store._failover.active.forget()
+    snapshot = bench.pool.snapshot()
+    assert [task.id for task in snapshot.active] == [task_id]
+    assert (snapshot.degraded, snapshot.degraded_reason) == (True, "the database is away")
