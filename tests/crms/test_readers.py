@@ -41,7 +41,7 @@ class Reader:
 
     @contextmanager
     def looking(self) -> Iterator[None]:
-        """The body begins after the first look, and ends when there were enough."""
+        """The body begins after the first look."""
         thread = threading.Thread(target=self._look_on)
         first = self.look()
         thread.start()
@@ -99,9 +99,10 @@ def test_a_full_run_shows_no_empty_half_or_doubled_table(world: World, name: str
 
     with reader.looking():
         result = world.run(name, full=True, force=True)
+        while len(reader.looks) < ENOUGH_LOOKS and not reader.problem:
+            world.run(name, full=True, force=True)
 
     after = reader.looks[-1]
-    assert len(reader.looks) >= ENOUGH_LOOKS
     assert result.total("updated") >= before.live - result.total("deleted")
     assert all(look.rows == look.keys for look in reader.looks)
     assert all(before.rows <= look.rows <= after.rows for look in reader.looks)
