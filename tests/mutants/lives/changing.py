@@ -61,5 +61,5 @@ LIVES: Mapping[str, Life] = {
     **{f"{name} moves {n}": moves(f"rest {name}", n, rate=0.3) for name in LISTS for n in (1, 2)},
     **{f"{name} changes": changes(f"rest {name}", 3) for name in LISTS},
     **{f"{kind} changes {n}": changes(kind, n) for kind in ("sql", "soap") for n in (1, 2)},
-    **{f"sheet moves {n}": moves("sheet", n, rate=0.3) for n in (1, 2, 3)},
+    **{f"sheet moves {n}": moves("sheet", n, rate=0.05) for n in (1, 2, 3)},
 }
