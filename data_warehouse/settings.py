@@ -7,7 +7,7 @@ from pathlib import Path
 import dj_database_url
 from csp.constants import NONE, SELF
 
-from data_warehouse import servers
+from data_warehouse import log_files, servers
 from data_warehouse.environment import BASE_DIR, Settings, environment
 from data_warehouse.known_secrets import is_well_known, own_secret, well_known_in_urls
 from ingestion import private_files
@@ -220,6 +220,10 @@ INGESTION_TASK_WEBHOOK_URLS = config.words("TASK_WEBHOOK_URLS")
 INGESTION_TASK_WEBHOOK_SECRET = config.text("TASK_WEBHOOK_SECRET")
 INGESTION_MONITOR_PING_URL = config.text("MONITOR_PING_URL")
 INGESTION_HISTORY_RETENTION_DAYS = config.number("HISTORY_RETENTION_DAYS", 90, minimum=0)
+# --- Traces and errors, for other programs --------------------------------------------------------
+INGESTION_TRACES_URL = config.text("TRACES_URL")
+INGESTION_TRACES_SHARE = config.number("TRACES_SHARE", 1, minimum=0, maximum=1)
+INGESTION_SENTRY_DSN = config.text("SENTRY_DSN")
 
 # --- Celery -----------------------------------------------------------------------------------
 INGESTION_BROKER_URL = config.text("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
@@ -304,23 +308,6 @@ if IS_PRODUCTION:
 # --- Logs: JSON into the files, for people or programs on the console, see logs.py --------------
 INGESTION_LOG_LEVEL = config.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 INGESTION_LOG_FORMAT = config.choice("LOG_FORMAT", "console", ("console", "json"))
-
-
-def _log_file(name: str) -> dict[str, object]:
-    """A file that several processes write."""
-    return {
-        "class": "concurrent_log_handler.ConcurrentRotatingFileHandler",
-        "filename": str(INGESTION_LOG_DIR / name),
-        "maxBytes": 10_000_000,
-        "backupCount": 5,
-        "formatter": "json",
-    }
-
-
-def _logs_to(handler: str) -> dict[str, object]:
-    return {"handlers": ["console", handler], "level": INGESTION_LOG_LEVEL, "propagate": False}
-
-
 LOGGING_CONFIG = "data_warehouse.logs.configure"
 LOGGING = {
     "version": 1,
@@ -341,18 +328,16 @@ LOGGING = {
             "formatter": INGESTION_LOG_FORMAT,
             "level": "WARNING",
         },
-        "general": _log_file("general.log"),
-        "ingestion": _log_file("ingestion.log"),
-        "celery": _log_file("celery.log"),
-        "sync_engines": _log_file("sync_engines.log"),
-        "access": _log_file("access.log"),
+        **log_files.handlers(
+            INGESTION_LOG_DIR, "general", "ingestion", "celery", "sync_engines", "access"
+        ),
     },
     "root": {"handlers": ["console", "general"], "level": INGESTION_LOG_LEVEL},
     "loggers": {
-        "ingestion": _logs_to("ingestion"),
-        "ingestion.sync": _logs_to("sync_engines"),
-        "ingestion.access": _logs_to("access"),
-        "celery": _logs_to("celery"),
+        "ingestion": log_files.logger("ingestion", level=INGESTION_LOG_LEVEL),
+        "ingestion.sync": log_files.logger("sync_engines", level=INGESTION_LOG_LEVEL),
+        "ingestion.access": log_files.logger("access", level=INGESTION_LOG_LEVEL),
+        "celery": log_files.logger("celery", level=INGESTION_LOG_LEVEL),
         "django.request": {"filters": ["no_health_check"]},
         # It binds the ids; what happens to a request or a task Django and Celery log themselves.
         "django_structlog": {"level": "CRITICAL"},

@@ -16,5 +16,7 @@ class IngestionConfig(AppConfig):
         for module in ("checks", "tasks", "tasks_enhanced"):
             import_module(f"ingestion.{module}")
         import_module("ingestion.services.worker.bootstep").connect(current_app)
+        conf = import_module("ingestion.conf").telemetry_conf()
+        import_module("ingestion.services.telemetry.start").start(conf)
         access = import_module("ingestion.services.security.access")
         post_migrate.connect(access.ensure_groups, sender=self)

@@ -24,6 +24,7 @@ from ingestion.conf import (
     pool_conf,
     servers_conf,
     task_routes,
+    telemetry_conf,
     warehouse_conf,
 )
 from ingestion.installation_conf import secret_files
@@ -35,6 +36,7 @@ from ingestion.services.infra import redis_cache
 from ingestion.services.infra.database import DATABASE_ERRORS
 from ingestion.services.requests.routing import routes, task_name
 from ingestion.services.scheduling import load as schedule_load
+from ingestion.services.telemetry import start as telemetry
 from ingestion.sync.common.errors import CredentialsError
 from ingestion.sync.common.registry import crm_settings, crms
 from ingestion.warehouse_urls import problem_of
@@ -194,6 +196,12 @@ def _priority_problems(path: str) -> Iterator[CheckMessage]:
             "which gets a Submission and returns a whole number, or nothing.",
             id="ingestion.E009",
         )
+
+
+@register(TAG)
+def check_telemetry(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+    found = telemetry.problems(telemetry_conf())
+    return [Error(problem, hint=hint, id="ingestion.E013") for problem, hint in found]
 
 
 def server_problems(conf: ServersConf) -> Iterator[CheckMessage]:

@@ -274,6 +274,26 @@ def notice_conf() -> NoticeConf:
     )
 
 
+@dataclass(frozen=True)
+class TelemetryConf:
+    """What other programs are told; nothing where both addresses are empty. ``traces_share`` of all
+    tasks have a trace, 0 to 1."""
+
+    traces_url: str
+    traces_share: float
+    sentry_dsn: str
+    environment: str
+
+
+def telemetry_conf() -> TelemetryConf:
+    return TelemetryConf(
+        traces_url=own("TRACES_URL", ""),
+        traces_share=own("TRACES_SHARE", 1),
+        sentry_dsn=own("SENTRY_DSN", ""),
+        environment="production" if is_production() else "development",
+    )
+
+
 def site_url() -> str:
     """Where the pages are for whoever reads a notice, without a slash at the end; may be empty."""
     return str(own("SITE_URL", "")).rstrip("/")
@@ -332,6 +352,7 @@ def secret_settings() -> tuple[str, ...]:
         own("DATABASE_URL", ""),
         *(servers.cache_url, servers.broker_url, servers.result_url, warehouse_url()),
         *(own(name, "") for name in ("METRICS_TOKEN", "TASK_WEBHOOK_SECRET", "MONITOR_PING_URL")),
+        *(own(name, "") for name in ("TRACES_URL", "SENTRY_DSN")),
     )
     return (
         *(str(value) for value in found if value),

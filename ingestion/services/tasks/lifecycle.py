@@ -32,6 +32,7 @@ from ingestion.services.tasks import chains, conflicts, repairs, submissions
 from ingestion.services.tasks.outcomes import cancellation, without_secrets
 from ingestion.services.tasks.submissions import Refused, SharedSubmissions, Turn
 from ingestion.services.tasks.upkeep import Upkeep, new_token
+from ingestion.signals import submitted
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class TaskLife:
             on_overlap=on_overlap,
             after=after,
         )
-        return self._submit(self._prepared(asked)).task_id
+        return self.submit(asked).task_id
 
     def submit(self, asked: Submission) -> Submitted:
         """Accept a request and start it at once when a slot is free.
@@ -82,7 +83,9 @@ class TaskLife:
         UnknownSource, UnknownSyncType, InvalidParameters, SecretInParameters, InvalidPriority,
         InvalidPredecessor, InvalidSubmission. Raises Overlaps too, where ``on_overlap`` says so.
         """
-        return self._submit(self._prepared(asked))
+        became = self._submit(self._prepared(asked))
+        submitted.send_robust(TaskLife, became=[became])
+        return became
 
     def _prepared(self, asked: Submission) -> Prepared:
         return chains.checked(prepare(asked, usual_attempts=self._usual_attempts))
@@ -124,8 +127,10 @@ class TaskLife:
         good = submissions.prepare_all(asked, usual_attempts=self._usual_attempts)
         are_accepted = all(self._may_admit(one) for one in good)
         found = submissions.submit_all(self._store, good, told=told, are_accepted=are_accepted)
-        if any(isinstance(became, Submitted) for became in found):
+        stored = [became for became in found if isinstance(became, Submitted)]
+        if stored:
             self._upkeep.advance()
+            submitted.send_robust(TaskLife, became=stored)
         return found
 
     def confirm_task(self, task_id: str, *, attempt: int, worker: str, token: str) -> WorkerTask:
