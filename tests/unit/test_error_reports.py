@@ -21,11 +21,11 @@ from ingestion.conf import telemetry_conf
 from ingestion.services.telemetry import error_reports
 
 events = []
-class Kept(Transport):
+class Memory(Transport):
     def capture_envelope(self, envelope):
         events.extend(item.payload.json for item in envelope.items if item.type == "event")
 
-error_reports.connect(telemetry_conf(), transport=Kept)
+error_reports.connect(telemetry_conf(), transport=Memory)
 
 from celery import current_app
 from django.test import Client
