@@ -1,5 +1,5 @@
 """What other programs are told of tasks and errors: traces by OpenTelemetry, errors by Sentry; each an extra, off by default.
 
-May use: requests, security, infra, conf, models, pool, signals.
+May use: ingestion, requests, security, infra, conf, models, pool, signals.
 Entry points: start.
 """
