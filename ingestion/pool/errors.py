@@ -181,10 +181,7 @@ class PoolUnavailable(PoolError):
     """The pool's state cannot be reached."""
 
     code = "UNAVAILABLE"
-
-
-class PoolRefused(PoolUnavailable):
-    """The server of the pool's state answers and cannot serve now; it may still be read."""
+    may_be_read = False  # its server answers, and refuses to serve now
 
 
 class StateLost(PoolUnavailable):

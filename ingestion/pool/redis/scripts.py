@@ -17,7 +17,6 @@ from ingestion.pool.clock import seconds_to_us
 from ingestion.pool.errors import (
     NoOrderRule,
     PoolError,
-    PoolRefused,
     PoolUnavailable,
     StateLost,
     UnreadableTask,
@@ -59,7 +58,9 @@ def client_errors() -> Iterator[None]:
             raise OtherType(f"{OtherType.__doc__} ({problem})") from problem
         if is_own_fault(problem):
             raise
-        raise PoolRefused(f"Redis cannot serve now: {reply_of(problem)}") from problem
+        refusal = PoolUnavailable(f"Redis cannot serve now: {reply_of(problem)}")
+        refusal.may_be_read = True
+        raise refusal from problem
 
 
 class RedisScripts:

@@ -19,7 +19,7 @@ from django.db.models import Max
 from ingestion.models import ActiveStoreState, SyncHistory
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.controls import controls_to_json
-from ingestion.pool.errors import PoolRefused, PoolUnavailable
+from ingestion.pool.errors import PoolUnavailable
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import WorkerTask
 from ingestion.services.failover.stores import PrimaryStore
@@ -62,7 +62,7 @@ def degrade(
         record = ActiveStoreState.objects.locked()
         if record.epoch != epoch or record.is_degraded:
             return
-        if isinstance(problem, PoolRefused):
+        if problem.may_be_read:
             with suppress(PoolUnavailable):
                 _write_down_what_is_left(record, store, follow, at_most=MOST_LOOKED_AT)
         now = ledger_now()
