@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -50,6 +51,21 @@ class TestStoredForm:
     ) -> None:
         redis_only.store.claim(token="t")
         assert 0 < client.ttl(keys.operation("t")) <= 120
+
+    def test_a_round_of_repairs_that_is_asked_for_twice_answers_the_same(
+        self, redis_only: Pool, client: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As by a client that has lost the first reply."""
+        evalsha = client.evalsha
+
+        def twice(*args: Any) -> Any:
+            evalsha(*args)
+            return evalsha(*args)
+
+        task_id = redis_only.held()
+        redis_only.let_pass(91)
+        monkeypatch.setattr(client, "evalsha", twice)
+        assert [task.id for task in redis_only.store.reap().lost] == [task_id]
 
     def test_an_empty_queue_leaves_no_name_behind(
         self, redis_only: Pool, client: Redis, keys: PoolKeys

@@ -185,9 +185,9 @@ class TestEarned:
 
 class TestKept:
     def test_a_finished_task_is_kept_for_the_retention_time(self, open_pool: OpenPool) -> None:
-        pool = open_pool(PoolPolicy(retention_seconds=600))
+        pool = open_pool(PoolPolicy(retention_seconds=600_000))
         task_id = pool.finished()
-        pool.let_pass(590)
+        pool.let_pass(599_990)
         pool.store.reap()
         assert pool.status(task_id) == TaskStatus.COMPLETED
         pool.let_pass(20)

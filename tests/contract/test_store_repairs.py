@@ -50,6 +50,7 @@ class TestLost:
         (task,) = pool.store.reap().lost
         assert (task.status, task.error_message) == (TaskStatus.QUEUED, LOST)
         assert task.worker is task.lease_expires_at is task.confirmed_at is None
+        assert (pool.counter("lost"), pool.counter("requeued")) == (1, 1)
         pool.let_pass(29)
         assert pool.claim() == []
         pool.let_pass(2)
