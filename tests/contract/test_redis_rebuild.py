@@ -221,6 +221,19 @@ class TestRebuild:
         assert pool.task(task.id) == task
         assert pool.active() == set()
 
+    def test_what_has_ended_is_retained_from_its_end_on(self, store: RebuildableRedisStore) -> None:
+        ends = [utc_now() - timedelta(minutes=minutes) for minutes in (30, 10)]
+        tasks = [a_task(status=TaskStatus.COMPLETED, completed_at=end) for end in ends]
+        pool = rebuilt(store, *map(TaskRecord, tasks))
+        assert pool.store.forget_finished(max_age_seconds=20 * 60) == 1
+        assert [pool.store.get(task.id) for task in tasks] == [None, tasks[1]]
+
+    def test_a_new_task_stands_behind_all_that_waited(self, store: RebuildableRedisStore) -> None:
+        """However wrong the clock was by which they took their places."""
+        old = a_task(queued_at=utc_now() + timedelta(hours=1))
+        pool = rebuilt(store, TaskRecord(old))
+        assert pool.store.submit(a_task()).queued_at > old.queued_at
+
     def test_nothing_is_left_of_the_state_before(
         self, store: RebuildableRedisStore, client: Redis, keys: PoolKeys
     ) -> None:

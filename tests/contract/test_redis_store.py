@@ -52,7 +52,7 @@ class TestStoredForm:
         redis_only.store.claim(token="t")
         assert 0 < client.ttl(keys.operation("t")) <= 120
 
-    def test_a_round_of_repairs_that_is_asked_for_twice_answers_the_same(
+    def test_what_is_asked_for_twice_answers_the_same(
         self, redis_only: Pool, client: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As by a client that has lost the first reply."""
@@ -66,6 +66,7 @@ class TestStoredForm:
         redis_only.let_pass(91)
         monkeypatch.setattr(client, "evalsha", twice)
         assert [task.id for task in redis_only.store.reap().lost] == [task_id]
+        assert redis_only.store.restore([a_task()]) == 1
 
     def test_an_empty_queue_leaves_no_name_behind(
         self, redis_only: Pool, client: Redis, keys: PoolKeys
