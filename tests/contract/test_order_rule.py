@@ -148,6 +148,9 @@ class TestPython:
         assert first == FRONT - 1
         assert front_before(first) == FRONT - 2
 
+    def test_the_front_is_where_earlier_releases_have_put_tasks(self) -> None:
+        assert FRONT == -6 * 10**15
+
     @pytest.mark.parametrize("wrong", [-1, 1e9, float("nan"), float("inf"), True, "60", None])
     def test_only_a_number_of_seconds_is_an_aging(self, wrong: object) -> None:
         with pytest.raises(InvalidControl, match=r"from 0 \(strict priority\) to below 1000000000"):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+from ingestion.pool.memory.page import MemoryPage
 from ingestion.pool.store import PoolPolicy
 from ingestion.pool.task import TaskStatus
 from tests.contract.stores import OpenPool, Pool, a_task
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HUBSPOT, GENIUS = (f"ingestion.tasks.sync_{crm}_contacts" for crm in ("hubspot", "genius"))
 
 
@@ -109,3 +113,16 @@ class TestWhatWorkersKnow:
         assert pool.store.admit(unknown, token="1").started == ()
         assert [task.id for task in pool.store.admit(known, token="2").started] == [known.id]
         assert pool.status(unknown.id) == TaskStatus.QUEUED
+
+
+def test_nothing_is_left_in_memory_of_a_worker_that_was_not_seen_for_a_day() -> None:
+    """The ledger's store keeps all of it in one row."""
+    now = [NOON]
+    page = MemoryPage(PoolPolicy(), lambda: now[0])
+    page.worker_seen("old", capacity=1, task_names=[HUBSPOT], release="1.0.0")
+    now[0] += timedelta(days=1, seconds=1)
+    page.worker_seen("new", capacity=1, task_names=[GENIUS], release="2.0.0")
+    memory = page.memory()
+    assert list(memory["workers"]) == ["new"]
+    assert memory["worker_tasks"] == {"new": [GENIUS]}
+    assert memory["worker_releases"] == {"new": "2.0.0"}

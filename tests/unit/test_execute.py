@@ -59,12 +59,14 @@ def test_holds_the_lease_from_before_it_asked_for_it(
     assert held_since[0] <= asked_at[0]
 
 
-def test_a_lease_that_could_not_be_renewed_counts_from_its_confirmation(
-    bench: Bench, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_away", [True, False])
+def test_the_lease_of_an_attempt_that_waits_for_the_ledger_counts_from_its_last_renewal(
+    bench: Bench, adapter: Adapter, monkeypatch: pytest.MonkeyPatch, is_away: bool
 ) -> None:
-    """Redis goes away while the attempt waits for the ledger, and is back before the lease ends."""
+    """From before that was asked for; from the confirmation where the store was away by then."""
     monkeypatch.setattr(execute, "_waits", lambda seconds: iter([None] * 9))
-    confirmed_at, held_since, confirm = [], [], bench.pool.confirm_task
+    confirmed_at, asked_at, held_since = [], [], []
+    confirm, renew = bench.pool.confirm_task, bench.pool.renew_lease
 
     def confirmed_without_the_ledger(*args: Any, **kwargs: Any) -> Any:
         task = confirm(*args, **kwargs)
@@ -75,18 +77,24 @@ def test_a_lease_that_could_not_be_renewed_counts_from_its_confirmation(
         problem.is_confirmed = True
         raise problem
 
-    def away(*args: Any, **kwargs: Any) -> Any:
-        raise PoolUnavailable("connection refused")
+    def renewing(*args: Any, **kwargs: Any) -> Any:
+        asked_at.append(time.monotonic())
+        if is_away:
+            raise PoolUnavailable("connection refused")
+        return renew(*args, **kwargs)
 
     def lease(*args: Any, **kwargs: Any) -> Lease:
         held_since.append(kwargs["held_since"])
         return Lease(*args, **kwargs)
 
     monkeypatch.setattr(bench.pool, "confirm_task", confirmed_without_the_ledger)
-    monkeypatch.setattr(bench.pool, "renew_lease", away)
+    monkeypatch.setattr(bench.pool, "renew_lease", renewing)
     monkeypatch.setattr(execute, "Lease", lease)
     assert run(bench, submit(bench)) == "completed"
-    assert held_since[0] <= confirmed_at[0]
+    if is_away:
+        assert held_since[0] <= confirmed_at[0]
+    else:
+        assert confirmed_at[0] <= held_since[0] <= asked_at[0]
 
 
 def test_drops_a_second_message(bench: Bench, adapter: Adapter) -> None:
