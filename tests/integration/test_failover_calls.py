@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from ingestion.models import ActiveStoreState, AuditRecord
 from ingestion.pool.clock import to_us
-from ingestion.pool.errors import LedgerUnavailable
+from ingestion.pool.errors import LedgerUnavailable, PoolUnavailable
 from ingestion.pool.store import PoolStore
 from ingestion.services.failover import active_store
 from tests.integration.failover_testbed import FailoverTestbed, failover_testbed
@@ -65,15 +66,66 @@ def test_the_call_that_brings_redis_back_is_answered_there(
     assert asked == [3]  # built, degraded, recovered
 
 
-def test_a_database_that_is_away_is_told_with_what_redis_has(
+def test_a_try_to_go_back_that_fails_is_logged_with_its_reason(
+    bench: FailoverTestbed, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        bench.lose_redis()  # for longer than the ledger has to stay active
+    still = [line for line in caplog.messages if line.startswith("still degraded: ")]
+    assert still
+    assert all("Redis cannot be reached" in line for line in still)
+
+
+def test_what_is_pickled_in_redis_is_read_while_redis_can_be_reached(
+    bench: FailoverTestbed,
+) -> None:
+    assert bench.store.import_pickled() == (0, 0)
+    bench.lose_redis()
+    with pytest.raises(PoolUnavailable, match="Redis is away"):
+        bench.store.import_pickled()
+
+
+def test_an_attempt_that_only_redis_has_confirmed_is_told_as_that(
     bench: FailoverTestbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away() -> None:
+    def away(*args: object, **options: object) -> None:
         raise LedgerUnavailable("the database is away")
 
     task_id = bench.submit()
-    monkeypatch.setattr(active_store, "in_force", away)
+    monkeypatch.setattr("ingestion.services.ledger.state.hold", away)
+    with pytest.raises(LedgerUnavailable) as refused:
+        bench.confirm(task_id)
+    assert refused.value.is_confirmed
+    assert bench.task(task_id).confirmed_at is not None
+
+
+def lose_the_database(bench: FailoverTestbed, patch: pytest.MonkeyPatch) -> None:
+    """As the next look at the active store finds it."""
+
+    def away() -> None:
+        raise LedgerUnavailable("the database is away")
+
+    patch.setattr(active_store, "in_force", away)
     bench.store._failover.active.forget()
+
+
+def test_nothing_is_confirmed_in_redis_while_the_database_is_known_to_be_away(
+    bench: FailoverTestbed,
+) -> None:
+    task_id = bench.submit()
+    with pytest.MonkeyPatch.context() as patch:
+        lose_the_database(bench, patch)
+        with pytest.raises(LedgerUnavailable) as refused:
+            bench.confirm(task_id)
+    assert not refused.value.is_confirmed
+    assert bench.task(task_id).confirmed_at is None
+
+
+def test_a_database_that_is_away_is_told_with_what_redis_has(
+    bench: FailoverTestbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = bench.submit()
+    lose_the_database(bench, monkeypatch)
     snapshot = bench.pool.snapshot()
     assert [task.id for task in snapshot.active] == [task_id]
     assert (snapshot.degraded, snapshot.degraded_reason) == (True, "the database is away")
