@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, get_ident
+from threading import Event, Thread, get_ident
 from types import SimpleNamespace
 from typing import Any
 
@@ -112,6 +112,19 @@ class TestLease:
         )
         with lease:
             assert expired.wait(timeout=30)
+
+    def test_a_beat_that_was_due_at_its_end_keeps_no_thread(
+        self, bench: Bench, task_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The thread had taken it in hand; its next lease waits for nothing."""
+        with self.held(bench, task_id) as lease:
+            pass
+        renewed: list[str] = []
+        monkeypatch.setattr(bench.pool, "renew_lease", lambda *a, **k: renewed.append("late"))
+        late = Thread(target=lease.beat, daemon=True)
+        late.start()
+        late.join(timeout=30)
+        assert (late.is_alive(), renewed) == (False, [])
 
     def test_tells_of_a_cancel(self, bench: Bench, task_id: str) -> None:
         with self.held(bench, task_id) as lease:
