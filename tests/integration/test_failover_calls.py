@@ -45,7 +45,7 @@ def test_the_ledger_has_the_place_of_what_could_be_coalesced(bench: FailoverTest
 
 
 def test_the_call_that_brings_redis_back_is_answered_there(
-    bench: FailoverTestbed, monkeypatch: pytest.MonkeyPatch
+    bench: FailoverTestbed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is not put to the ledger first, which would refuse it."""
     asked: list[int | None] = []
@@ -64,6 +64,12 @@ def test_the_call_that_brings_redis_back_is_answered_there(
     failover._probe_at = 0.0
     failover.ask(verb)
     assert asked == [3]  # built, degraded, recovered
+    assert "no longer degraded: Redis answers again; 1 tasks were put back." in caplog.messages
+
+
+def test_a_page_of_the_queue_is_the_one_that_was_asked_for(bench: FailoverTestbed) -> None:
+    ids = bench.submit_many(5)
+    assert [task.id for task in bench.store.queued(offset=1, limit=2)] == ids[1:3]
 
 
 def test_a_try_to_go_back_that_fails_is_logged_with_its_reason(

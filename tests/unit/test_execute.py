@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,6 +96,20 @@ def test_the_lease_of_an_attempt_that_waits_for_the_ledger_counts_from_its_last_
         assert held_since[0] <= confirmed_at[0]
     else:
         assert confirmed_at[0] <= held_since[0] <= asked_at[0]
+
+
+def test_the_waits_for_a_store_that_is_away_grow_to_five_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, slept = [0.0], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(execute, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    assert len(list(execute._waits(20))) == 10
+    assert slept == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 3.7])
 
 
 def test_drops_a_second_message(bench: Bench, adapter: Adapter) -> None:
