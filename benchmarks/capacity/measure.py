@@ -14,6 +14,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import redis
+
 RUNNING, HOSTS, CALLS = 1_000, 50, 900
 CRMS = ("hubspot", "genius", "five9", "arrivy")
 
@@ -37,15 +39,13 @@ def main() -> int:
 
 def measured(pool_url: str, broker_url: str) -> dict[str, float]:
     """By the names of ``Costs``."""
-    from redis import Redis
-
     from ingestion.pool.keys import PoolKeys
     from ingestion.pool.overlap import OnOverlap
     from ingestion.pool.redis.rebuild import RebuildableRedisStore
     from ingestion.pool.store import Outcome, PoolPolicy
     from ingestion.pool.task import TaskStatus, WorkerTask
 
-    client = Redis.from_url(pool_url)
+    client = redis.Redis.from_url(pool_url)
     keys = PoolKeys("{capacity}:1:")
     made = RebuildableRedisStore(client, keys, PoolPolicy(default_max_workers=RUNNING))
     made.rebuild([], epoch=1, controls={})
@@ -109,8 +109,8 @@ def _message_cost(broker_url: str, cost: Callable[[Callable[[int], object]], flo
         return cost(send_and_take)
 
 
-def _processor_seconds(client: object) -> float:
-    used = client.info("cpu")  # type: ignore[attr-defined]
+def _processor_seconds(client: redis.Redis) -> float:
+    used = client.info("cpu")
     return float(used["used_cpu_user"] + used["used_cpu_sys"])
 
 

@@ -84,6 +84,7 @@ class Tab:
         raise TransientError(self.unrest(MOST_ATTEMPTS))
 
     def unrest(self, times: int) -> str:
+        """The sentence about a tab that was changed each time that it was read."""
         return (
             f"Google Sheets' tab {self.name!r} was changed each of the {times} times that it was read,"
             " so rows may have been missed; the next run reads it again."

@@ -18,7 +18,7 @@ from ingestion.sync.common.names import DELETED_AT, MISFITS, OVERFLOW, ROW_HASH
 from ingestion.sync.common.source import ColumnRecords, Model, Record, SourceColumn, TextColumn
 from ingestion.sync.common.values import DoesNotFit, fit, json_safe, refined_type, type_of
 from ingestion.sync.load.columns.column_map import IN_OVERFLOW, Column, ColumnMap
-from ingestion.sync.load.columns.hashing import row_hashes, texts
+from ingestion.sync.load.columns.hashing import row_hashes, text_values, texts
 from ingestion.sync.load.columns.rejects import Rejects
 from ingestion.sync.load.columns.typed import Typed, json_text, typed, within
 from ingestion.sync.load.columns.types import ACCEPTABLE, KEY_CHARACTERS, WIDENS, Dialect
@@ -306,8 +306,9 @@ def json_values(array: pa.Array, data_type: str) -> list[Any]:
 
         return [None if text is None else loads(text) for text in array.to_pylist()]
     if data_type in ("bigint", "double", "bool"):
-        return array.to_pylist()  # type: ignore[no-any-return]
-    return texts(array, data_type).to_pylist()  # type: ignore[no-any-return]
+        found: list[Any] = array.to_pylist()
+        return found
+    return text_values(array, data_type)
 
 
 def _first(values: SourceColumn) -> Any:

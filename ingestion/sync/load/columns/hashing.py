@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +29,12 @@ def texts(array: pa.Array, data_type: str) -> pa.Array:
     if data_type == "binary":
         return pa.array([None if v is None else f"\\x{v.hex()}" for v in array.to_pylist()])
     return array if array.type == pa.string() else array.cast(pa.string())
+
+
+def text_values(array: pa.Array, data_type: str) -> list[Any]:
+    """``texts``, value by value."""
+    found: list[Any] = texts(array, data_type).to_pylist()
+    return found
 
 
 def row_hashes(columns: Mapping[str, pa.Array], types: Mapping[str, str]) -> pa.Array:

@@ -19,7 +19,7 @@ from ingestion.sync.common.files import duckdb_file
 from ingestion.sync.common.values import Decimals
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.columns.batch import Batch
-from ingestion.sync.load.columns.hashing import texts
+from ingestion.sync.load.columns.hashing import text_values
 from ingestion.sync.load.columns.types import DECLARED, OF_DUCKDB, Dialect, declared, of_duckdb
 from ingestion.sync.load.tables.session import Row, RowRefused
 
@@ -232,7 +232,7 @@ class DuckdbSession:
             raise RowRefused(str(refused).splitlines()[0]) from refused
 
     def values(self, array: pa.Array, data_type: str) -> list[Any]:
-        return texts(array, data_type).to_pylist()  # type: ignore[no-any-return]
+        return text_values(array, data_type)
 
     def insert(self, stage: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         arrays = [

@@ -17,7 +17,7 @@ from ingestion.sync.common.values import Decimals
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.columns.batch import Batch
 from ingestion.sync.load.columns.column_map import OF_DLT
-from ingestion.sync.load.columns.hashing import texts
+from ingestion.sync.load.columns.hashing import text_values
 from ingestion.sync.load.columns.types import (
     BY_BYTES,
     KEY_CHARACTERS,
@@ -331,8 +331,9 @@ class MariadbSession:
 
     def values(self, array: pa.Array, data_type: str) -> list[Any]:
         if data_type in ("bool", "binary"):
-            return array.to_pylist()  # type: ignore[no-any-return]
-        return texts(array, data_type).to_pylist()  # type: ignore[no-any-return]
+            found: list[Any] = array.to_pylist()
+            return found
+        return text_values(array, data_type)
 
     def insert(self, stage: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         names, marks = ", ".join(map(self.quote, columns)), ", ".join(["%s"] * len(columns))

@@ -22,7 +22,7 @@ from ingestion.sync.common.values import Decimals
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.columns.batch import SEQUENCE, Batch
 from ingestion.sync.load.columns.column_map import FACTS, OF_DLT
-from ingestion.sync.load.columns.hashing import texts
+from ingestion.sync.load.columns.hashing import text_values
 from ingestion.sync.load.columns.types import Dialect, declared, is_narrow, of_postgresql
 from ingestion.sync.load.tables.session import Row, RowRefused
 from ingestion.sync.load.tables.views import without_views
@@ -256,7 +256,7 @@ class PostgresSession:
         return self._connection.transaction() if self.is_dry and self.is_pooled else nullcontext()
 
     def values(self, array: pa.Array, data_type: str) -> list[Any]:
-        return texts(array, data_type).to_pylist()  # type: ignore[no-any-return]
+        return text_values(array, data_type)
 
     def insert(self, stage: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         names = ", ".join(self.quote(name) for name in columns)

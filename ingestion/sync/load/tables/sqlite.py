@@ -19,7 +19,7 @@ from ingestion.sync.common.misfits import misfit_values
 from ingestion.sync.common.values import Decimals, plain_decimal
 from ingestion.sync.common.warehouse import SQLITE_BUSY_SECONDS, Warehouse
 from ingestion.sync.load.columns.batch import Batch
-from ingestion.sync.load.columns.hashing import texts
+from ingestion.sync.load.columns.hashing import text_values
 from ingestion.sync.load.columns.typed import json_text
 from ingestion.sync.load.columns.types import Dialect, declared, of_sqlite
 from ingestion.sync.load.tables.rebuild import rebuild
@@ -225,7 +225,7 @@ def bound(array: pa.Array, data_type: str) -> list[Any]:
     integer or a double where that is the same number, else as text."""
     convert = _BOUND.get(data_type)
     if convert is None:
-        return texts(array, data_type).to_pylist()  # type: ignore[no-any-return]
+        return text_values(array, data_type)
     return convert(array)
 
 
