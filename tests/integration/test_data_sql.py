@@ -14,16 +14,18 @@ from ingestion.services.data.sql import box, roles
 from ingestion.services.data.sql.answer import Answer, NoBox, RefusedQuery
 from ingestion.services.data.sql.setup import make_roles
 from tests.data_world import CUSTOMERS, SECRETS, load, load_customers
+from tests.integration.conftest import ON_POSTGRES
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.parametrize("warehouse_settings", ["sqlite", ON_POSTGRES], indirect=True),
+]
 
 BY = ChangeRequest(by="ann (tests)")
 
 
 @pytest.fixture(autouse=True)
 def loaded(warehouse_settings: Any) -> Any:
-    if warehouse_settings.INGESTION_WAREHOUSE_URL.startswith("mysql"):
-        pytest.skip("MariaDB keeps no column from a question in SQL")
     load_customers([*CUSTOMERS, {"id": None, "email": "ada@example.com"}])
     load("arrivy", "users", [{"id": 7, "name": "Ada Lovelace", "email": "ada@example.com"}])
     if warehouse_settings.INGESTION_WAREHOUSE_URL.startswith("postgres"):

@@ -18,15 +18,17 @@ from ingestion.services.data.sources import sources_yml
 from ingestion.sync.common.locks import Waiting, local_lock
 from ingestion.sync.common.warehouse import Warehouse
 from tests.data_world import CUSTOMERS, load, load_customers
+from tests.integration.conftest import ON_POSTGRES
 from tests.unit.people import forget_answers
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.parametrize("warehouse_settings", ["sqlite", ON_POSTGRES], indirect=True),
+]
 
 
 @pytest.fixture(autouse=True)
 def loaded(warehouse_settings: Any) -> Any:
-    if warehouse_settings.INGESTION_WAREHOUSE_URL.startswith("mysql"):
-        pytest.skip("MariaDB gets neither views nor comments")
     forget_answers()
     load_customers()
     profiles.refresh(seconds=60)

@@ -6,18 +6,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from ingestion.pool.change import ChangeRequest
 from ingestion.services.data.errors import TookTooLong
+from ingestion.services.data.sql.answer import NoBox
+from ingestion.services.data.sql.box import Query, ask
 from ingestion.services.data.tables import reading
-from ingestion.sync.common.errors import SyncBusy
+from ingestion.sync.common.errors import PermanentError, SyncBusy
 from ingestion.sync.common.source import Model
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.accept import accept
 from ingestion.sync.load.columns.steps import Steps
 from ingestion.sync.load.pipeline import opened
+from ingestion.sync.load.tables.mariadb import MariadbSession
+from ingestion.sync.load.tables.session import Row
 from tests.fake_crm import FAKE, LEADS, USERS, FakeSource, people
 from tests.sync_world import World, counts
 
@@ -45,6 +51,20 @@ def test_a_crm_has_a_database_beside_the_named_one(world: World) -> None:
     world.run(LEADS)
     assert databases_of(world) == {"", f"__{FAKE.name}"}
     assert sa.inspect(world.warehouse.main_engine).get_table_names() == []
+
+
+def test_a_server_of_mysql_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = MariadbSession.rows
+
+    def of_mysql(session: MariadbSession, statement: str, *parameters: Any) -> list[Row]:
+        if statement == "SELECT version()":
+            return [("8.0.36",)]
+        return rows(session, statement, *parameters)
+
+    monkeypatch.setattr(MariadbSession, "rows", of_mysql)
+    with pytest.raises(PermanentError, match=r"version 8\.0\.36: of MySQL's family"):
+        world.run(USERS)
+    assert databases_of(world) == {""}
 
 
 def test_a_table_has_a_unique_index_of_its_key(world: World) -> None:
@@ -145,3 +165,12 @@ def test_a_question_ends_with_its_time(world: World) -> None:
         reading(world.warehouse.dataset(FAKE.name), seconds=0.2) as connection,
     ):
         connection.exec_driver_sql(long)
+
+
+@pytest.mark.django_db
+def test_a_question_in_sql_is_refused_with_who_takes_one(world: World, settings: Any) -> None:
+    settings.INGESTION_WAREHOUSE_URL = world.url
+    with pytest.raises(
+        NoBox, match=r"Only warehouses of SQLite and PostgreSQL can be asked in SQL"
+    ):
+        ask(Query("genius", "SELECT 1"), change=ChangeRequest(by="ann (tests)"))

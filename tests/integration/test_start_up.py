@@ -3,14 +3,10 @@ worker loads before it takes a task: all that its sync needs."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.fresh_process import printed
+
 # Each costs every command some ten or some hundred milliseconds.
 HEAVY = {
     "apprise",
@@ -44,16 +40,7 @@ COMMAND = (
 
 def loaded(*statements: str) -> set[str]:
     """The modules of a fresh process that has done this."""
-    code = "; ".join((*statements, "print(*sys.modules)"))
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return set(ran.stdout.splitlines()[-1].split())
+    return set(printed("; ".join((*statements, "print(*sys.modules)"))).split())
 
 
 @pytest.mark.parametrize("statements", [(SETUP,), (SETUP, COMMAND)], ids=["setup", "command"])

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.fresh_process import printed
+
 TOKEN = "pat-na1-0123456789abcdef"
 # In a process of its own: Sentry changes classes of Django and Celery for good.
 PROGRAM = """
@@ -51,21 +48,8 @@ print(json.dumps(events))
 
 
 def events() -> list[dict[str, Any]]:
-    ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "SENTRY_DSN": "https://key@sentry.invalid/1",
-            "HUBSPOT_ACCESS_TOKEN": TOKEN,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    found: list[dict[str, Any]] = json.loads(ran.stdout.splitlines()[-1])
+    told = printed(PROGRAM, SENTRY_DSN="https://key@sentry.invalid/1", HUBSPOT_ACCESS_TOKEN=TOKEN)
+    found: list[dict[str, Any]] = json.loads(told)
     return found
 
 

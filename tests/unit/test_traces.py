@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +17,10 @@ from ingestion.models import SyncHistory
 from ingestion.services.telemetry.start import problems
 from ingestion.services.telemetry.traces import Exporting, Traces, is_chosen
 from ingestion.signals import submitted
+from tests.fresh_process import printed
 from tests.unit.people import program
 from tests.unit.pool_shell import pool_in_memory
 
-ROOT = Path(__file__).parents[2]
 METRICS = {
     "run_id": "r",
     "seconds": {"start": 1.0, "finish": 0.5},
@@ -192,15 +188,7 @@ def test_off_nothing_of_it_is_imported() -> None:
         "import data_warehouse.celery, ingestion.urls, ingestion.services.worker.execute;"
         "print([n for n in sys.modules if n.startswith('ingestion.services.telemetry.')])"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert ran.stdout.strip() == "['ingestion.services.telemetry.start']"
+    assert printed(code) == "['ingestion.services.telemetry.start']"
 
 
 def test_what_is_not_installed_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
