@@ -19,7 +19,7 @@ from ingestion.pool.change import ChangeRequest
 from ingestion.pool.clock import to_us
 from ingestion.pool.store import Outcome
 from ingestion.pool.task import TaskStatus, WorkerTask, utc_now
-from ingestion.services.infra.database import DATABASE_ERRORS
+from ingestion.services.infra.database import DATABASE_ERRORS, ledger_now
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.ledger import statements
 from ingestion.services.requests.submission import Prepared
@@ -182,7 +182,9 @@ def _mark_queued(
             epoch=epoch,
         )
         if is_news:
-            _retry(task, by).save()
+            record = _retry(task, by)
+            record.at = ledger_now()
+            record.save()
     return is_news
 
 
@@ -217,6 +219,8 @@ def _close(
         counts=task.result.get("counts"),
         performance_metrics=task.result.get("metrics"),
     )
+    if task.completed_at:  # by the store's clock, as its start is
+        ending["end_time"] = task.completed_at
     if task.attempt and not task.started_at:  # it waited for its next attempt, which is no work
         ending["start_time"] = ending["end_time"]
     # Needs no epoch: the attempt's holder is the only one who can know how it ended.
@@ -280,7 +284,7 @@ def cancel_every_row(*, opened_before: datetime, change: ChangeRequest) -> int:
 
 
 def _cancel_open_rows(task_ids: Iterable[str], reason: str) -> int:
-    now = timezone.now()
+    now = ledger_now()
     waits_again = When(status=SyncHistory.Status.QUEUED, attempt__gt=0, then=Value(now))
     return (
         open_rows()
@@ -291,7 +295,7 @@ def _cancel_open_rows(task_ids: Iterable[str], reason: str) -> int:
             start_time=Case(waits_again, default=F("start_time")),
             end_time=now,
             pool_status=TaskStatus.CANCELLED,
-            ended_us=to_us(utc_now()),
+            ended_us=to_us(now),
         )
     )
 

@@ -114,7 +114,9 @@ def record_of(row: SyncHistory) -> TaskRecord:
         "revision": max(row.revision, state.get("revision", 0)),
     }
     if status.is_final:
-        fields["completed_at"] = fields.get("completed_at") or row.end_time
+        # Of a task that its worker closed the state has the time of that host, which may be wrong.
+        ended_at = from_us(row.ended_us) if row.ended_us else None
+        fields["completed_at"] = ended_at or fields.get("completed_at") or row.end_time
         fields["held_at"] = None
     if row.cancel_requested_at and not fields["error_message"]:
         fields["error_message"] = row.error_message

@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-from django.utils import timezone
-
 from ingestion.models import SyncHistory
 from ingestion.pool.change import ChangeRequest
 from ingestion.pool.errors import AlreadyFinished, Conflict, LeaseLost, NotQueued, TaskNotFound
 from ingestion.pool.store import Outcome, PoolStore
 from ingestion.pool.task import TaskStatus, WorkerTask
+from ingestion.services.infra.database import ledger_now
 from ingestion.services.ledger import entries as ledger
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.tasks import aging, chains, dispatch
@@ -81,8 +80,11 @@ def reap(store: PoolStore, *, send: dispatch.Send) -> RepairReport:
 
 def settle(store: PoolStore, *, send: dispatch.Send) -> None:
     """End in the store what has ended by the ledger: its worker could not tell the store."""
-    running, now = {task.id: task for task in store.active()}, timezone.now()
-    for row in SyncHistory.objects.filter(worker_pool_task_id__in=running) if running else ():
+    running = {task.id: task for task in store.active()}
+    if not running:
+        return
+    now = ledger_now()
+    for row in SyncHistory.objects.filter(worker_pool_task_id__in=running):
         task = running[str(row.worker_pool_task_id)]
         wait_seconds = 0.0 if _ends_soon(task, now) else UNTOLD_SECONDS
         ending = ledger_state.ending_of(row, noted_before=now - timedelta(seconds=wait_seconds))
@@ -191,7 +193,7 @@ def reconcile(store: PoolStore, *, grace_seconds: float = GRACE_SECONDS) -> Repa
     statuses = [SyncHistory.Status.RUNNING]
     if _queue_differs(store):
         statuses.append(SyncHistory.Status.QUEUED)
-    known_before = timezone.now() - timedelta(seconds=grace_seconds)
+    known_before = ledger_now() - timedelta(seconds=grace_seconds)
     report = RepairReport()
     for rows in ledger.open_batches(statuses):
         forgotten = []

@@ -4,10 +4,13 @@
 -- row      JSON: the columns; what is absent stays, and without a pool_status what the store keeps
 -- records  JSON, a list: the audit record
 -- Answers  the id of the audit record
+--
+-- Of an attempt that its worker closes the time is that of this database, one clock for all hosts.
 WITH closed AS (
   UPDATE ingestion_synchistory AS kept SET
     status = told.status, error_message = told.error_message, error_class = told.error_class,
-    start_time = coalesce(told.start_time, kept.start_time), end_time = told.end_time,
+    start_time = coalesce(told.start_time, kept.start_time),
+    end_time = CASE WHEN %(is_first)s THEN clock_timestamp() ELSE told.end_time END,
     records_processed = coalesce(told.records_processed, kept.records_processed),
     records_created = coalesce(told.records_created, kept.records_created),
     records_updated = coalesce(told.records_updated, kept.records_updated),
@@ -52,8 +55,8 @@ WITH closed AS (
   RETURNING kept.id
 )
 INSERT INTO ingestion_auditrecord (at, action, actor, target, reason, before, after)
-SELECT at, action, actor, target, reason, before, after
+SELECT clock_timestamp(), action, actor, target, reason, before, after
 FROM closed, jsonb_to_recordset(%(records)s::jsonb) AS each_record (
-  at timestamptz, action text, actor text, target text, reason text, before jsonb, after jsonb
+  action text, actor text, target text, reason text, before jsonb, after jsonb
 )
 RETURNING id
