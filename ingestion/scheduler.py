@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +16,13 @@ from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
+from ingestion.pool.errors import LedgerUnavailable
 from ingestion.services.beat.recurrence import CRON_FIELDS, TURN_SHARE, Crontab
+from ingestion.services.infra.database import as_unavailable
 
+logger = logging.getLogger(__name__)
+
+DATABASE_WAIT_SECONDS = 2.0
 # What is made up late shall not cost a daily entry its own time.
 LONGEST_FLOOR = timedelta(hours=1)
 
@@ -77,6 +88,22 @@ class WholeDatabaseScheduler(DatabaseScheduler):
         self._sent: dict[str, tuple[datetime, object]] = {}
         super().__init__(*args, **kwargs)
 
+    def setup_schedule(self) -> None:
+        """Beat may be started before its database, and then waits for it."""
+        with _ending_at_once():
+            while not self._can_be_read():
+                time.sleep(DATABASE_WAIT_SECONDS)
+        super().setup_schedule()
+
+    def _can_be_read(self) -> bool:
+        try:
+            with as_unavailable():
+                self.enabled_models()
+        except LedgerUnavailable as problem:
+            logger.warning("beat waits for its database: %s", problem)
+            return False
+        return True
+
     def enabled_models_qs(self) -> QuerySet[PeriodicTask]:
         """The few entries of a warehouse cost nothing to read."""
         found: QuerySet[PeriodicTask] = self.Model.objects.enabled()
@@ -96,3 +123,15 @@ class WholeDatabaseScheduler(DatabaseScheduler):
     def apply_entry(self, entry: WarehouseEntry, producer: Any = None) -> None:
         self._sent[str(entry.name)] = datetime.now(UTC), entry.schedule
         super().apply_entry(entry, producer=producer)
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """What Celery does at a signal is to save the schedule, for which it would make another one."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: sys.exit()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

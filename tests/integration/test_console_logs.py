@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -80,6 +81,22 @@ def test_beat_says_what_it_sends(system: System) -> None:
     settings = {"LOG_FORMAT": "json", "WORKER_POOL_MONITOR_SECONDS": "1"}
     with speaking(system, *CELERY, "beat", **settings) as lines:
         found_in(lines, lambda e: "Sending due task" in e["event"], "a task that beat sends")
+
+
+def test_beat_waits_for_its_database(system: System, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/away/ledger", "LOG_FORMAT": "json"}
+    with speaking(system, *CELERY, "beat", WORKER_POOL_MONITOR_SECONDS="1", **settings) as lines:
+        found_in(lines, lambda e: e["event"].startswith("beat waits for"), "its word that it waits")
+        (tmp_path / "new").mkdir()
+        copyfile(system.ledger_file, tmp_path / "new" / "ledger")
+        (tmp_path / "new").rename(tmp_path / "away")
+        found_in(lines, lambda e: "Sending due task" in e["event"], "a task that beat sends")
+
+
+def test_beat_can_be_ended_while_it_waits(system: System, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/away/ledger", "LOG_FORMAT": "json"}
+    with speaking(system, *CELERY, "beat", **settings) as lines:  # which ends it, and waits
+        found_in(lines, lambda e: e["event"].startswith("beat waits for"), "its word that it waits")
 
 
 def test_web_says_who_asked_for_what(system: System) -> None:
