@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # How a sync writes down that its worker was shut down.
 INTERRUPTED = "SyncInterrupted"
+# Between the last line of a sync and the ledger's note of it.
+REPORT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,11 @@ class Notes:
 
     def was_interrupted(self, run: Run) -> bool:
         """Its worker was told to end, or died, while it ran; or it began before its worker had
-        heard of its end."""
-        return not run.is_done and any(
+        heard of its end; or it was done, and its worker had to end before it could say so."""
+        if run.is_done:
+            assert run.end is not None
+            return self._was_ended_cold(run, until=run.end + REPORT_SECONDS)
+        return any(
             end.group == run.group
             and (end.at >= run.start or run.how == INTERRUPTED)
             and (run.end is None or run.ran_until >= end.at - 1)
@@ -155,19 +160,21 @@ class Notes:
             for kill in self.kills
             if run.end <= kill.at <= last
         )
-        is_ended = any(
-            end.is_cold and end.group == run.group and run.start <= end.at <= last
-            for end in self.ends
-        )
         return (
             is_killed
-            or is_ended
+            or self._was_ended_cold(run, until=last)
             or any(
                 stop.group == run.group
                 and stop.since <= last
                 and (stop.until is None or stop.until >= run.start)
                 for stop in self.stops
             )
+        )
+
+    def _was_ended_cold(self, run: Run, *, until: float) -> bool:
+        return any(
+            end.is_cold and end.group == run.group and run.start <= end.at <= until
+            for end in self.ends
         )
 
     def limits_between(self, since: float, until: float) -> set[int]:

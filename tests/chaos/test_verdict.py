@@ -128,6 +128,14 @@ def test_an_attempt_that_its_worker_killed_in_the_end_does_not_count() -> None:
     assert findings(noted(two, ends=[End(15.0, 1)])) == []
 
 
+def test_an_attempt_that_was_done_and_could_not_say_so_does_not_count() -> None:
+    """Its worker was told to end at once, before it had reported."""
+    two = facts(a_run(), a_run(attempt=2, start=20, until=21), rows={"a": a_row(attempt=2)})
+    assert "task a ran 2 attempts, 1 were allowed" in findings(two)
+    assert "task a ran 2 attempts, 1 were allowed" in findings(noted(two, ends=[End(11.2, 1)]))
+    assert findings(noted(two, ends=[End(11.2, 1, is_cold=True)])) == []
+
+
 @pytest.mark.parametrize("how", ["killed", "stopped", "told to end at once"])
 def test_what_was_done_may_fail_only_where_its_worker_was_hit(how: str) -> None:
     why = "Worker a stopped renewing its lease of 6 s; it was lost."

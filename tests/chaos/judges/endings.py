@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.chaos.judges.facts import CLOCKS_DIFFER_SECONDS, STATUS_OF, Facts
-from tests.chaos.notes import Notes
+from tests.chaos.notes import REPORT_SECONDS, Notes
 from tests.chaos.runs import Run
 
-# Between the last line of a sync and the ledger's note of it.
-REPORT_SECONDS = 5.0
 PARTITIONS = {"partition", "partition_cache"}
 KEEPS_MESSAGES = {"freeze_broker", "kill_broker", "flush_broker", "older_worker"}
 LOSES_STATE = {"flush_cache", "kill_cache", "lose_cache", "lose_cache_for_long", "lose_key"}
