@@ -159,6 +159,24 @@ def test_the_database_is_away_and_redis_there(
         assert_all_ran_once(caller)
 
 
+@pytest.mark.postgres
+def test_what_ended_while_the_database_was_away_is_known_though_redis_is_lost_then(
+    tmp_path: Path, cache: Redis, broker: Redis, postgres_database: Callable[[], str]
+) -> None:
+    """Nobody but the worker knows the end then, which waits for the ledger to tell it."""
+    url = postgres_database()
+    with system_of(tmp_path, cache, broker, DATABASE_URL=url) as caller:
+        running = caller.submit(steps=10)
+        caller.system.started(1)
+        with closed_database(url):
+            assert caller.system.ended(running)["status"] == "completed"
+            cache.stop()
+        cache.start()
+        assert caller.system.closed_row(running)["status"] == "success"
+        assert caller.system.ended(running)["status"] == "completed"
+        assert_all_ran_once(caller)
+
+
 @contextmanager
 def read_only_database(url: str) -> Iterator[None]:
     """As after a fail-over: every connection is cut, and new ones lead to a standby. When it is

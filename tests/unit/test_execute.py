@@ -317,7 +317,7 @@ def test_tells_the_ledger_when_the_store_stays_away(
     bench.store.is_lost = False
     bench.clock.advance(seconds=91)
     later = timezone.now() + timedelta(seconds=91)
-    monkeypatch.setattr("ingestion.services.tasks.repairs.timezone.now", lambda: later)
+    monkeypatch.setattr("ingestion.services.tasks.repairs.ledger_now", lambda: later)
     bench.pool.run_monitor_round()
     assert status(bench, task_id) == ("completed", "success")
     assert SyncHistory.objects.get().records_processed == 7

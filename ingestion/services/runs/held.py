@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.db import transaction
@@ -9,12 +10,16 @@ from django.utils import timezone
 
 from ingestion.models import HeldDeletions
 from ingestion.pool.change import UNSIGNED, ChangeRequest
+from ingestion.pool.errors import LedgerUnavailable
 from ingestion.pool.overlap import OnOverlap
+from ingestion.services.infra.database import as_unavailable
 from ingestion.services.requests.routing import ALL
 from ingestion.services.requests.submission import Submission
 from ingestion.services.security import audit
 from ingestion.sync.common.registry import crm
 from ingestion.sync.common.run import ModelResult, Verdict
+
+logger = logging.getLogger(__name__)
 
 
 class NothingHeld(LookupError):
@@ -32,8 +37,15 @@ def of_dataset(crm_source: str, model: str) -> HeldDeletions | None:
 
 
 def verdicts(crm_source: str) -> dict[str, Verdict]:
-    """What was decided, by model."""
-    decided = (row for row in held(crm_source=crm_source) if row.decision)
+    """What was decided, by model; nothing while the ledger is away: then deletions stay held back."""
+    try:
+        with as_unavailable():
+            decided = [row for row in held(crm_source=crm_source) if row.decision]
+    except LedgerUnavailable as problem:
+        logger.warning(
+            "what was decided about deletions of %s is not known: %s", crm_source, problem
+        )
+        return {}
     return {
         row.model: Verdict(
             "accepted" if row.decision == "accepted" else "dismissed", row.decided_count
@@ -44,9 +56,17 @@ def verdicts(crm_source: str) -> dict[str, Verdict]:
 
 def note(crm_source: str, result: ModelResult) -> None:
     """Keep what a run has held back, or that it held nothing back. One that could not tell changes
-    nothing."""
+    nothing. The rows are loaded: a ledger that is away is no failure, the next run notes it again."""
     if result.held_back is None:
         return
+    try:
+        with as_unavailable():
+            _note(crm_source, result)
+    except LedgerUnavailable as problem:
+        logger.warning("what %s held back is not noted: %s", result.model, problem)
+
+
+def _note(crm_source: str, result: ModelResult) -> None:
     if not result.held_back:
         HeldDeletions.objects.filter(crm_source=crm_source, model=result.model).delete()
         return

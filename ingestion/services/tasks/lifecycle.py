@@ -14,6 +14,7 @@ from ingestion.pool.errors import (
     AlreadyFinished,
     InvalidStatusChange,
     LeaseLost,
+    LedgerUnavailable,
     PoolUnavailable,
     TaskNotFound,
 )
@@ -22,7 +23,7 @@ from ingestion.pool.store import Outcome, PoolStore
 from ingestion.pool.task import FINAL_STATUSES, TaskStatus, WorkerTask
 from ingestion.services.failover.stores import RecordsAttempts
 from ingestion.services.infra.bounds import bounded
-from ingestion.services.infra.database import DATABASE_ERRORS
+from ingestion.services.infra.database import DATABASE_ERRORS, as_unavailable
 from ingestion.services.ledger import entries as ledger
 from ingestion.services.ledger import state as ledger_state
 from ingestion.services.requests.submission import Prepared, Submission, Submitted, prepare
@@ -165,10 +166,16 @@ class TaskLife:
     ) -> WorkerTask:
         """End an attempt and start the next task in its slot; the task as it stands: final, or
         QUEUED again. ``held``: the task as its holder knows it. Errors: TaskNotFound, LeaseLost,
-        AlreadyFinished."""
+        AlreadyFinished.
+
+        Raises LedgerUnavailable to the holder where the store alone was told: it shall repeat the call
+        with the same token, as nobody else would know the end if that store were lost too. Nothing is
+        sent before: without a ledger nothing can start."""
         cleaned = without_secrets(outcome)
         ended = self._completed(held, cleaned) if held else None
-        noted = cleaned if ended else _noted(task_id, attempt=attempt, outcome=cleaned)
+        noted, unheard = (
+            (cleaned, None) if ended else _noted(task_id, attempt=attempt, outcome=cleaned)
+        )
         try:
             finished = self._store.finish(
                 task_id, attempt=attempt, outcome=noted, token=token or new_token()
@@ -179,7 +186,9 @@ class TaskLife:
             self._upkeep.advance()  # somebody has read in the ledger that it has ended
             return ended
         if ended is None:
-            ledger.follow(finished.task, epoch=self._store.epoch)
+            is_written = ledger.follow(finished.task, epoch=self._store.epoch)
+            if held and unheard and not is_written:
+                raise unheard
             self._cancel_followers(finished.task)
         # A broker that is away has had its time: what may follow is left to the next verb.
         if not self._upkeep.start(finished.started):
@@ -267,14 +276,21 @@ def known(store: PoolStore, task_id: str) -> WorkerTask:
     return task
 
 
-def _noted(task_id: str, *, attempt: int, outcome: Outcome) -> Outcome:
-    """The ledger is told first, for the case that the store cannot be. What was noted before, by
-    the worker that has ended since, counts."""
+def _noted(
+    task_id: str, *, attempt: int, outcome: Outcome
+) -> tuple[Outcome, LedgerUnavailable | None]:
+    """The ledger is told first, for the case that the store cannot be; with the problem where it
+    cannot be told now. What was noted before, by the worker that has ended since, counts."""
+    unheard = None
     try:
-        return ledger_state.note_outcome(task_id, attempt=attempt, outcome=outcome)
+        with as_unavailable():
+            return ledger_state.note_outcome(task_id, attempt=attempt, outcome=outcome), None
+    except LedgerUnavailable as problem:
+        unheard = problem
+        logger.warning("task %s: how it ended could not be noted: %s", task_id, problem)
     except DATABASE_ERRORS:
-        logger.warning("task %s: how it ended could not be noted", task_id, exc_info=True)
-        return outcome
+        logger.exception("task %s: how it ended could not be noted", task_id)
+    return outcome, unheard
 
 
 def _note_request(task: WorkerTask, change: ChangeRequest) -> None:

@@ -253,10 +253,10 @@ def _row_of(task_id: str) -> SyncHistory | None:
 
 
 def _finish(pool: WorkerPoolService, task: WorkerTask, outcome: Outcome) -> TaskStatus:
-    """Report, repeating the call with one token while the store cannot be reached; where the task
-    stands now.
+    """Report, repeating the call with one token while store or ledger cannot be reached; where the
+    task stands now.
 
-    A store that stays away for so long is told later: the ledger has noted how the attempt ended.
+    One that stays away for so long is told later, by what the other has heard.
     """
     sessions.refresh()  # a sync may run for hours
     if outcome.is_interruption:
@@ -272,7 +272,7 @@ def _finish(pool: WorkerPoolService, task: WorkerTask, outcome: Outcome) -> Task
     except (AlreadyFinished, LeaseLost, TaskNotFound) as gone:
         logger.warning("task %s attempt %d ended unheard: %r", task.id, task.attempt, gone)
     except PoolUnavailable:
-        logger.exception("task %s attempt %d: only the ledger was told", task.id, task.attempt)
+        logger.exception("task %s attempt %d: store or ledger was not told", task.id, task.attempt)
     return outcome.status
 
 

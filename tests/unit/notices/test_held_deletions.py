@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 from ingestion.models import AuditRecord, HeldDeletions, SyncHistory
 from ingestion.pool.change import ChangeRequest
@@ -49,6 +50,26 @@ class TestKept:
         assert not HeldDeletions.objects.get().is_open
         held_back(31)
         assert HeldDeletions.objects.get().is_open
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_ledger_that_is_away_fails_no_run(self, caplog: pytest.LogCaptureFixture) -> None:
+        """The rows are loaded; what nobody knows to be accepted stays held back."""
+        held_back(30)
+        held.decide("hubspot", "contacts", "accepted")
+
+        def refuse(*args: Any) -> None:
+            raise OperationalError("database is locked")
+
+        with connection.execute_wrapper(refuse):
+            held_back(0)
+            assert held.verdicts("hubspot") == {}
+        assert HeldDeletions.objects.get().count == 30
+        assert [record.message for record in caplog.records] == [
+            "what contacts held back is not noted: The ledger's database refuses for now: "
+            "database is locked",
+            "what was decided about deletions of hubspot is not known: "
+            "The ledger's database refuses for now: database is locked",
+        ]
 
     def test_where_nothing_is_held_there_is_nothing_to_decide(self) -> None:
         with pytest.raises(
