@@ -65,10 +65,10 @@ class TestKept:
             assert held.verdicts("hubspot") == {}
         assert HeldDeletions.objects.get().count == 30
         assert [record.message for record in caplog.records] == [
-            "what contacts held back is not noted: The ledger's database refuses for now: "
+            "what contacts held back is not noted: The ledger's database cannot be used: "
             "database is locked",
             "what was decided about deletions of hubspot is not known: "
-            "The ledger's database refuses for now: database is locked",
+            "The ledger's database cannot be used: database is locked",
         ]
 
     def test_where_nothing_is_held_there_is_nothing_to_decide(self) -> None:
