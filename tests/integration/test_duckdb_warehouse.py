@@ -129,6 +129,7 @@ def test_a_decimal_with_more_digits_stands_aside_until_texts_are_accepted(world:
         (Decimal("1.5000000000"), "DECIMAL(38,10)")
     ]
     assert [proposal.becomes for proposal in accept(world.prepared(NUMBERS), ["n"])] == ["text"]
+    assert [row["n"] for row in world.rows(NUMBERS)] == ["1.5", long]
     world.run(NUMBERS)
     assert sorted(row["n"] for row in world.rows(NUMBERS)) == [long, "1.50"]
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from ingestion import private_files
 from ingestion.sync.common.errors import SyncBusy
 from ingestion.sync.common.files import duckdb_file
+from ingestion.sync.common.names import MISFITS
 from ingestion.sync.common.values import Decimals
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.columns.batch import Batch
@@ -28,6 +29,7 @@ MOST_COLUMNS: Final = 1_500
 # What is beyond it goes to files.
 MEMORY: Final = "1GB"
 DATASET: Final = "_dataset"
+FROM_DECIMAL: Final = ("decimal", "text")
 BATCH: Final = "_batch"
 REFUSALS: Final = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 _MISFIT_VALUES: Final = (
@@ -188,20 +190,31 @@ class DuckdbSession:
     def retype(self, table: str, types: Mapping[str, str]) -> list[str]:
         was = self.columns_of(table)
         for name, data_type in types.items():
-            self._retype(self.table(table), name, data_type, was=was.get(name))
+            of, kind = self.table(table), (was.get(name), data_type)
+            value = self._text_of_decimal(name, MISFITS in was) if kind == FROM_DECIMAL else None
+            self._retype(of, name, data_type, value)
         return []
 
     def retype_staged(self, types: Mapping[str, str]) -> None:
         for name, data_type in types.items():
             self._retype(self.staged("rows"), name, data_type)
 
-    def _retype(self, table: str, name: str, data_type: str, *, was: str | None = None) -> None:
+    def _retype(self, table: str, name: str, data_type: str, value: str | None = None) -> None:
         column, kind = self.quote(name), declared(data_type, self.dialect)
-        value = f"CAST({column} AS {kind})"
-        if (was, data_type) == ("decimal", "text"):
-            # Zeros that say nothing belong to the declaration of a number, not to the number.
-            value = f"rtrim(rtrim({value}, '0'), '.')"
-        self.execute(f"ALTER TABLE {table} ALTER {column} TYPE {kind} USING {value}")
+        using = value or f"CAST({column} AS {kind})"
+        self.execute(f"ALTER TABLE {table} ALTER {column} TYPE {kind} USING {using}")
+
+    def _text_of_decimal(self, name: str, has_misfits: bool) -> str:
+        """With the numbers that stand aside because they are too long for a decimal."""
+        # Zeros that say nothing belong to the declaration of a number, not to the number.
+        bare = f"rtrim(rtrim(CAST({self.quote(name)} AS VARCHAR), '0'), '.')"
+        if not has_misfits:
+            return bare
+        reason, value = (
+            f"json_extract_string({MISFITS}, '$.{self.quote(name)}.{part}')"
+            for part in ("reason", "value")
+        )
+        return f"coalesce({bare}, CASE WHEN {reason} = 'too_long' THEN {value} END)"
 
     def adopt(self, table: str, types: Mapping[str, str]) -> None:
         """No earlier release has loaded into DuckDB."""
