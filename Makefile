@@ -8,8 +8,8 @@
 #   make ground                    the pool on hard ground: two releases side by side, fail-overs, clusters, poolers, frozen
 #                                  servers, a long history; what make test and make slow have of these, in one command
 #   make crms                      every sync command against its CRM's sandbox, on both warehouses,
-#                                  with a table at the end (kept in test-results/crms.txt); WAREHOUSE_KIND=mariadb: on that
-#                                  one alone
+#                                  with a table at the end (kept in test-results/crms.txt); WAREHOUSE_KIND=mariadb, or
+#                                  duckdb: on that one alone
 #   make duckdb, make mariadb      the load path's tests on such a warehouse; the latter needs a server (TEST_MARIADB_URL)
 #   make clients                   clients made by others (HubSpot's SDK, singer's tap, gspread, PyAthena, ...) read the sandbox,
 #                                  from an environment of their own, .venv-clients; with a table
@@ -81,7 +81,7 @@ ground: $(VENV)/.development
 	LONG_HISTORY_ROWS=1000000 $(PY) -m pytest -m "not crms and not crowd" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(GROUND) $(ARGS)
 
 crms: $(VENV)/.development
-	$(PY) -m pytest -m "crms$(if $(WAREHOUSE_KIND), and $(WAREHOUSE_KIND), and not mariadb)" tests/crms -n $(TEST_WORKERS) $(ARGS)
+	$(PY) -m pytest -m "crms and $(or $(WAREHOUSE_KIND),not duckdb and not mariadb)" tests/crms -n $(TEST_WORKERS) $(ARGS)
 
 CLIENTS := .venv-clients
 

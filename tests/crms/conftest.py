@@ -24,11 +24,12 @@ Tell = Callable[[SyncCommandName, str], AbstractContextManager[None]]
 def _unlimited(unlimited: None) -> None: ...
 
 
+ON_DUCKDB = pytest.param("duckdb", marks=pytest.mark.duckdb)
 ON_MARIADB = pytest.param("mariadb", marks=pytest.mark.mariadb)
 ON_POSTGRES = pytest.param("postgresql", marks=pytest.mark.postgres)
 
 
-@pytest.fixture(params=["sqlite", ON_MARIADB, ON_POSTGRES])
+@pytest.fixture(params=["sqlite", ON_DUCKDB, ON_MARIADB, ON_POSTGRES])
 def warehouse(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -38,9 +39,9 @@ def empty_warehouse(
     request: pytest.FixtureRequest, warehouse: str, tmp_path: Path
 ) -> Callable[[], str]:
     """Gives URLs of new, empty warehouses."""
-    if warehouse == "sqlite":
+    if warehouse in ("sqlite", "duckdb"):
         numbers = itertools.count()
-        return lambda: f"sqlite:///{tmp_path / f'warehouse{next(numbers)}' / 'warehouse.sqlite3'}"
+        return lambda: f"{warehouse}:///{tmp_path / f'warehouse{next(numbers)}' / 'warehouse.db'}"
     new_database: Callable[[], str] = request.getfixturevalue(
         "mariadb_database" if warehouse == "mariadb" else "postgres_database"
     )

@@ -61,6 +61,20 @@ MARIADB_TYPES: Mapping[str, tuple[tuple[str, str | None], ...]] = {
     "json": (("longtext", "utf8mb4_bin"),),
     "binary": (("longblob", None),),
 }
+# As duckdb_columns() names them.
+DUCKDB_TYPES: Mapping[str, str] = {
+    "text": "VARCHAR",
+    "bigint": "BIGINT",
+    "double": "DOUBLE",
+    "decimal": "DECIMAL(38,10)",
+    "bool": "BOOLEAN",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "datetime": "TIMESTAMP",
+    "date": "DATE",
+    "time": "TIME",
+    "json": "JSON",
+    "binary": "BLOB",
+}
 # As SQLAlchemy hands them out of a SQLite warehouse.
 SQLITE_VALUES: Mapping[str, type | tuple[type, ...]] = {
     "text": str,
@@ -130,6 +144,8 @@ def _wrong_columns(dataset: Dataset, model: Model, expected: Expected) -> list[s
         return list(_wrong_in_sqlite(dataset, model, expected))
     if dataset.engine.dialect.name in ("mysql", "mariadb"):
         return list(_wrong_in_mariadb(dataset, model, expected))
+    if dataset.engine.dialect.name == "duckdb":
+        return list(_wrong_in_duckdb(dataset, model, expected))
     return list(_wrong_in_postgres(dataset, model, expected))
 
 
@@ -158,6 +174,16 @@ def _wrong_in_mariadb(dataset: Dataset, model: Model, expected: Expected) -> Ite
     found = {row.name: (row.kind, row.collation) for row in rows}
     for column, data_type in expected.types.items():
         if found.get(column) not in MARIADB_TYPES[data_type]:
+            yield f"{model.name}.{column} is {found.get(column)} instead of {data_type}"
+
+
+def _wrong_in_duckdb(dataset: Dataset, model: Model, expected: Expected) -> Iterator[str]:
+    query = sa.text("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = :model")
+    with dataset.engine.connect() as connection:
+        rows = connection.execute(query, {"model": model.name}).all()
+    found = {row.column_name: row.data_type for row in rows}
+    for column, data_type in expected.types.items():
+        if found.get(column) != DUCKDB_TYPES[data_type]:
             yield f"{model.name}.{column} is {found.get(column)} instead of {data_type}"
 
 
