@@ -62,6 +62,17 @@ def problem_of(url: str) -> str | None:
     return _missing(kind, kind.drivers[driver]) or _place_problem(kind, place)
 
 
+def problem_of_version(version: str) -> str | None:
+    """Why rows cannot be loaded into a server of MySQL's family that answers ``SELECT version()`` so;
+    None for a MariaDB."""
+    if "MariaDB" in version:
+        return None
+    return (
+        f"WAREHOUSE_URL names a server of version {version}: of MySQL's family rows are loaded into"
+        " MariaDB alone."
+    )
+
+
 def is_file(url: str) -> bool:
     """Of a URL without a problem: whether it names a file and no server."""
     return KINDS[_parts(url)[0]].is_file

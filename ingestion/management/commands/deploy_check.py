@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from ingestion.management.cli.cli import Cli, Options
 from ingestion.management.cli.failures import NotHealthy
 from ingestion.management.cli.run import run
-from ingestion.services.deployment import machine, servers, site, workers
+from ingestion.services.deployment import machine, servers, site, warehouse, workers
 
 LEVELS = {ERROR: "error", WARNING: "warning"}
 
@@ -19,7 +19,7 @@ LEVELS = {ERROR: "error", WARNING: "warning"}
 class Command(BaseCommand):
     help = (
         "Name all that keeps this installation from production, each with its cure: settings, tables, "
-        "static files, the first account, Redis, PostgreSQL, clocks, queues, workers, disk, file "
+        "static files, the first account, Redis, PostgreSQL, warehouse, clocks, queues, workers, disk, file "
         "modes, HTTPS. Exits 1 when there is an error; warnings are for you to weigh."
     )
     requires_system_checks: list[str] = []  # it runs them itself
@@ -58,6 +58,7 @@ def _messages(options: Options) -> Iterator[CheckMessage]:
     yield from site.preparation_problems()
     yield from servers.redis_problems()
     yield from servers.database_problems()
+    yield from warehouse.warehouse_problems()
     yield from machine.disk_problems()
     if not options["before_start"]:
         yield from workers.worker_problems()

@@ -29,6 +29,7 @@ from ingestion.sync.load.columns.types import (
 )
 from ingestion.sync.load.tables.literals import inserts
 from ingestion.sync.load.tables.session import Row, RowRefused
+from ingestion.warehouse_urls import problem_of_version
 
 # InnoDB ends at 1 017; some are ours.
 MOST_COLUMNS: Final = 985
@@ -96,12 +97,9 @@ class MariadbSession:
         if not self._connection.get_autocommit():  # a new one
             self._connection.autocommit(True)
             ((version,),) = self.rows("SELECT version()")
-            if "MariaDB" not in version:
+            if problem := problem_of_version(version):
                 self._connection.close()
-                raise PermanentError(
-                    f"WAREHOUSE_URL names a server of version {version}: of MySQL's family rows are"
-                    " loaded into MariaDB alone."
-                )
+                raise PermanentError(problem)
             self.execute(f"SET NAMES utf8mb4 COLLATE {BY_BYTES}")
             self.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             self.execute(SETTINGS)
