@@ -108,7 +108,7 @@ NOT_REPEATED = {"requested_by", "not_before", "after"}
 # What the command line does not ask for.
 NOT_TYPED = {"max_attempts", "not_before"}
 # What the dashboard's dialog does not ask for; ``parameters`` have inputs of their own.
-NOT_IN_THE_DIALOG = {"max_attempts", "parameters", "requested_by", "after"}
+NOT_IN_THE_DIALOG = {"max_attempts", "parameters", "requested_by"}
 TYPED_AS = {
     "crm_source": "crm",
     "parameters": "params",

@@ -93,6 +93,35 @@ def test_a_refusal_is_foretold_and_told(page: Page, live: Live, watch: Watch) ->
     assert live.call("rows") == before
 
 
+def test_one_that_waits_for_others_says_so(page: Page, live: Live) -> None:
+    first, second = fill_slots(live)
+    page.goto("/")
+    expect(row(page, second)).to_be_visible()
+    dialog = wish(page, "callrail", "calls")
+    overlap = dialog.get_by_role("combobox", name="If the same already waits")
+    expect(overlap).to_have_value("coalesce")
+    dialog.get_by_label("After these tasks have completed").fill(f"{first}, {second}")
+    expect(overlap).to_have_value("allow")
+    expect(dialog.get_by_role("status")).to_contain_text("It would wait. It waits for ")
+    dialog.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("callrail.calls was submitted.")).to_be_visible()
+    why = page.locator("#held tr[data-task]", has_text="callrail.calls")
+    expect(why).to_contain_text("waits for")
+
+
+def test_what_nothing_can_wait_for_is_refused(page: Page, live: Live, watch: Watch) -> None:
+    watch.expects_failed_requests = True
+    page.goto("/")
+    before = live.call("rows")
+    dialog = wish(page, "callrail", "calls")
+    dialog.get_by_label("After these tasks have completed").fill("yesterday")
+    told = "callrail.calls cannot wait for task 'yesterday': nothing is known of it."
+    expect(dialog.get_by_role("status")).to_have_text(told)
+    dialog.get_by_role("button", name="Submit").click()
+    expect(dialog.get_by_role("alert")).to_have_text(told)
+    assert live.call("rows") == before
+
+
 def test_the_forecast_follows_the_priority(page: Page, live: Live) -> None:
     """What is asked last is what is told."""
     fill_slots(live)

@@ -108,6 +108,11 @@ class Forecast(Wait):
     coalesced_into: str | None
 
 
+Predecessors = Annotated[
+    list[Annotated[str, Field(max_length=LONGEST_ID)]], Field(max_length=MOST_PREDECESSORS)
+]
+
+
 class NewTask(RequestBody):
     """``parameters`` as the options of a sync; ``priority`` the higher the sooner. ``on_overlap``:
     whether a request that repeats a waiting one is coalesced with it, or refused with a 409.
@@ -121,9 +126,7 @@ class NewTask(RequestBody):
     not_before: Moment | None = None
     max_attempts: Attempts | None = None
     on_overlap: OnOverlap = OnOverlap.ALLOW
-    after: Annotated[
-        list[Annotated[str, Field(max_length=LONGEST_ID)]], Field(max_length=MOST_PREDECESSORS)
-    ] = Field(default_factory=list)
+    after: Predecessors = Field(default_factory=list)
     reason: Reason = ""
 
 
@@ -134,13 +137,14 @@ class NewTasks(RequestBody):
 
 
 class ForecastQuery(BaseModel):
-    """As ``NewTask``, in an address."""
+    """As ``NewTask``, in an address; ``after`` is repeated for each task."""
 
     crm_source: Name
     sync_type: Name = ""
     parameters: Text = ""
     priority: Annotated[int, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX)] = 0
     on_overlap: OnOverlap = OnOverlap.ALLOW
+    after: Predecessors = Field(default_factory=list)
 
 
 @router.get("/tasks", operation_id="tasks_list", response=documented(TaskPage), auth=VIEW)

@@ -199,6 +199,25 @@ class TestTasks:
         assert get(operator, asked)["coalesced_into"] == waiting
         assert SyncHistory.objects.count() == 3
 
+    def test_a_wait_for_others_can_be_foretold(
+        self, pool: WorkerPoolService, operator: Client
+    ) -> None:
+        first, second = (pool.submit_task("hubspot", kind) for kind in ("contacts", "deals"))
+        asked = f"/forecast?crm_source=five9&after={first}&after={second}"
+        assert get(operator, asked)["sentence"] == (
+            f"It would wait. It waits for hubspot.contacts {first}, hubspot.deals {second}."
+        )
+
+    def test_a_forecast_refuses_a_predecessor_as_a_submission_does(
+        self, pool: WorkerPoolService, operator: Client
+    ) -> None:
+        answers = [
+            operator.get("/api/forecast", {"crm_source": "five9", "after": ["nonsense"]}),
+            post(operator, "/tasks", {"crm_source": "five9", "after": ["nonsense"]}),
+        ]
+        assert [code(answer) for answer in answers] == [(422, "INVALID_PREDECESSOR")] * 2
+        assert len({answer.json()["error"]["message"] for answer in answers}) == 1
+
     @pytest.mark.parametrize("text", ["[1]", "{", '{"speed":1}', '"x"', "{}x"])
     def test_a_forecast_refuses_what_a_submission_would(self, operator: Client, text: str) -> None:
         answer = operator.get("/api/forecast", {"crm_source": "five9", "parameters": text})

@@ -5,7 +5,7 @@ import { localSentence, rangeText } from "../times.js";
 const FORECAST_AFTER_MS = 300;
 
 // What its inputs begin with; one that is not named here begins empty.
-const EMPTY = { crm_source: "", sync_type: "all", mode: "delta", priority: 0, on_overlap: "coalesce" };
+const EMPTY = { crm_source: "", sync_type: "all", mode: "delta", priority: 0, on_overlap: "coalesce", after: "" };
 
 export const submit = {
   isSubmitting: false,
@@ -45,6 +45,28 @@ export const submit = {
     this.askForecast();
   },
 
+  /** The ids of the tasks that this one is to wait for. */
+  predecessors() {
+    return this.wish.after.split(/[\s,]+/).filter(Boolean);
+  },
+
+  waitsForOthers() {
+    return this.predecessors().length > 0;
+  },
+
+  // Who waits for others cannot be merged with one that does not.
+  afterTyped() {
+    if (this.waitsForOthers() && this.wish.on_overlap === "coalesce") this.wish.on_overlap = "allow";
+  },
+
+  openTasks() {
+    return this.pool ? [...this.pool.active, ...this.shownWaiting()] : [];
+  },
+
+  openTaskText({ crm_source, sync_type, status }) {
+    return `${crm_source}.${sync_type}, ${status}`;
+  },
+
   wishParameters() {
     const wish = this.wish;
     return given({
@@ -63,6 +85,7 @@ export const submit = {
     const { crm_source, sync_type, priority, on_overlap } = this.wish;
     const parameters = JSON.stringify(this.wishParameters());
     const query = new URLSearchParams({ crm_source, sync_type, priority: priority || 0, on_overlap, parameters });
+    for (const id of this.predecessors()) query.append("after", id);
     const asked = (this.asked = query.toString());
     try {
       const answer = await call("GET", `/api/forecast?${query}`);
@@ -89,6 +112,7 @@ export const submit = {
       priority: Number(priority) || 0,
       parameters: this.wishParameters(),
       not_before: not_before ? new Date(not_before).toISOString() : undefined,
+      after: this.predecessors(),
     });
     try {
       const answer = await call("POST", "/api/tasks", { body, key: this.submitKey });
