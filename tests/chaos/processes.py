@@ -97,7 +97,7 @@ class Actor:
         return death
 
     def children(self) -> list[int]:
-        return sorted(children(self.pid))
+        return sorted(children(self.pid)) if self._process is not None else []
 
     def kill(self) -> None:
         """kill -9 of all of it."""
