@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 
 from ingestion.models import ActiveStoreState, AuditRecord
+from ingestion.pool.change import ChangeRequest
 from ingestion.pool.clock import to_us
 from ingestion.pool.errors import LedgerUnavailable, PoolUnavailable
 from ingestion.pool.store import PoolStore
@@ -135,3 +138,28 @@ def test_a_database_that_is_away_is_told_with_what_redis_has(
     snapshot = bench.pool.snapshot()
     assert [task.id for task in snapshot.active] == [task_id]
     assert (snapshot.degraded, snapshot.degraded_reason) == (True, "the database is away")
+
+
+def test_a_cancellation_that_redis_alone_knows_is_not_called_made(bench: FailoverTestbed) -> None:
+    """It would be undone with a loss of Redis; asked for again, it stands in the ledger, with a name."""
+    _, _, task_id = (bench.submit() for _ in range(3))
+    ann = ChangeRequest(by="ann", reason="no need")
+
+    def refuse(execute: Callable[..., object], sql: str, *rest: Any) -> object:
+        if sql.startswith("UPDATE"):
+            raise OperationalError("database is locked")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(refuse), pytest.raises(LedgerUnavailable) as refused:
+        bench.pool.cancel_task(task_id, change=ann)
+    assert str(refused.value).startswith(
+        f"Task {task_id} is cancelled in the pool's state alone, and would come back if that were "
+        "lost; cancel it again later. The ledger's database cannot be used: database is locked"
+    )
+    assert bench.row(task_id).status == "queued"
+    assert bench.pool.cancel_task(task_id, change=ann)
+    assert not bench.pool.cancel_task(task_id, change=ann)
+    bench.redis.flushall()
+    assert bench.task(task_id).status == "cancelled"
+    assert bench.row(task_id).status == "cancelled"
+    assert AuditRecord.objects.get(target=task_id, action="cancel").actor == "ann"

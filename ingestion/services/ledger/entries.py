@@ -133,17 +133,22 @@ def follow(task: WorkerTask, *, by: str = "", epoch: int | None = None) -> bool:
     task, and a start or a return to the queue is written only while that epoch is in force. If the
     database cannot be written now, the next monitor round does it.
     """
-    columns = None if epoch is None else ledger_state.columns_of(task)
     try:
-        if task.status.is_final:
-            return _close(task, by=by, columns=columns)
-        if task.status == TaskStatus.RUNNING:
-            begun = {"attempt": task.attempt, "start_time": task.started_at or timezone.now()}
-            return statements.start(task.id, epoch=epoch, row={**begun, **(columns or {})})
-        return _mark_queued(task, by=by, columns=columns, epoch=epoch)
+        return write(task, by=by, epoch=epoch)
     except DATABASE_ERRORS:
         logger.exception("task %s: the ledger could not be written", task.id)
         return False
+
+
+def write(task: WorkerTask, *, by: str = "", epoch: int | None = None) -> bool:
+    """As ``follow``; raises the error of a database that cannot be written."""
+    columns = None if epoch is None else ledger_state.columns_of(task)
+    if task.status.is_final:
+        return _close(task, by=by, columns=columns)
+    if task.status == TaskStatus.RUNNING:
+        begun = {"attempt": task.attempt, "start_time": task.started_at or timezone.now()}
+        return statements.start(task.id, epoch=epoch, row={**begun, **(columns or {})})
+    return _mark_queued(task, by=by, columns=columns, epoch=epoch)
 
 
 def follow_place(task: WorkerTask, *, epoch: int | None) -> None:

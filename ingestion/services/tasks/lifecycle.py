@@ -240,16 +240,36 @@ class TaskLife:
 
     def cancel(self, task_id: str, change: ChangeRequest) -> WorkerTask:
         """Cancel a waiting task, ask a running one to stop: the task as it stands. Starts nothing.
-        Errors: TaskNotFound, AlreadyFinished, Conflict."""
-        with conflicts.noted("cancel", task_id, change):
-            task = self._store.cancel(task_id, change=cancellation(change))
+        Errors: TaskNotFound, AlreadyFinished, Conflict; LedgerUnavailable where the store alone has
+        cancelled it: then it may be cancelled once more."""
+        try:
+            with conflicts.noted("cancel", task_id, change):
+                task = self._store.cancel(task_id, change=cancellation(change))
+        except AlreadyFinished:
+            found = self._store.get(task_id)
+            if found is None or found.status != TaskStatus.CANCELLED:
+                raise
+            if not self._write_cancelled(found, change):
+                raise
+            return found
         if task.status.is_final:
-            ledger.follow(task, by=change.by, epoch=self._store.epoch)
+            self._write_cancelled(task, change)
             self._cancel_followers(task)
         else:
             ledger_state.ask_to_stop(task)
             _note_request(task, change)
         return task
+
+    def _write_cancelled(self, task: WorkerTask, change: ChangeRequest) -> bool:
+        """Whether the ledger learns of it now."""
+        try:
+            with as_unavailable():
+                return ledger.write(task, by=change.by, epoch=self._store.epoch)
+        except LedgerUnavailable as problem:
+            raise LedgerUnavailable(
+                f"Task {task.id} is cancelled in the pool's state alone, and would come back if that "
+                f"were lost; cancel it again later. {problem}"
+            ) from problem
 
     def _cancel_followers(self, ended: WorkerTask) -> None:
         """What goes wrong here the next repairs do."""
