@@ -237,6 +237,14 @@ class TestOrder:
     def test_one_that_had_to_be_put_back_is_late(self) -> None:
         assert findings(self.two(harms=[Harm("lose_cache", 1.5, 1.6)])) == []
 
+    def test_one_whose_claim_stood_in_a_store_that_was_given_up_is_late(self) -> None:
+        read_only, full = Harm("read_only_ledger", 1.5, 3.0), Harm("fill_cache", 4.0, 5.0)
+        assert findings(self.two(harms=[read_only, full])) == []
+        assert findings(self.two(harms=[full]))
+        assert findings(self.two(harms=[read_only]))
+        assert findings(self.two(harms=[read_only, Harm("fill_cache", 6.5, 7.0)]))
+        assert findings(self.two(harms=[read_only, Harm("fill_cache", 25.0, 26.0)]))
+
     def test_one_whose_task_no_worker_knew_is_late(self) -> None:
         without = Harm("older_worker", 9.0, 9.5, told="worker2 without five9.contacts")
         assert findings(self.two(harms=[without])) == []

@@ -10,6 +10,16 @@ from tests.chaos.judges.facts import CLOCKS_DIFFER_SECONDS, Facts
 from tests.chaos.notes import Accepted
 
 WORKER_START_SECONDS = 10.0
+# From the end of such a harm until what it has left undone is done by everybody.
+FOLLOW_SECONDS = 3.0
+STOPS_WRITES = {
+    *("crash_ledger", "freeze_ledger", "interrupt_ledger"),
+    *("lock_ledger", "lose_commits", "read_only_ledger"),
+}
+CHANGES_STORES = {
+    *("delay_replies", "drop_replies", "fill_cache", "freeze_cache", "freeze_cache_past_lease"),
+    *("lock_out_of_cache", "partition_cache", "read_only_cache"),
+}
 
 
 def overtaken(facts: Facts) -> Iterator[str]:
@@ -24,14 +34,33 @@ def overtaken(facts: Facts) -> Iterator[str]:
 
 
 def _overtook(later: Accepted, earlier: Accepted, facts: Facts) -> bool:
-    """Unless the earlier one was lost with the state of the pool and had to be put back first, or no
-    worker knew its task."""
+    """Unless the earlier one was lost with the state of the pool and had to be put back first, or its
+    claim was, or no worker knew its task."""
     began = facts.claimed_at(earlier.task_id)
     return (
         earlier.answered_at < later.asked_at
         and facts.claimed_at(later.task_id) + CLOCKS_DIFFER_SECONDS < began
         and not facts.notes.has_been(LOSES_STATE, since=earlier.asked_at, until=began)
+        and not _may_lose_its_claim(earlier.asked_at, began, facts)
         and not _may_be_unknown(earlier, facts.claimed_at(later.task_id), facts)
+    )
+
+
+def _may_lose_its_claim(since: float, until: float, facts: Facts) -> bool:
+    """Whether the pool had to go over to another store while the ledger lacked the last claims, which
+    count for nothing then."""
+    stores, ledgers = (
+        [
+            (harm.since, until if harm.until is None else harm.until + FOLLOW_SECONDS)
+            for harm in facts.notes.harms
+            if harm.kind in kinds and harm.since <= until
+        ]
+        for kinds in (CHANGES_STORES, STOPS_WRITES)
+    )
+    return any(
+        max(first[0], second[0], since) <= min(first[1], second[1])
+        for first in stores
+        for second in ledgers
     )
 
 
