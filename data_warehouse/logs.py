@@ -15,11 +15,35 @@ from structlog.processors import CallsiteParameter, CallsiteParameterAdder, JSON
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, WrappedLogger
 
+from ingestion.pool.errors import PoolUnavailable
 from ingestion.services.security.secrets import beginning, mask, mask_json
+from ingestion.sync.database_errors import Trouble, trouble_of
 
 LONGEST_LOGGED = 40_000
 CONSOLE = "console"
 FIRST = ("timestamp", "level", "event", "logger")
+DATABASE_CLASSES = frozenset({"DatabaseError", "InterfaceError", "OperationalError"})
+
+
+def outage_in_a_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """A server that is away is no fault of ours: its sentence says as much as a trace, which would
+    fill terminals and disks for as long as it is away."""
+    raised = event.get("exc_info")
+    error = raised[1] if isinstance(raised, tuple) else raised
+    if isinstance(error, BaseException) and _is_outage(error):
+        del event["exc_info"]
+        event["event"] = f"{event['event']}: {(str(error) or type(error).__name__).splitlines()[0]}"
+    return event
+
+
+def _is_outage(error: BaseException) -> bool:
+    if isinstance(error, PoolUnavailable):
+        return True
+    # By their names: Django's, the drivers' and kombu's share these and no base.
+    is_servers = any(kind.__name__ in DATABASE_CLASSES for kind in type(error).__mro__)
+    return is_servers and trouble_of(error) is not Trouble.FAULT
+
+
 # Of every record, whether it comes from structlog or from logging.
 EVENT = (
     structlog.contextvars.merge_contextvars,
@@ -27,6 +51,7 @@ EVENT = (
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso"),
     CallsiteParameterAdder({CallsiteParameter.PROCESS}),
+    outage_in_a_line,
     structlog.processors.format_exc_info,
     ProcessorFormatter.remove_processors_meta,
 )

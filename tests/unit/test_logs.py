@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 from celery.signals import before_task_publish
+from django.db import OperationalError, ProgrammingError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
+from kombu.exceptions import OperationalError as BrokerError
 from structlog.contextvars import bound_contextvars
 
 from data_warehouse.logs import console_formatter, json_formatter
+from ingestion.pool.errors import PoolUnavailable
 from tests.log_files import logging_everything
 
 logger = logging.getLogger("ingestion.services.a_test")
@@ -73,6 +76,37 @@ def test_what_people_read_is_masked_too(written: Callable[[], str]) -> None:
     assert "task_id=t-1" in shown
     assert "ValueError: password=***" in shown
     assert "abcd1234" not in shown
+
+
+@pytest.mark.parametrize("written", [console_formatter, json_formatter], indirect=True)
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (PoolUnavailable("Redis cannot be reached"), "Redis cannot be reached"),
+        (BrokerError("[Errno 111] refused\nmore of it"), "[Errno 111] refused"),
+        (OperationalError("server closed the connection\n\tThis"), "server closed the connection"),
+    ],
+)
+def test_a_server_that_is_away_takes_a_line(
+    written: Callable[[], str], error: Exception, sentence: str
+) -> None:
+    logger.warning("not sent", exc_info=error)
+    (line,) = written().splitlines()
+    assert f"not sent: {sentence}" in line
+    assert "Traceback" not in line
+
+
+@pytest.mark.parametrize("written", [console_formatter, json_formatter], indirect=True)
+@pytest.mark.parametrize("error", [ProgrammingError("no such column"), TimeoutError("slow")])
+def test_what_may_be_a_fault_of_ours_has_its_trace(
+    written: Callable[[], str], error: Exception
+) -> None:
+    try:
+        raise error
+    except Exception:
+        logger.exception("not sent")
+    assert "Traceback" in written()
+    assert "fault_of_ours" in written()
 
 
 @pytest.mark.parametrize(
