@@ -14,6 +14,8 @@ from kombu import Queue
 
 from ingestion.models import SyncHistory
 from ingestion.pool.change import ChangeRequest
+from ingestion.services.infra.throttle import Overdue
+from ingestion.services.tasks import dispatch
 from ingestion.services.worker import bootstep, children
 from ingestion.services.worker.consumer import SteadyConsumer
 from ingestion.services.worker_pool import use_worker_pool
@@ -113,6 +115,22 @@ def test_a_lost_store_does_not_end_the_worker(bench: Bench, consumer: Any) -> No
     step = bootstep.PoolTick(consumer)
     step.start(consumer)
     step.close(consumer)
+
+
+def test_a_connection_that_is_gone_does_not_end_the_worker(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever kombu raises then: it was seen with a channel that was closed meanwhile."""
+    asked = []
+
+    def post(task_name: str, **options: Any) -> None:
+        asked.append(task_name)
+        raise AttributeError("'NoneType' object has no attribute 'client'")
+
+    monkeypatch.setattr(dispatch, "post", post)
+    monkeypatch.setattr(bootstep, "_look", Overdue(bootstep.LOOK_SECONDS))
+    bootstep.tick("celery@here", 4)
+    assert asked == ["ingestion.tasks.look_for_troubles"]
 
 
 def test_a_tick_ends_the_task_of_a_lost_worker(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from celery import current_app
 from kombu.pools import ProducerPool
@@ -25,18 +25,22 @@ class Send(Protocol):
 
 
 def send(task: WorkerTask) -> None:
-    """A message carries only who and which attempt; the worker reads the rest from the pool.
+    """A message carries only who and which attempt; the worker reads the rest from the pool."""
+    post(
+        task.task_name,
+        kwargs={"task_id": task.id, "attempt": task.attempt},
+        task_id=task.celery_task_id,
+    )
+
+
+def post(task_name: str, **options: Any) -> None:
+    """Celery's ``send_task`` in bounded time; raises whatever went wrong, kombu's own faults too.
 
     No retry and no result: with either, a call may block for long or send the same message twice.
     """
     with _producers().acquire(block=True, timeout=SEND_SECONDS) as producer:
         current_app.send_task(
-            task.task_name,
-            kwargs={"task_id": task.id, "attempt": task.attempt},
-            task_id=task.celery_task_id,
-            producer=producer,
-            retry=False,
-            ignore_result=True,
+            task_name, producer=producer, retry=False, ignore_result=True, **options
         )
 
 

@@ -12,10 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from billiard.common import REMAP_SIGTERM
-from celery import Celery, bootsteps, current_app, signals
+from celery import Celery, bootsteps, signals
 from celery.exceptions import WorkerLostError
 from django.core.checks import run_checks
-from kombu.exceptions import OperationalError
 
 from ingestion.conf import pool_conf
 from ingestion.pool.errors import AlreadyFinished, LeaseLost, PoolError, TaskNotFound
@@ -25,7 +24,7 @@ from ingestion.services.infra import sole_user
 from ingestion.services.infra.database import DATABASE_ERRORS, close_connections
 from ingestion.services.infra.throttle import Overdue
 from ingestion.services.security import audit
-from ingestion.services.tasks import outcomes
+from ingestion.services.tasks import dispatch, outcomes
 from ingestion.services.tasks.upkeep import REAPS_PER_LEASE
 from ingestion.services.worker import children, sessions
 from ingestion.services.worker.cancel import CancelLadder
@@ -213,9 +212,10 @@ def tick(hostname: str, capacity: int, task_names: Collection[str] | None = None
 def _ask_to_look() -> None:
     """The monitor's round looks for troubles too; this look tells when beat, which starts it, has
     died. A child does it: nothing may be sent from here while others wait."""
-    expires_seconds = round(LOOK_SECONDS)
-    with suppress(OperationalError):
-        current_app.send_task(LOOK_TASK, expires=expires_seconds, ignore_result=True)
+    try:
+        dispatch.post(LOOK_TASK, expires=round(LOOK_SECONDS))
+    except Exception:  # an error here would end the worker, and its syncs
+        logger.info("nobody could be asked to look for troubles", exc_info=True)
 
 
 def on_task_failure(
