@@ -29,6 +29,24 @@ def environment(folder: Path, database_url: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.postgres
+def test_a_sync_that_ends_while_the_ledger_takes_over_stays_ended(
+    tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    """Its row is being given a new lease in that moment; what is written back must not undo the end."""
+    env = environment(tmp_path, postgres_database())
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True)
+    program = [sys.executable, "-m", "tests.program", "tests.integration.ending_while_degraded"]
+    done = subprocess.run(
+        program, cwd=ROOT, env=env, stdout=subprocess.PIPE, check=True, timeout=120
+    )
+    assert json.loads(done.stdout) == {
+        "status": "partial",
+        "pool_status": "completed",
+        "ended": True,
+    }
+
+
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_the_limit_holds_and_nothing_runs_twice(
     tmp_path: Path, kind: str, request: pytest.FixtureRequest

@@ -322,9 +322,14 @@ def accepted_since(task_id: str) -> datetime | None:
     return row.created_at
 
 
+def _locked() -> QuerySet[SyncHistory]:
+    """What is read to be written back whole: a worker may close the row of its attempt at any moment."""
+    return SyncHistory.objects.select_for_update()
+
+
 def adopt_unplaced() -> None:
     """Fill the columns of every open row into which no store has written, from its submission."""
-    rows = SyncHistory.objects.filter(
+    rows = _locked().filter(
         worker_pool_task_id__isnull=False,
         status__in=SyncHistory.OPEN_STATUSES,
         pool_status=None,
@@ -337,12 +342,12 @@ def note_followers() -> None:
     """Each open row names those that wait for its task: it may have been written before they came."""
     followers: dict[str, dict[str, str]] = defaultdict(dict)
     is_open = Q(status__in=SyncHistory.OPEN_STATUSES, pool_status__isnull=False)
-    for stored in readable(_in_batches(SyncHistory.objects.filter(is_open & FOLLOWS))):
+    for stored in readable(_in_batches(_locked().filter(is_open & FOLLOWS))):
         for task_id in stored.task.after:
             followers[task_id][stored.task.id] = stored.task.route
     ids = iter(followers)
     while chunk := list(islice(ids, BATCH)):
-        rows = SyncHistory.objects.filter(is_open, worker_pool_task_id__in=chunk)
+        rows = _locked().filter(is_open, worker_pool_task_id__in=chunk)
         for stored in readable(list(rows)):
             both = stored.task.followers | followers[stored.task.id]
             task = replace(stored.task, followers=dict(islice(both.items(), MOST_FOLLOWERS)))
@@ -354,9 +359,7 @@ def restart_leases(now: datetime, *, lease_seconds: float) -> None:
     """Lease and time of progress of every running task start again now: their renewals went to
     Redis, not to the ledger."""
     expires = from_us(to_us(now) + seconds_to_us(lease_seconds))
-    rows = SyncHistory.objects.filter(
-        status__in=SyncHistory.OPEN_STATUSES, pool_status=TaskStatus.RUNNING
-    )
+    rows = _locked().filter(status__in=SyncHistory.OPEN_STATUSES, pool_status=TaskStatus.RUNNING)
     for stored in readable(list(rows)):
         task = replace(stored.task, last_heartbeat=now)
         if task.confirmed_at:
