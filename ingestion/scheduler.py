@@ -91,14 +91,14 @@ class WholeDatabaseScheduler(DatabaseScheduler):
     def setup_schedule(self) -> None:
         """Beat may be started before its database, and then waits for it."""
         with _ending_at_once():
-            while not self._can_be_read():
+            while not self._has_set_up():
                 time.sleep(DATABASE_WAIT_SECONDS)
-        super().setup_schedule()
 
-    def _can_be_read(self) -> bool:
+    def _has_set_up(self) -> bool:
+        self._initial_read = True  # its schedule would stay empty after a read that has failed
         try:
             with as_unavailable():
-                self.enabled_models()
+                super().setup_schedule()
         except LedgerUnavailable as problem:
             logger.warning("beat waits for its database: %s", problem)
             return False
