@@ -10,7 +10,7 @@
 #   make crms                      every sync command against its CRM's sandbox, on both warehouses,
 #                                  with a table at the end (kept in test-results/crms.txt); WAREHOUSE_KIND=mariadb, or
 #                                  duckdb: on that one alone
-#   make duckdb, make mariadb      the load path's tests on such a warehouse; the latter needs a server (TEST_MARIADB_URL)
+#   make delta, make duckdb, make mariadb   the load path's tests on such a warehouse; the last needs a server (TEST_MARIADB_URL)
 #   make clients                   clients made by others (HubSpot's SDK, singer's tap, gspread, PyAthena, ...) read the sandbox,
 #                                  from an environment of their own, .venv-clients; with a table
 #   make dbt                       dbt-core reads the sources that manage_data writes, from an environment of its
@@ -49,7 +49,7 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 # The tests start hundreds of processes; without kept bytecode each compiles the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test slow duckdb mariadb documents ground crms clients dbt crowd machine chaos fuzz histories mutants \
+.PHONY: up test slow delta duckdb mariadb documents ground crms clients dbt crowd machine chaos fuzz histories mutants \
 	sync-mutants bench bench-quick bench-pool bench-sync site check requirements clean
 .DEFAULT_GOAL := up
 
@@ -64,7 +64,10 @@ test: $(VENV)/.development
 	$(PY) -m pytest $(SHARED_OUT) $(ARGS)
 
 slow: $(VENV)/.development
-	$(PY) -m pytest -m "slow and not duckdb and not mariadb" $(SHARED_OUT) $(ARGS)
+	$(PY) -m pytest -m "slow and not delta and not duckdb and not mariadb" $(SHARED_OUT) $(ARGS)
+
+delta: $(VENV)/.development
+	$(PY) -m pytest -m delta tests/integration tests/crms $(SHARED_OUT) $(ARGS)
 
 duckdb: $(VENV)/.development
 	$(PY) -m pytest -m duckdb tests/integration $(SHARED_OUT) $(ARGS)

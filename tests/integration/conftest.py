@@ -17,15 +17,18 @@ NewDatabase = Callable[[], str]
 
 # To open and write a DuckDB file takes ten times as long as with the others.
 ON_DUCKDB = pytest.param("duckdb", marks=pytest.mark.duckdb)
+ON_DELTA = pytest.param("delta", marks=pytest.mark.delta)
 ON_MARIADB = pytest.param("mariadb", marks=pytest.mark.mariadb)
 ON_POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
 
 
-@pytest.fixture(params=["sqlite", ON_DUCKDB, ON_MARIADB, ON_POSTGRES])
+@pytest.fixture(params=["sqlite", ON_DELTA, ON_DUCKDB, ON_MARIADB, ON_POSTGRES])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     if request.param in ("postgres", "mariadb"):
         new_database: NewDatabase = request.getfixturevalue(f"{request.param}_database")
         url = new_database()
+    elif request.param == "delta":
+        url = f"file://{tmp_path / 'warehouse'}"
     else:
         url = f"{request.param}:///{tmp_path / 'warehouse' / f'warehouse.{request.param}'}"
     warehouse = Warehouse(url)

@@ -71,7 +71,8 @@ def prepare(crm_source: str) -> None:
     from ingestion.sync.load.pipeline import session_kind
 
     warehouse = Warehouse(warehouse_conf().url)
-    warehouse.url.get_dialect().import_dbapi()
+    if not warehouse.is_delta:
+        warehouse.url.get_dialect().import_dbapi()
     session_kind(warehouse)
     load_source(crm_source)
 

@@ -22,7 +22,7 @@ from ingestion.services.system import embedded_redis
 from ingestion.services.system.crms import operators_crms
 from ingestion.services.worker_pool import get_worker_pool
 from ingestion.sync.common.registry import crms
-from ingestion.warehouse_urls import SUPPORTED, is_file, problem_of
+from ingestion.warehouse_urls import SUPPORTED, folder_of, problem_of
 
 CONNECT_SECONDS = 3
 OF_COMPOSE = frozenset(
@@ -108,8 +108,8 @@ def _warehouse(conf: SystemConf) -> Iterator[str]:
     except (ArgumentError, ValueError):
         yield f"WAREHOUSE_URL is not a database URL; supported are {SUPPORTED}."
         return
-    if is_file(conf.warehouse_url):
-        yield from _folder(Path(url.database or "").parent)
+    if folder := folder_of(conf.warehouse_url):
+        yield from _folder(folder)
     elif url.get_backend_name().startswith("postgres"):
         yield from _postgres(url)
 

@@ -1,7 +1,8 @@
 """Where the rows go: one engine per CRM's tables.
 
 ``WAREHOUSE_URL`` decides. SQLite and DuckDB keep each dataset (one per CRM) in a file of its own
-beside the named one; PostgreSQL keeps it in a schema, MariaDB in a database of its own.
+beside the named one; PostgreSQL keeps it in a schema, MariaDB in a database of its own. Delta tables
+stand in a folder; DuckDB reads them.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 from ingestion import private_files
 from ingestion.sync.common.errors import PermanentError, SyncBusy
-from ingestion.warehouse_urls import SUPPORTED, problem_of
+from ingestion.warehouse_urls import SUPPORTED, is_delta, problem_of
+
+if TYPE_CHECKING:
+    from ingestion.sync.common.delta_tables import Folder
 
 # How long a writer waits for another one: SQLite has one writer per dataset.
 SQLITE_BUSY_SECONDS = 120
@@ -26,13 +30,17 @@ SQLITE_BUSY_SECONDS = 120
 
 @dataclass(frozen=True)
 class Dataset:
-    """One CRM's tables: an engine that reaches them, and the schema that they stand in."""
+    """One CRM's tables: an engine that reaches them, and the schema that they stand in. ``files``: of
+    Delta tables; the engine knows those that were asked for."""
 
     name: str
     engine: sa.Engine
     schema: str | None
+    files: Folder | None = None
 
     def has_table(self, table: str) -> bool:
+        if self.files is not None:
+            return self.files.has(table)
         return self.exists and sa.inspect(self.engine).has_table(table, schema=self.schema)
 
     def table(self, name: str, *columns: str) -> sa.TableClause | None:
@@ -43,7 +51,7 @@ class Dataset:
 
     def columns_of(self, table: str) -> dict[str, sa.types.TypeEngine[Any]]:
         """The columns of a table with their types, in order; none where there is no table."""
-        if not self.exists:
+        if not self.exists or (self.files is not None and not self.has_table(table)):
             return {}
         try:
             found = sa.inspect(self.engine).get_columns(table, schema=self.schema)
@@ -54,6 +62,8 @@ class Dataset:
     @property
     def exists(self) -> bool:
         """Looks without creating anything."""
+        if self.files is not None:
+            return True
         if self.schema is None:
             return Path(str(self.engine.url.database)).exists()
         return self.schema in sa.inspect(self.engine).get_schema_names()
@@ -65,6 +75,7 @@ class Warehouse:
     def __init__(self, url: str) -> None:
         """Raises PermanentError when the URL cannot be used."""
         self.url = _parsed(url)
+        self._given_url = url
         self._datasets: dict[str, Dataset] = {}
         self._given_back: list[Any] = []
         self.is_pooled = False  # known from the first connection that is lent
@@ -87,6 +98,14 @@ class Warehouse:
     @property
     def is_mariadb(self) -> bool:
         return self.url.get_backend_name() in ("mysql", "mariadb")
+
+    @property
+    def is_delta(self) -> bool:
+        return is_delta(self._given_url)
+
+    def delta_url(self, name: str) -> str:
+        """Where the Delta tables of one CRM stand."""
+        return f"{self._given_url.rstrip('/')}/{name}"
 
     def dataset(self, name: str) -> Dataset:
         """The tables of one CRM; nothing is created."""
@@ -126,7 +145,8 @@ class Warehouse:
             connection.close()
         for dataset in self._datasets.values():
             dataset.engine.dispose()
-        self.main_engine.dispose()
+        if not self.is_delta:
+            self.main_engine.dispose()
 
     @cached_property
     def main_engine(self) -> sa.Engine:
@@ -137,6 +157,8 @@ class Warehouse:
             return Dataset(name, self.main_engine, schema=name)
         if self.is_mariadb:
             return Dataset(name, self.main_engine, schema=self._database_of(name))
+        if self.is_delta:
+            return _delta_dataset(name, self.delta_url(name))
         main = Path(str(self.url.database))
         # As dlt named the file of an attached dataset, in earlier releases.
         path = main.with_name(f"{main.stem}__{name}{main.suffix}")
@@ -183,6 +205,24 @@ def engine_of(url: URL) -> sa.Engine:
             "factory": private_files.PrivateConnection,
         },
     )
+
+
+def _delta_dataset(name: str, url: str) -> Dataset:
+    """DuckDB in memory, which reads the tables as they are when a connection is made."""
+    from ingestion.sync.common.delta_tables import Folder  # an extra
+    from ingestion.sync.common.files.duckdb_file import CONFIG
+
+    files = Folder(url)
+    engine = sa.create_engine(
+        "duckdb:///:memory:", poolclass=sa.NullPool, connect_args={"config": {**CONFIG}}
+    )
+
+    def show(connection: Any, record: Any) -> None:
+        connection.execute("SET TimeZone = 'UTC'")
+        files.show(connection)
+
+    sa.event.listen(engine, "connect", show)
+    return Dataset(name, engine, schema=None, files=files)
 
 
 def _duckdb_engine(url: URL) -> sa.Engine:

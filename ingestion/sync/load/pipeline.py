@@ -154,8 +154,9 @@ def opened(run: Run, steps: Steps) -> Iterator[Session]:
 
 
 def open_session(run: Run) -> Session:
+    given = {"run_id": run.run_id} if run.warehouse.is_delta else {}
     return session_kind(run.warehouse)(
-        run.warehouse, run.crm.name, run.model.name, is_dry=run.options.dry_run
+        run.warehouse, run.crm.name, run.model.name, is_dry=run.options.dry_run, **given
     )
 
 
@@ -169,6 +170,10 @@ def session_kind(warehouse: Warehouse) -> Callable[..., Session]:
         from ingestion.sync.load.tables.mariadb import MariadbSession
 
         return MariadbSession
+    if warehouse.is_delta:
+        from ingestion.sync.load.tables.delta import DeltaSession
+
+        return DeltaSession
     if warehouse.is_duckdb:
         from ingestion.sync.load.tables.duckdb import DuckdbSession
 

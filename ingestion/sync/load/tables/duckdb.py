@@ -48,21 +48,25 @@ class DuckdbSession:
     can_publish = False
 
     def __init__(self, warehouse: Warehouse, crm: str, model: str, *, is_dry: bool) -> None:
-        self.is_dry = is_dry
-        self._name = f"{crm}.{model}"
+        self._begin(f"{crm}.{model}", is_dry=is_dry)
         self._path = Path(str(warehouse.dataset(crm).engine.url.database))
-        self._opened = ExitStack()
         # Where it is there already a dry run looks into it, too.
         self._is_imagined = is_dry and not self._path.exists()
         self._may_read = self._may_write = self._is_imagined
+        if self._is_imagined:
+            self._connection.execute(f"ATTACH ':memory:' AS {DATASET}")
+
+    def _begin(self, name: str, *, is_dry: bool) -> None:
+        """A database in memory, which has no dataset yet."""
+        self.is_dry = is_dry
+        self._name = name
+        self._opened = ExitStack()
         self._is_in_transaction = False
-        spilled = self._opened.enter_context(TemporaryDirectory(prefix="duckdb-"))
-        config = {**duckdb_file.CONFIG, "memory_limit": MEMORY, "temp_directory": spilled}
+        self._spilled = self._opened.enter_context(TemporaryDirectory(prefix="duckdb-"))
+        config = {**duckdb_file.CONFIG, "memory_limit": MEMORY, "temp_directory": self._spilled}
         self._connection = duckdb.connect(":memory:", config=config)
         self._opened.callback(self._connection.close)
         self._connection.execute("SET TimeZone = 'UTC'; SET integer_division = true")
-        if self._is_imagined:
-            self._connection.execute(f"ATTACH ':memory:' AS {DATASET}")
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         found = self._answer(statement, parameters)

@@ -61,6 +61,7 @@ _TABLES: Final[Mapping[str, tuple[int, Mapping[str, str]]]] = {
         },
     ),
 }
+NAMES: Final = tuple(_TABLES)
 _STATE: Final = tuple(_TABLES[WATERMARKS][1])[1:]
 REJECTED_COLUMNS: Final = dict(_TABLES[REJECTED][1])
 

@@ -1,0 +1,278 @@
+"""Delta tables: each a folder of Parquet files with a log of commits, on a disk or in S3.
+
+A commit is one object of the log, which is made only where there is none of its number: two that
+begin at one version cannot both be kept, on any machine. In S3 that is a conditional put. Credentials
+come from the environment, as AWS's own tools read them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import duckdb
+import pyarrow as pa
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    Field,
+    PostCommitHookProperties,
+    Schema,
+    write_deltalake,
+)
+from deltalake.exceptions import (
+    CommitFailedError,
+    DeltaError,
+    DeltaProtocolError,
+    TableNotFoundError,
+)
+
+from ingestion import private_files
+from ingestion.sync.common.errors import (
+    CredentialsError,
+    PermanentError,
+    SyncBusy,
+    TransientError,
+)
+
+# How long S3 is asked; on a disk these mean nothing.
+OPTIONS: Final = {
+    "connect_timeout": "5s",
+    "timeout": "60s",
+    "max_retries": "3",
+    "retry_timeout": "60s",
+}
+# What Delta has no type for is a text; its field says what it is, by the names of DuckDB's types.
+DUCKDB_TYPE: Final = "duckdb_type"
+AS_TEXT: Final = ("JSON", "TIME")
+# Every so many commits small files are put together, and files that no version of the last week
+# needs go.
+TIDIED_EVERY: Final = 50
+KEPT_HOURS: Final = 168
+REFUSED: Final = re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|403 Forbidden")
+_COLORS: Final = re.compile(r"\x1b\[[0-9;]*m")
+_TOLD_BY_S3: Final = re.compile(r"<Code>(\w+)</Code><Message>([^<]*)")
+
+
+@contextmanager
+def told(place: str) -> Iterator[None]:
+    """The library's errors as those of a sync. ``place``: what is read or written."""
+    try:
+        yield
+    except CommitFailedError as problem:
+        raise SyncBusy(
+            f"Somebody else has written to {place} meanwhile; nothing was written over it. Run the"
+            " sync again."
+        ) from problem
+    except DeltaProtocolError as problem:
+        raise PermanentError(f"{place} needs what is not supported: {_words(problem)}") from problem
+    except (DeltaError, OSError) as problem:
+        words = _words(problem)
+        if REFUSED.search(words):
+            raise CredentialsError(f"The warehouse refused the login: {words}") from problem
+        raise TransientError(f"{place} cannot be read or written: {words}") from problem
+
+
+def _words(problem: Exception) -> str:
+    """In one line: what S3 itself says, or the innermost of what the library does."""
+    text = _COLORS.sub("", str(problem))
+    if found := _TOLD_BY_S3.search(text):
+        return f"S3 answered {found[1]}: {found[2]}"
+    lines = [line.strip(" ↳\n") for line in text.splitlines()]
+    return next((line for line in reversed(lines) if line), type(problem).__name__)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One CRM's tables. ``url``: file:///… or s3://…; ``looked_at``: tables that were asked for and
+    are there, which ``show`` makes views of."""
+
+    url: str
+    looked_at: set[str] = field(default_factory=set)
+
+    def place(self, name: str) -> str:
+        return f"{self.url}/{name}"
+
+    def has(self, name: str) -> bool:
+        """Raises SyncError."""
+        with told(self.place(name)):
+            is_there = DeltaTable.is_deltatable(self.place(name), storage_options=OPTIONS)
+        if is_there:
+            self.looked_at.add(name)
+        return bool(is_there)
+
+    def open(self, name: str) -> DeltaTable | None:
+        """At its newest version; None where there is none. Raises SyncError."""
+        with told(self.place(name)):
+            try:
+                return DeltaTable(self.place(name), storage_options=OPTIONS)
+            except TableNotFoundError:
+                return None
+
+    def make(self) -> None:
+        """On a disk the folder, which is its owner's alone."""
+        place = urlsplit(self.url)
+        if place.scheme == "file":
+            private_files.make_folder(Path(unquote(place.path)))
+
+    def show(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Views of the tables that were looked at, as they are now. Raises SyncError."""
+        for name in sorted(self.looked_at):
+            if table := self.open(name):
+                connection.execute(f"CREATE VIEW {quoted(name)} AS {select(connection, table)}")
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def select(connection: duckdb.DuckDBPyConnection, table: DeltaTable) -> str:
+    """A query of all rows, with the types that they had in DuckDB; its files are read in batches, and
+    no more of them than the query needs. Raises SyncError."""
+    name = quoted("_files_of_" + table.table_uri.rstrip("/").rpartition("/")[2])
+    with told(table.table_uri):
+        connection.register(name.strip('"'), table.to_pyarrow_dataset())
+    columns = (_read(f.name, f.metadata.get(DUCKDB_TYPE)) for f in table.schema().fields)
+    return f"SELECT {', '.join(columns)} FROM {name}"  # noqa: S608 - names only
+
+
+def _read(name: str, duckdb_type: object) -> str:
+    column = quoted(name)
+    return f"CAST({column} AS {duckdb_type}) AS {column}" if duckdb_type in AS_TEXT else column
+
+
+def rows(
+    connection: duckdb.DuckDBPyConnection,
+    types: Mapping[str, str],
+    source: str,
+    *,
+    batch_rows: int,
+    parameters: Sequence[Any] = (),
+) -> pa.RecordBatchReader:
+    """Batches as ``write`` and ``merge`` take them. ``types``: of DuckDB, by column; ``source``: what
+    stands behind FROM, with ``parameters``."""
+    columns = ", ".join(
+        f"CAST({quoted(n)} AS VARCHAR) AS {quoted(n)}" if kind in AS_TEXT else quoted(n)
+        for n, kind in types.items()
+    )
+    found = connection.execute(f"SELECT {columns} FROM {source}", list(parameters))  # noqa: S608
+    reader = found.to_arrow_reader(batch_rows)
+    return pa.RecordBatchReader.from_batches(_marked(reader.schema, types), reader)
+
+
+def _marked(schema: pa.Schema, types: Mapping[str, str]) -> pa.Schema:
+    return pa.schema(
+        f.with_metadata({DUCKDB_TYPE: types[f.name]}) if types[f.name] in AS_TEXT else f
+        for f in schema
+    )
+
+
+def fields(
+    connection: duckdb.DuckDBPyConnection, types: Mapping[str, str], source: str
+) -> list[Field]:
+    """Columns as Delta declares them."""
+    with rows(connection, types, f"{source} LIMIT 0", batch_rows=1) as none:
+        return [Field.from_arrow(f) for f in none.schema]
+
+
+@dataclass(frozen=True)
+class Commits:
+    """Writes of one run. ``about`` stands in the log of each commit, for people."""
+
+    about: Mapping[str, str]
+
+    def strict(self) -> CommitProperties:
+        """Right after the version that was read, or not at all."""
+        return CommitProperties(custom_metadata=dict(self.about), max_commit_retries=0)
+
+    def beside_others(self) -> CommitProperties:
+        """After commits of others, too, unless they have touched the same part."""
+        return CommitProperties(custom_metadata=dict(self.about))
+
+    def declare(self, place: str, columns: list[Field], *, split_by: str) -> DeltaTable:
+        """A table without rows, unless it is there. Raises SyncError."""
+        with told(place):
+            return DeltaTable.create(
+                place,
+                Schema(columns),
+                mode="ignore",
+                partition_by=[split_by],
+                storage_options=OPTIONS,
+                commit_properties=self.beside_others(),
+            )
+
+    def create(self, place: str, found: pa.RecordBatchReader) -> DeltaTable:
+        """A table of these rows, where there is none. Raises SyncError."""
+        with told(place):
+            write_deltalake(
+                place,
+                found,
+                mode="error",
+                storage_options=OPTIONS,
+                commit_properties=self.strict(),
+            )
+            return DeltaTable(place, storage_options=OPTIONS)
+
+    def replace(self, table: DeltaTable, found: pa.RecordBatchReader) -> None:
+        """All rows and columns. Raises SyncError."""
+        with told(table.table_uri):
+            write_deltalake(
+                table,
+                found,
+                mode="overwrite",
+                schema_mode="overwrite",
+                commit_properties=self.strict(),
+            )
+
+    def add_columns(self, table: DeltaTable, added: list[Field]) -> None:
+        """Raises SyncError."""
+        with told(table.table_uri):
+            table.alter.add_columns(added, commit_properties=self.strict())
+
+    def merge(self, table: DeltaTable, found: pa.RecordBatchReader, keys: Sequence[str]) -> None:
+        """Rows by their key; only files that have one of them are written again. Raises
+        SyncError."""
+        same = " AND ".join(f"t.{quoted(key)} = s.{quoted(key)}" for key in keys)
+        with told(table.table_uri):
+            merging = table.merge(
+                found,
+                predicate=same,
+                source_alias="s",
+                target_alias="t",
+                commit_properties=self.strict(),
+            )
+            merging.when_matched_update_all().when_not_matched_insert_all().execute()
+
+    def replace_part(
+        self, table: DeltaTable, found: pa.RecordBatchReader, *, column: str, value: str
+    ) -> None:
+        """The rows that have this value, which their table is split by. Raises SyncError."""
+        literal = value.replace("'", "''")
+        with told(table.table_uri):
+            write_deltalake(
+                table,
+                found,
+                mode="overwrite",
+                predicate=f"{column} = '{literal}'",
+                commit_properties=self.beside_others(),
+            )
+
+
+def tidy(table: DeltaTable, part: tuple[str, str] | None = None) -> None:
+    """Now and then. ``part``: column and value of the rows that are the run's alone. Raises
+    SyncError."""
+    if table.version() % TIDIED_EVERY:
+        return
+    with told(table.table_uri):
+        filters = [(part[0], "=", part[1])] if part else None
+        table.optimize.compact(partition_filters=filters, max_concurrent_tasks=1)
+        table.vacuum(
+            retention_hours=KEPT_HOURS,
+            dry_run=False,
+            post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=True),
+        )
