@@ -42,6 +42,10 @@ def people(count: int) -> list[Record]:
     return [person(number) for number in range(1, count + 1)]
 
 
+def _nothing(model: str, number: int) -> None:
+    """By name: a lambda cannot be handed to another process."""
+
+
 @dataclass
 class FakeSource:
     """``records`` and, for the first page of a model, ``scopes`` by model name; of every page the keys
@@ -56,7 +60,7 @@ class FakeSource:
     merged: frozenset[str] = frozenset()
     page_size: int = 100
     windows: list[Window] = field(default_factory=list)
-    on_page: Callable[[str, int], None] = lambda model, number: None
+    on_page: Callable[[str, int], None] = _nothing
     is_closed: bool = False
 
     def columns(self, model: Model) -> Columns:

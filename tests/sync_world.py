@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.pipeline import run_model
 from ingestion.sync.load.run import Run
 from ingestion.sync.load.tables.stored import StoredTable
+from tests import delta_client
 from tests.fake_crm import FAKE, FakeSource
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +37,11 @@ class World:
     lock_wait_seconds: float = 0
     list_keys_every: timedelta = timedelta(days=1)
     crm: Crm = FAKE
+
+    @property
+    def is_of_duckdb(self) -> bool:
+        """Whether DuckDB loads it: its decimals are short, and it has no index."""
+        return self.warehouse.is_duckdb or self.warehouse.is_delta
 
     def run(self, model: Model, *, reporter: Reporter | None = None, **options: Any) -> ModelResult:
         return run_model(self.prepared(model, reporter, **options), ModelResult(model.name))
@@ -71,6 +78,11 @@ class World:
 
     def execute(self, statement: str) -> None:
         """As somebody with a database client would."""
+        if self.warehouse.is_delta:
+            delta_client.execute(
+                delta_client.folder_of(self.warehouse.dataset(self.crm.name)), statement
+            )
+            return
         if self.warehouse.is_duckdb:
             with duckdb.connect(
                 str(self.warehouse.dataset(self.crm.name).engine.url.database)
@@ -91,7 +103,9 @@ class World:
     def drop_dataset(self) -> None:
         """As before the first load."""
         dataset = self.warehouse.dataset(self.crm.name)
-        if dataset.schema is None:
+        if dataset.files is not None:
+            shutil.rmtree(delta_client.folder_of(dataset), ignore_errors=True)
+        elif dataset.schema is None:
             path = Path(str(dataset.engine.url.database))
             self.warehouse.close()
             for part in path.parent.glob(f"{path.name}*"):
@@ -101,7 +115,11 @@ class World:
             self.execute(f"DROP SCHEMA {dataset.schema}{rest}")
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        with self.warehouse.dataset(self.crm.name).engine.connect() as connection:
+        dataset = self.warehouse.dataset(self.crm.name)
+        if dataset.files is not None:  # the engine knows tables that were asked for
+            for folder in delta_client.folder_of(dataset).iterdir():
+                dataset.has_table(folder.name)
+        with dataset.engine.connect() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(statement)]
 
     def ids(self, model: Model, *, deleted: bool | None = False) -> list[Any]:

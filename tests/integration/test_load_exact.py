@@ -17,7 +17,7 @@ WIDE = Model("users", columns={"id": "bigint"})
 
 def number_of(world: World, row: dict[str, Any]) -> Any:
     """DuckDB's decimals have 28 digits before the point and 10 behind it; others stand aside."""
-    if world.warehouse.is_duckdb and row["n"] is None:
+    if world.is_of_duckdb and row["n"] is None:
         assert row["_misfits"]["n"]["reason"] == "too_long"
         return Decimal(row["_misfits"]["n"]["value"])
     return row["n"]

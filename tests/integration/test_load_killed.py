@@ -9,13 +9,15 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import pytest
 
+from ingestion.sync.common import delta_tables
 from ingestion.sync.common.source import Model
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.pipeline import session_kind
@@ -26,6 +28,7 @@ from tests.sync_world import World
 FIRST_LOADS = 10
 MOST_STATEMENTS = 200
 STATEMENTS = ("execute", "rows", "stage", "insert", "make_unique")
+COMMITS = ("declare", "create", "replace", "add_columns", "merge", "replace_part")
 DEADLINE_SECONDS = 120
 MOMENTS = 20
 RECORDS, CHANGED_RECORDS = 1_500, 500
@@ -44,19 +47,42 @@ def mortal(statement: Callable[..., Any], left: Iterator[int]) -> Callable[..., 
 
 def ends_before(number: int, world: World, model: Model, options: dict[str, Any]) -> bool:
     """Run in a process of its own, which dies at its statement ``number`` if it comes so far."""
-
-    def child() -> None:
-        left = itertools.count(number, -1)
-        session = session_kind(world.warehouse)
-        for name in STATEMENTS:
-            setattr(session, name, mortal(getattr(session, name), left))
-        replace(world, warehouse=Warehouse(world.url)).run(model, **options)
-
-    process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
+    process = begun(world, model, options, dies_at=number)
     process.join(DEADLINE_SECONDS)
     assert process.exitcode in (0, -signal.SIGKILL)
     return process.exitcode == 0
+
+
+def begun(world: World, model: Model, options: dict[str, Any], **how: int) -> BaseProcess:
+    """A run in a process of its own. The library of Delta forbids to fork a process that used it."""
+    context = multiprocessing.get_context("spawn" if world.warehouse.is_delta else "fork")
+    given = (world.source, world.url, world.pipelines_dir, world.lock_wait_seconds)
+    process = context.Process(
+        target=child, args=(given, world.list_keys_every, model, options), kwargs=how
+    )
+    process.start()
+    return process
+
+
+def child(
+    given: tuple[Any, ...],
+    list_keys_every: timedelta,
+    model: Model,
+    options: dict[str, Any],
+    dies_at: int | None = None,
+) -> None:
+    source, url, pipelines_dir, lock_wait_seconds = given
+    warehouse = Warehouse(url)
+    world = World(source, url, pipelines_dir, warehouse, lock_wait_seconds, list_keys_every)
+    if dies_at is not None:
+        kinds: list[tuple[Any, Sequence[str]]] = [(session_kind(warehouse), STATEMENTS)]
+        if warehouse.is_delta:
+            kinds.append((delta_tables.Commits, COMMITS))
+        left = itertools.count(dies_at, -1)
+        for kind, names in kinds:
+            for name in names:
+                setattr(kind, name, mortal(getattr(kind, name), left))
+    world.run(model, **options)
 
 
 @pytest.mark.parametrize(
@@ -130,12 +156,7 @@ def change(source: FakeDatabase, draw: random.Random, number: int) -> None:
 
 def is_killed(world: World, options: dict[str, Any], *, after_seconds: float) -> bool:
     """Run in a process of its own, which is killed after a time if it lives so long."""
-
-    def child() -> None:
-        replace(world, warehouse=Warehouse(world.url)).run(LEADS, **options)
-
-    process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
+    process = begun(world, LEADS, options)
     process.join(after_seconds)
     process.kill()
     process.join(DEADLINE_SECONDS)

@@ -101,7 +101,7 @@ def test_a_column_that_people_made_narrower(
 
 
 def test_a_column_of_their_own_that_must_have_a_value_is_named(world: World) -> None:
-    if world.warehouse.is_duckdb:
+    if world.is_of_duckdb:
         pytest.skip("DuckDB adds no column that must have a value")
     world.source.records["users"] = people(1)
     world.run(USERS)

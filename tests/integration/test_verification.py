@@ -54,7 +54,7 @@ def change(world: World, statement: str) -> None:
 
 
 def drop_index(world: World) -> None:
-    if not world.warehouse.is_duckdb:  # there is none
+    if not world.is_of_duckdb:  # there is none
         world.drop_index("ux_users", "users")
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, make_url
 
 from ingestion import private_files
 from ingestion.sync.common.errors import PermanentError, SyncBusy
+from ingestion.sync.common.names import COLUMNS_TABLE
 from ingestion.warehouse_urls import SUPPORTED, is_delta, problem_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Dataset:
 
     def columns_of(self, table: str) -> dict[str, sa.types.TypeEngine[Any]]:
         """The columns of a table with their types, in order; none where there is no table."""
-        if not self.exists or (self.files is not None and not self.has_table(table)):
+        if not (self.exists if self.files is None else self.has_table(table)):
             return {}
         try:
             found = sa.inspect(self.engine).get_columns(table, schema=self.schema)
@@ -63,7 +64,7 @@ class Dataset:
     def exists(self) -> bool:
         """Looks without creating anything."""
         if self.files is not None:
-            return True
+            return self.files.has(COLUMNS_TABLE)
         if self.schema is None:
             return Path(str(self.engine.url.database)).exists()
         return self.schema in sa.inspect(self.engine).get_schema_names()

@@ -103,7 +103,8 @@ class DeltaSession(DuckdbSession):
         keys: Sequence[str] = (),
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        self._keys = keys or self._keys
+        if stage == "rows":
+            self._keys = keys
         super().create_stage(stage, columns, keys=keys, defaults=defaults)
 
     @property
@@ -136,9 +137,12 @@ class DeltaSession(DuckdbSession):
         self._changed.clear()
 
     def _publish_own(self, name: str) -> None:
-        if name not in self._changed:
+        if not self._declared(name):
             return
         table = self._own[name] or self._make_own(name)
+        if name not in self._changed:
+            return
+        self._add_columns(table, name)
         source = f"{self.table(name)} WHERE {MODEL} = ?"
         found = self._reader(name, source, [self._model])
         self._commits.replace_part(table, found, column=MODEL, value=self._model)
@@ -155,8 +159,7 @@ class DeltaSession(DuckdbSession):
         return table
 
     def _publish_rows(self) -> None:
-        types = self._declared(self._model)
-        if not types:
+        if not self._declared(self._model):
             return
         of, there = self.table(self._model), self._table
         if there is None:
@@ -168,18 +171,16 @@ class DeltaSession(DuckdbSession):
             self._commits.replace(there, self._reader(self._model, of))
             self._is_rewritten = False
         else:
-            self._add_columns(there, types)
+            self._add_columns(there, self._model)
             self._merge(there)
         delta_tables.tidy(there)
 
-    def _add_columns(self, table: DeltaTable, types: Mapping[str, str]) -> None:
+    def _add_columns(self, table: DeltaTable, name: str) -> None:
         known = {field.name for field in table.schema().fields}
-        added = {name: kind for name, kind in types.items() if name not in known}
+        added = {n: kind for n, kind in self._declared(name).items() if n not in known}
         if added:
-            of = self.table(self._model)
-            self._commits.add_columns(
-                table, delta_tables.fields(self._connection, added, of)
-            )
+            of = self.table(name)
+            self._commits.add_columns(table, delta_tables.fields(self._connection, added, of))
 
     def _merge(self, table: DeltaTable) -> None:
         if self._model in self._changed:
