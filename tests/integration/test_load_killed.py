@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.sync.common import delta_tables
+from ingestion.sync.common.files import delta_tables
 from ingestion.sync.common.source import Model
 from ingestion.sync.common.warehouse import Warehouse
 from ingestion.sync.load.pipeline import session_kind

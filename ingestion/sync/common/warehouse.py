@@ -18,12 +18,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 from ingestion import private_files
-from ingestion.sync.common.errors import PermanentError, SyncBusy
+from ingestion.sync.common.errors import (
+    CredentialsError,
+    PermanentError,
+    SyncBusy,
+    TransientError,
+)
 from ingestion.sync.common.names import COLUMNS_TABLE
 from ingestion.warehouse_urls import SUPPORTED, is_delta, problem_of
 
 if TYPE_CHECKING:
-    from ingestion.sync.common.delta_tables import Folder
+    from ingestion.sync.common.files.delta_tables import Folder
 
 # How long a writer waits for another one: SQLite has one writer per dataset.
 SQLITE_BUSY_SECONDS = 120
@@ -41,7 +46,8 @@ class Dataset:
 
     def has_table(self, table: str) -> bool:
         if self.files is not None:
-            return self.files.has(table)
+            with delta_errors():
+                return self.files.has(table)
         return self.exists and sa.inspect(self.engine).has_table(table, schema=self.schema)
 
     def table(self, name: str, *columns: str) -> sa.TableClause | None:
@@ -64,7 +70,7 @@ class Dataset:
     def exists(self) -> bool:
         """Looks without creating anything."""
         if self.files is not None:
-            return self.files.has(COLUMNS_TABLE)
+            return self.has_table(COLUMNS_TABLE)
         if self.schema is None:
             return Path(str(self.engine.url.database)).exists()
         return self.schema in sa.inspect(self.engine).get_schema_names()
@@ -208,9 +214,26 @@ def engine_of(url: URL) -> sa.Engine:
     )
 
 
+@contextmanager
+def delta_errors() -> Iterator[None]:
+    """Trouble with Delta tables as the error of a sync."""
+    from ingestion.sync.common.files import delta_tables  # an extra
+
+    try:
+        yield
+    except delta_tables.DeltaOvertaken as problem:
+        raise SyncBusy(str(problem)) from problem
+    except delta_tables.DeltaRefused as problem:
+        raise CredentialsError(str(problem)) from problem
+    except delta_tables.DeltaUnfit as problem:
+        raise PermanentError(str(problem)) from problem
+    except delta_tables.DeltaTrouble as problem:
+        raise TransientError(str(problem)) from problem
+
+
 def _delta_dataset(name: str, url: str) -> Dataset:
     """DuckDB in memory, which reads the tables as they are when a connection is made."""
-    from ingestion.sync.common.delta_tables import Folder  # an extra
+    from ingestion.sync.common.files.delta_tables import Folder  # an extra
     from ingestion.sync.common.files.duckdb_file import CONFIG
 
     files = Folder(url)
@@ -220,7 +243,8 @@ def _delta_dataset(name: str, url: str) -> Dataset:
 
     def show(connection: Any, record: Any) -> None:
         connection.execute("SET TimeZone = 'UTC'")
-        files.show(connection)
+        with delta_errors():
+            files.show(connection)
 
     sa.event.listen(engine, "connect", show)
     return Dataset(name, engine, schema=None, files=files)

@@ -171,7 +171,7 @@ def session_kind(warehouse: Warehouse) -> Callable[..., Session]:
 
         return MariadbSession
     if warehouse.is_delta:
-        from ingestion.sync.load.tables.delta import DeltaSession
+        from ingestion.sync.load.delta.session import DeltaSession
 
         return DeltaSession
     if warehouse.is_duckdb:

@@ -1,5 +1,5 @@
-"""Database files that one process has open at a time.
+"""Files of DuckDB and Delta.
 
 May use: nothing.
-Entry points: duckdb_file.
+Entry points: delta_tables, duckdb_file.
 """

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ingestion.sync.common import delta_tables
-from ingestion.sync.common.delta_tables import Commits, quoted
+from ingestion.sync.common.files import delta_tables
+from ingestion.sync.common.files.delta_tables import Commits, quoted
 from ingestion.sync.common.names import RUN_ID
-from ingestion.sync.common.warehouse import Warehouse
+from ingestion.sync.common.warehouse import Warehouse, delta_errors
 from ingestion.sync.load.tables import own_tables
 from ingestion.sync.load.tables.duckdb import DATASET, DuckdbSession
 from ingestion.sync.load.tables.session import Row
@@ -46,10 +46,11 @@ class DeltaSession(DuckdbSession):
         self._keys: Sequence[str] = ()
         copy = str(Path(self._spilled) / "copy.duckdb").replace("'", "''")
         self._connection.execute(f"ATTACH '{copy}' AS {DATASET}")
-        self._own = {name: self._folder.open(name) for name in own_tables.NAMES}
-        self._table = self._folder.open(model)
-        self._copy_own_tables()
-        self._copy_columns()
+        with delta_errors():
+            self._own = {name: self._folder.open(name) for name in own_tables.NAMES}
+            self._table = self._folder.open(model)
+            self._copy_own_tables()
+            self._copy_columns()
 
     def _copy_own_tables(self) -> None:
         """This model's part of them."""
@@ -71,9 +72,7 @@ class DeltaSession(DuckdbSession):
             self._is_filled = True
             return
         self._rows = delta_tables.select(self._connection, self._table)
-        self._connection.execute(
-            f"CREATE TABLE {self.table(self._model)} AS {self._rows} LIMIT 0"
-        )
+        self._connection.execute(f"CREATE TABLE {self.table(self._model)} AS {self._rows} LIMIT 0")
 
     def _fill(self) -> None:
         if self._is_filled:
@@ -127,7 +126,8 @@ class DeltaSession(DuckdbSession):
         with super().transaction(rollback=rollback):
             yield
             if is_outer and not rollback:
-                self._publish()
+                with delta_errors():
+                    self._publish()
 
     def _publish(self) -> None:
         self._publish_own(own_tables.COLUMNS)

@@ -33,12 +33,6 @@ from deltalake.exceptions import (
 )
 
 from ingestion import private_files
-from ingestion.sync.common.errors import (
-    CredentialsError,
-    PermanentError,
-    SyncBusy,
-    TransientError,
-)
 
 # How long S3 is asked; on a disk these mean nothing.
 OPTIONS: Final = {
@@ -59,23 +53,38 @@ _COLORS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _TOLD_BY_S3: Final = re.compile(r"<Code>(\w+)</Code><Message>([^<]*)")
 
 
+class DeltaTrouble(Exception):
+    """The files cannot be read or written now; the message says why, in a sentence."""
+
+
+class DeltaRefused(DeltaTrouble):
+    """The store refuses the credentials, or what they ask for."""
+
+
+class DeltaUnfit(DeltaTrouble):
+    """The table is not one that can be read or written here; waiting does not help."""
+
+
+class DeltaOvertaken(DeltaTrouble):
+    """Somebody else has committed since the table was read: nothing was written."""
+
+
 @contextmanager
 def told(place: str) -> Iterator[None]:
-    """The library's errors as those of a sync. ``place``: what is read or written."""
+    """The library's errors as DeltaTrouble. ``place``: what is read or written."""
     try:
         yield
     except CommitFailedError as problem:
-        raise SyncBusy(
-            f"Somebody else has written to {place} meanwhile; nothing was written over it. Run the"
+        raise DeltaOvertaken(
+            f"Somebody else has written to {place} meanwhile, and nothing was written over it; run the"
             " sync again."
         ) from problem
     except DeltaProtocolError as problem:
-        raise PermanentError(f"{place} needs what is not supported: {_words(problem)}") from problem
+        raise DeltaUnfit(f"{place} needs what is not supported: {_words(problem)}") from problem
     except (DeltaError, OSError) as problem:
         words = _words(problem)
-        if REFUSED.search(words):
-            raise CredentialsError(f"The warehouse refused the login: {words}") from problem
-        raise TransientError(f"{place} cannot be read or written: {words}") from problem
+        kind = DeltaRefused if REFUSED.search(words) else DeltaTrouble
+        raise kind(f"{place} cannot be read or written: {words}") from problem
 
 
 def _words(problem: Exception) -> str:
@@ -99,7 +108,7 @@ class Folder:
         return f"{self.url}/{name}"
 
     def has(self, name: str) -> bool:
-        """Raises SyncError."""
+        """Raises DeltaTrouble."""
         with told(self.place(name)):
             is_there = DeltaTable.is_deltatable(self.place(name), storage_options=OPTIONS)
         if is_there:
@@ -107,7 +116,7 @@ class Folder:
         return bool(is_there)
 
     def open(self, name: str) -> DeltaTable | None:
-        """At its newest version; None where there is none. Raises SyncError."""
+        """At its newest version; None where there is none. Raises DeltaTrouble."""
         with told(self.place(name)):
             try:
                 return DeltaTable(self.place(name), storage_options=OPTIONS)
@@ -121,7 +130,7 @@ class Folder:
             private_files.make_folder(Path(unquote(place.path)))
 
     def show(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Views of the tables that were looked at, as they are now. Raises SyncError."""
+        """Views of the tables that were looked at, as they are now. Raises DeltaTrouble."""
         for name in sorted(self.looked_at):
             if table := self.open(name):
                 connection.execute(f"CREATE VIEW {quoted(name)} AS {select(connection, table)}")
@@ -133,7 +142,7 @@ def quoted(name: str) -> str:
 
 def select(connection: duckdb.DuckDBPyConnection, table: DeltaTable) -> str:
     """A query of all rows, with the types that they had in DuckDB; its files are read in batches, and
-    no more of them than the query needs. Raises SyncError."""
+    no more of them than the query needs. Raises DeltaTrouble."""
     name = quoted("_files_of_" + table.table_uri.rstrip("/").rpartition("/")[2])
     with told(table.table_uri):
         connection.register(name.strip('"'), table.to_pyarrow_dataset())
@@ -195,7 +204,7 @@ class Commits:
         return CommitProperties(custom_metadata=dict(self.about))
 
     def declare(self, place: str, columns: list[Field], *, split_by: str) -> DeltaTable:
-        """A table without rows, unless it is there. Raises SyncError."""
+        """A table without rows, unless it is there. Raises DeltaTrouble."""
         with told(place):
             return DeltaTable.create(
                 place,
@@ -207,7 +216,7 @@ class Commits:
             )
 
     def create(self, place: str, found: pa.RecordBatchReader) -> DeltaTable:
-        """A table of these rows, where there is none. Raises SyncError."""
+        """A table of these rows, where there is none. Raises DeltaTrouble."""
         with told(place):
             write_deltalake(
                 place,
@@ -219,7 +228,7 @@ class Commits:
             return DeltaTable(place, storage_options=OPTIONS)
 
     def replace(self, table: DeltaTable, found: pa.RecordBatchReader) -> None:
-        """All rows and columns. Raises SyncError."""
+        """All rows and columns. Raises DeltaTrouble."""
         with told(table.table_uri):
             write_deltalake(
                 table,
@@ -230,13 +239,13 @@ class Commits:
             )
 
     def add_columns(self, table: DeltaTable, added: list[Field]) -> None:
-        """Raises SyncError."""
+        """Raises DeltaTrouble."""
         with told(table.table_uri):
             table.alter.add_columns(added, commit_properties=self.strict())
 
     def merge(self, table: DeltaTable, found: pa.RecordBatchReader, keys: Sequence[str]) -> None:
         """Rows by their key; only files that have one of them are written again. Raises
-        SyncError."""
+        DeltaTrouble."""
         same = " AND ".join(f"t.{quoted(key)} = s.{quoted(key)}" for key in keys)
         with told(table.table_uri):
             merging = table.merge(
@@ -251,7 +260,7 @@ class Commits:
     def replace_part(
         self, table: DeltaTable, found: pa.RecordBatchReader, *, column: str, value: str
     ) -> None:
-        """The rows that have this value, which their table is split by. Raises SyncError."""
+        """The rows that have this value, which their table is split by. Raises DeltaTrouble."""
         literal = value.replace("'", "''")
         with told(table.table_uri):
             write_deltalake(
@@ -265,7 +274,7 @@ class Commits:
 
 def tidy(table: DeltaTable, part: tuple[str, str] | None = None) -> None:
     """Now and then. ``part``: column and value of the rows that are the run's alone. Raises
-    SyncError."""
+    DeltaTrouble."""
     if table.version() % TIDIED_EVERY:
         return
     with told(table.table_uri):
