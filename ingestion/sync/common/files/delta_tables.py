@@ -7,6 +7,7 @@ come from the environment, as AWS's own tools read them.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,12 +18,13 @@ from urllib.parse import unquote, urlsplit
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset
 from deltalake import (
     CommitProperties,
     DeltaTable,
     Field,
-    PostCommitHookProperties,
     Schema,
+    WriterProperties,
     write_deltalake,
 )
 from deltalake.exceptions import (
@@ -33,6 +35,8 @@ from deltalake.exceptions import (
 )
 
 from ingestion import private_files
+
+logger = logging.getLogger(__name__)
 
 # How long S3 is asked; on a disk these mean nothing.
 OPTIONS: Final = {
@@ -48,7 +52,13 @@ AS_TEXT: Final = ("JSON", "TIME")
 # needs go.
 TIDIED_EVERY: Final = 50
 KEPT_HOURS: Final = 168
+OVERTAKEN: Final = "Somebody else has written to {} meanwhile, and nothing was written over it; run the sync again."
+UNFIT: Final = re.compile(r"Unsupported|not supported")
 REFUSED: Final = re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|403 Forbidden")
+# Who reads or writes a file has so many of its rows in memory.
+ROWS_AT_ONCE: Final = 20_000
+_WRITER: Final = WriterProperties(compression="SNAPPY", max_row_group_size=ROWS_AT_ONCE)
+BATCH: Final = "_batch"
 _COLORS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _TOLD_BY_S3: Final = re.compile(r"<Code>(\w+)</Code><Message>([^<]*)")
 
@@ -75,16 +85,15 @@ def told(place: str) -> Iterator[None]:
     try:
         yield
     except CommitFailedError as problem:
-        raise DeltaOvertaken(
-            f"Somebody else has written to {place} meanwhile, and nothing was written over it; run the"
-            " sync again."
-        ) from problem
+        raise DeltaOvertaken(OVERTAKEN.format(place)) from problem
     except DeltaProtocolError as problem:
         raise DeltaUnfit(f"{place} needs what is not supported: {_words(problem)}") from problem
     except (DeltaError, OSError) as problem:
         words = _words(problem)
-        kind = DeltaRefused if REFUSED.search(words) else DeltaTrouble
-        raise kind(f"{place} cannot be read or written: {words}") from problem
+        kind = DeltaUnfit if UNFIT.search(words) else DeltaTrouble
+        raise (DeltaRefused if REFUSED.search(words) else kind)(
+            f"{place} cannot be read or written: {words}"
+        ) from problem
 
 
 def _words(problem: Exception) -> str:
@@ -109,19 +118,16 @@ class Folder:
 
     def has(self, name: str) -> bool:
         """Raises DeltaTrouble."""
-        with told(self.place(name)):
-            is_there = DeltaTable.is_deltatable(self.place(name), storage_options=OPTIONS)
+        # DeltaTable.is_deltatable lets no other thread of the process run while it asks S3.
+        is_there = self.open(name) is not None
         if is_there:
             self.looked_at.add(name)
-        return bool(is_there)
+        return is_there
 
     def open(self, name: str) -> DeltaTable | None:
         """At its newest version; None where there is none. Raises DeltaTrouble."""
         with told(self.place(name)):
-            try:
-                return DeltaTable(self.place(name), storage_options=OPTIONS)
-            except TableNotFoundError:
-                return None
+            return _opened(self.place(name))
 
     def make(self) -> None:
         """On a disk the folder, which is its owner's alone."""
@@ -136,18 +142,45 @@ class Folder:
                 connection.execute(f"CREATE VIEW {quoted(name)} AS {select(connection, table)}")
 
 
+def _opened(place: str) -> DeltaTable | None:
+    try:
+        return DeltaTable(place, storage_options=OPTIONS)
+    except TableNotFoundError:
+        return None
+
+
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
 def select(connection: duckdb.DuckDBPyConnection, table: DeltaTable) -> str:
-    """A query of all rows, with the types that they had in DuckDB; its files are read in batches, and
-    no more of them than the query needs. Raises DeltaTrouble."""
+    """A query of all rows, with the types that they had in DuckDB; of the files it reads what it
+    needs. Raises DeltaTrouble."""
     name = quoted("_files_of_" + table.table_uri.rstrip("/").rpartition("/")[2])
     with told(table.table_uri):
         connection.register(name.strip('"'), table.to_pyarrow_dataset())
+    return _select(table, name)
+
+
+def copy(connection: duckdb.DuckDBPyConnection, table: DeltaTable, target: str) -> None:
+    """All rows into a table that is there, batch by batch. Raises DeltaTrouble."""
+    with told(table.table_uri):
+        batches = table.to_pyarrow_dataset().to_batches(
+            batch_size=ROWS_AT_ONCE,
+            batch_readahead=1,
+            fragment_readahead=1,
+            use_threads=False,
+            fragment_scan_options=pyarrow.dataset.ParquetFragmentScanOptions(pre_buffer=False),
+        )
+        for batch in batches:
+            connection.register(BATCH, batch)
+            connection.execute(f"INSERT INTO {target} BY NAME {_select(table, BATCH)}")
+            connection.unregister(BATCH)
+
+
+def _select(table: DeltaTable, source: str) -> str:
     columns = (_read(f.name, f.metadata.get(DUCKDB_TYPE)) for f in table.schema().fields)
-    return f"SELECT {', '.join(columns)} FROM {name}"  # noqa: S608 - names only
+    return f"SELECT {', '.join(columns)} FROM {source}"  # noqa: S608 - names only
 
 
 def _read(name: str, duckdb_type: object) -> str:
@@ -218,12 +251,15 @@ class Commits:
     def create(self, place: str, found: pa.RecordBatchReader) -> DeltaTable:
         """A table of these rows, where there is none. Raises DeltaTrouble."""
         with told(place):
+            if _opened(place) is not None:
+                raise DeltaOvertaken(OVERTAKEN.format(place))
             write_deltalake(
                 place,
                 found,
                 mode="error",
                 storage_options=OPTIONS,
                 commit_properties=self.strict(),
+                writer_properties=_WRITER,
             )
             return DeltaTable(place, storage_options=OPTIONS)
 
@@ -236,6 +272,7 @@ class Commits:
                 mode="overwrite",
                 schema_mode="overwrite",
                 commit_properties=self.strict(),
+                writer_properties=_WRITER,
             )
 
     def add_columns(self, table: DeltaTable, added: list[Field]) -> None:
@@ -254,6 +291,7 @@ class Commits:
                 source_alias="s",
                 target_alias="t",
                 commit_properties=self.strict(),
+                writer_properties=_WRITER,
             )
             merging.when_matched_update_all().when_not_matched_insert_all().execute()
 
@@ -269,19 +307,19 @@ class Commits:
                 mode="overwrite",
                 predicate=f"{column} = '{literal}'",
                 commit_properties=self.beside_others(),
+                writer_properties=_WRITER,
             )
 
 
 def tidy(table: DeltaTable, part: tuple[str, str] | None = None) -> None:
-    """Now and then. ``part``: column and value of the rows that are the run's alone. Raises
-    DeltaTrouble."""
-    if table.version() % TIDIED_EVERY:
+    """Now and then; before the table is read, since others' commits are seen after it. ``part``: column
+    and value of the rows that nobody else writes. Raises DeltaTrouble."""
+    if not table.version() or table.version() % TIDIED_EVERY:
         return
-    with told(table.table_uri):
-        filters = [(part[0], "=", part[1])] if part else None
-        table.optimize.compact(partition_filters=filters, max_concurrent_tasks=1)
-        table.vacuum(
-            retention_hours=KEPT_HOURS,
-            dry_run=False,
-            post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=True),
-        )
+    filters = [(part[0], "=", part[1])] if part else None
+    try:
+        with told(table.table_uri):
+            table.optimize.compact(partition_filters=filters, max_concurrent_tasks=1)
+            table.vacuum(retention_hours=KEPT_HOURS, dry_run=False)
+    except DeltaOvertaken:
+        logger.info("%s is being loaded; it is tidied another time", table.table_uri)

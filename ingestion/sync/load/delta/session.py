@@ -24,6 +24,8 @@ from ingestion.sync.load.tables.session import Row
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
+# Of DuckDB's own; the rest of the copy is in its file.
+MEMORY: Final = "256MB"
 BATCH_ROWS: Final = 10_000
 MODEL: Final = "model"
 _CHANGE: Final = re.compile(rf'(?:INSERT INTO|UPDATE|DELETE FROM) {DATASET}\."([^"]+)"')
@@ -36,7 +38,7 @@ class DeltaSession(DuckdbSession):
     def __init__(
         self, warehouse: Warehouse, crm: str, model: str, *, is_dry: bool, run_id: str
     ) -> None:
-        self._begin(f"{crm}.{model}", is_dry=is_dry)
+        self._begin(f"{crm}.{model}", is_dry=is_dry, memory=MEMORY)
         self._may_read = self._may_write = True
         self._model, self._run_id = model, run_id
         self._folder = delta_tables.Folder(warehouse.delta_url(crm))
@@ -47,10 +49,16 @@ class DeltaSession(DuckdbSession):
         copy = str(Path(self._spilled) / "copy.duckdb").replace("'", "''")
         self._connection.execute(f"ATTACH '{copy}' AS {DATASET}")
         with delta_errors():
-            self._own = {name: self._folder.open(name) for name in own_tables.NAMES}
-            self._table = self._folder.open(model)
+            self._own = {name: self._found(name, (MODEL, model)) for name in own_tables.NAMES}
+            self._table = self._found(model)
             self._copy_own_tables()
             self._copy_columns()
+
+    def _found(self, name: str, part: tuple[str, str] | None = None) -> DeltaTable | None:
+        table = self._folder.open(name)
+        if table is not None and not self.is_dry:
+            delta_tables.tidy(table, part)
+        return table
 
     def _copy_own_tables(self) -> None:
         """This model's part of them."""
@@ -69,16 +77,16 @@ class DeltaSession(DuckdbSession):
 
     def _copy_columns(self) -> None:
         if self._table is None:
-            self._is_filled = True
             return
-        self._rows = delta_tables.select(self._connection, self._table)
-        self._connection.execute(f"CREATE TABLE {self.table(self._model)} AS {self._rows} LIMIT 0")
+        rows = delta_tables.select(self._connection, self._table)
+        self._connection.execute(f"CREATE TABLE {self.table(self._model)} AS {rows} LIMIT 0")
 
     def _fill(self) -> None:
-        if self._is_filled:
+        if self._is_filled or self._table is None:
             return
         self._is_filled = True
-        self._connection.execute(f"INSERT INTO {self.table(self._model)} BY NAME {self._rows}")
+        with delta_errors():
+            delta_tables.copy(self._connection, self._table, self.table(self._model))
 
     def _answer(self, statement: str, parameters: Sequence[Any]) -> list[Row]:
         if self.table(self._model) in statement:
@@ -146,7 +154,6 @@ class DeltaSession(DuckdbSession):
         source = f"{self.table(name)} WHERE {MODEL} = ?"
         found = self._reader(name, source, [self._model])
         self._commits.replace_part(table, found, column=MODEL, value=self._model)
-        delta_tables.tidy(table, (MODEL, self._model))
 
     def _make_own(self, name: str) -> DeltaTable:
         """Split by model: runs of several may write at once."""
@@ -166,6 +173,7 @@ class DeltaSession(DuckdbSession):
             self._folder.make()
             place = self._folder.place(self._model)
             self._table = self._commits.create(place, self._reader(self._model, of))
+            self._is_filled = True
             return
         if self._is_rewritten and self._model in self._changed:
             self._commits.replace(there, self._reader(self._model, of))
@@ -173,7 +181,6 @@ class DeltaSession(DuckdbSession):
         else:
             self._add_columns(there, self._model)
             self._merge(there)
-        delta_tables.tidy(there)
 
     def _add_columns(self, table: DeltaTable, name: str) -> None:
         known = {field.name for field in table.schema().fields}
