@@ -84,7 +84,7 @@ ground: $(VENV)/.development
 	LONG_HISTORY_ROWS=1000000 $(PY) -m pytest -m "not crms and not crowd" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(GROUND) $(ARGS)
 
 crms: $(VENV)/.development
-	$(PY) -m pytest -m "crms and $(or $(WAREHOUSE_KIND),not duckdb and not mariadb)" tests/crms -n $(TEST_WORKERS) $(ARGS)
+	$(PY) -m pytest -m "crms and $(or $(WAREHOUSE_KIND),not delta and not duckdb and not mariadb)" tests/crms -n $(TEST_WORKERS) $(ARGS)
 
 CLIENTS := .venv-clients
 

@@ -131,6 +131,7 @@ class Table(NamedTuple):
 def _table(world: World, model: str) -> Table:
     with closing(Warehouse(world.warehouse_url)) as warehouse:
         dataset = warehouse.dataset(world.crm.name)
+        assert dataset.has_table(model)
         table = sa.Table(model, sa.MetaData(), schema=dataset.schema, autoload_with=dataset.engine)
         live = sa.select(sa.func.count()).where(table.c["_deleted_at"].is_(None))
         with dataset.engine.connect() as connection:

@@ -20,6 +20,8 @@ ON_DUCKDB = pytest.param("duckdb", marks=pytest.mark.duckdb)
 ON_DELTA = pytest.param("delta", marks=pytest.mark.delta)
 ON_MARIADB = pytest.param("mariadb", marks=pytest.mark.mariadb)
 ON_POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
+# For tests of the data pages, as values of ``warehouse_settings``.
+READ_BY_PAGES = ["sqlite", ON_DELTA, ON_MARIADB, ON_POSTGRES]
 
 
 @pytest.fixture(params=["sqlite", ON_DELTA, ON_DUCKDB, ON_MARIADB, ON_POSTGRES])
@@ -43,6 +45,8 @@ def warehouse_settings(request: pytest.FixtureRequest, tmp_path: Path, settings:
         settings.INGESTION_WAREHOUSE_URL = (
             f"sqlite:///{tmp_path / 'warehouse' / 'warehouse.sqlite3'}"
         )
+    elif request.param == "delta":
+        settings.INGESTION_WAREHOUSE_URL = f"file://{tmp_path / 'warehouse'}"
     else:
         new_database: NewDatabase = request.getfixturevalue(f"{request.param}_database")
         settings.INGESTION_WAREHOUSE_URL = new_database()

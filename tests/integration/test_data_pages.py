@@ -17,10 +17,14 @@ from ingestion.models import AuditRecord
 from ingestion.services.crms import dataset_columns
 from ingestion.services.data import profiles
 from tests.data_world import CUSTOMERS, SECRETS, load_customers
+from tests.integration.conftest import READ_BY_PAGES
 from tests.unit.people import browser, forget_answers, member, program
 from tests.unit.pool_shell import Ran, pool_in_memory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.parametrize("warehouse_settings", READ_BY_PAGES, indirect=True),
+]
 PAGE, API = "/crms/arrivy/customers/", "/api/data/arrivy/customers"
 
 

@@ -16,9 +16,13 @@ from ingestion.services.data.masking import Mask, masks
 from ingestion.services.data.rows import Filter, Question
 from ingestion.services.infra.cursor import InvalidCursor
 from tests.data_world import CUSTOMERS, SECRETS, load, load_customers
+from tests.integration.conftest import READ_BY_PAGES
 from tests.unit.people import forget_answers
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.parametrize("warehouse_settings", READ_BY_PAGES, indirect=True),
+]
 
 ARRIVY = Question("arrivy", "customers")
 PERSONAL = {"email", "phone", "first_name", "last_name", "address_line_1", "extra", "_row_hash"}

@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from ingestion.sync.common.errors import SyncBusy, TransientError
 from ingestion.sync.common.source import Model
 from ingestion.sync.common.warehouse import Warehouse
-from tests.fake_crm import FAKE, LEADS, USERS, FakeSource, people, person
+from tests.fake_crm import CALLS, FAKE, LEADS, USERS, FakeSource, people, person
 from tests.sync_world import World, counts
 
 pytestmark = pytest.mark.delta
@@ -89,19 +89,19 @@ def test_a_column_gets_a_wider_type(world: World) -> None:
 
 def test_machines_that_load_at_once_lose_nothing(world: World, tmp_path: Path) -> None:
     """Each adds a record of its own; who comes too late is told, and loads again."""
-    world.source.records["leads"] = people(1)
-    world.run(LEADS)
+    world.source.records["calls"] = people(1)
+    world.run(CALLS)
     barrier = threading.Barrier(3)
     busy: list[int] = []
 
     def machine(number: int) -> None:
-        source = FakeSource({"leads": [person(number)]})
+        source = FakeSource({"calls": [person(number)]})
         own = Warehouse(world.url)
         there = replace(world, source=source, warehouse=own, pipelines_dir=tmp_path / str(number))
         barrier.wait(60)
         while True:
             try:
-                there.run(LEADS, mode="delta")
+                there.run(CALLS)
             except SyncBusy:
                 busy.append(number)
             else:
@@ -113,9 +113,9 @@ def test_machines_that_load_at_once_lose_nothing(world: World, tmp_path: Path) -
         thread.start()
     for thread in threads:
         thread.join(120)
-    assert world.ids(LEADS) == [1, 2, 3, 4]
+    assert world.ids(CALLS) == [1, 2, 3, 4]
     assert busy
-    table = DeltaTable(f"{world.url}/{FAKE.name}/leads")
+    table = DeltaTable(f"{world.url}/{FAKE.name}/calls")
     assert sorted(table.to_pyarrow_table()["id"].to_pylist()) == [1, 2, 3, 4]
 
 

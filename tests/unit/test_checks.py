@@ -101,7 +101,7 @@ def test_a_share_of_bad_records_that_makes_no_sense_is_told(changes: dict[str, A
     assert (problem.id, bool(problem.hint)) == ("ingestion.E005", True)
 
 
-@pytest.mark.parametrize("url", ["oracle://host/name", "s3://bucket", "sqlite://", "nonsense"])
+@pytest.mark.parametrize("url", ["oracle://host/name", "gs://bucket", "sqlite://", "nonsense"])
 def test_a_warehouse_that_is_not_supported_is_refused(url: str) -> None:
     conf = replace(conf_module.warehouse_conf(), url=url)
     (problem,) = checks.warehouse_problems(conf)

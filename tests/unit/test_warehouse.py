@@ -17,7 +17,7 @@ from ingestion.sync.common.errors import (
 )
 from ingestion.sync.common.failures import cause_of
 from ingestion.sync.common.warehouse import Warehouse
-from ingestion.warehouse_urls import KINDS, SUPPORTED, Kind, problem_of
+from ingestion.warehouse_urls import KINDS, SUPPORTED, Kind, folder_of, problem_of
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ from ingestion.warehouse_urls import KINDS, SUPPORTED, Kind, problem_of
         ("bigquery://project/name", "names 'bigquery', into which nothing is loaded"),
         ("snowflake://account/name", "names 'snowflake', into which nothing is loaded"),
         ("redshift+psycopg2://host/name", "names 'redshift', into which nothing is loaded"),
-        ("s3://bucket/folder", "names 's3', into which nothing is loaded"),
-        ("file:///folder", "names 'file', into which nothing is loaded"),
+        ("gs://bucket/folder", "names 'gs', into which nothing is loaded"),
+        ("file+csv:///folder", "driver 'csv', which Delta files is not loaded by"),
         ("postgresql+asyncpg://host/name", "driver 'asyncpg', which PostgreSQL is not loaded by"),
         ("postgresql://user@host:port/name", "is not a database URL"),
         ("sqlite://", "in memory"),
@@ -45,6 +45,36 @@ def test_a_url_that_cannot_be_used_is_refused_in_a_sentence(url: str, told: str)
         or SUPPORTED in str(refused.value)
         or "after the plus" in str(refused.value)
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("file:///", "names no folder"),
+        ("file://host/folder", "names a host"),
+        ("s3:///prefix", "names no bucket"),
+        ("s3://bucket/prefix?region=x", "more than a place"),
+        ("s3://an-id:a-secret@bucket/prefix", "has credentials in it"),
+    ],
+)
+def test_a_place_of_delta_files_is_a_place_alone(url: str, told: str) -> None:
+    with pytest.raises(PermanentError, match=told) as refused:
+        Warehouse(url)
+    assert "a-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("file:///data/the%20warehouse", "/data/the warehouse"),
+        ("sqlite:///var/w.sqlite3", "var"),
+        ("duckdb:////data/w.duckdb", "/data"),
+        ("s3://bucket/prefix", None),
+        ("postgresql://user@host/name", None),
+    ],
+)
+def test_the_folder_of_a_warehouse_of_files_is_known(url: str, folder: str | None) -> None:
+    assert folder_of(url) == (folder and Path(folder))
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: str(kind.title))

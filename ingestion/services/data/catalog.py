@@ -12,6 +12,7 @@ from ingestion.services.data.figures import shown, stored_figures
 from ingestion.services.data.masking import Mask
 from ingestion.services.data.tables import DatasetTable, known_model, opened
 from ingestion.services.freshness.datasets import freshness
+from ingestion.warehouse_urls import is_delta
 
 _SHOWN: Final = (
     *("crm_source", "crm_title", "model", "freshness", "last_success_at", "last_run_at"),
@@ -61,8 +62,10 @@ def _column(name: str, found: DatasetTable, counted: dict[str, Any]) -> dict[str
 
 
 def _place() -> str:
-    """A pattern of where a table stands: its schema, or with SQLite its file."""
+    """A pattern of where a table stands: its schema, with SQLite its file, or with Delta its folder."""
     url = warehouse_conf().url
+    if is_delta(url):
+        return "{crm}/{table}"
     if not url.startswith("sqlite"):
         return "{crm}.{table}"
     main = Path(url.partition(":///")[2])

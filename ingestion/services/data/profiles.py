@@ -152,6 +152,8 @@ def _size(connection: sa.Connection, found: DatasetTable) -> int | None:
         name = found.stored.dataset.engine.dialect.identifier_preparer.format_table(found.table)
         size = sa.func.pg_total_relation_size(sa.func.to_regclass(name))
         return int(connection.execute(sa.select(size)).scalar_one())
+    if (files := found.stored.dataset.files) is not None:
+        return files.size(found.model.name)
     if found.dialect == "sqlite":
         return _sqlite_size(connection, found.model.name)
     if found.dialect in ("mysql", "mariadb"):

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ingestion.conf import warehouse_conf
+from ingestion.services.data.errors import InvalidQuestion
 from ingestion.services.freshness.datasets import Dataset, datasets
 from ingestion.sync.common.names import WATERMARKS_TABLE, column_name
 from ingestion.sync.common.registry import crm
+from ingestion.warehouse_urls import is_delta
 
 # dbt counts in whole units.
 MINUTE_SECONDS: Final = 60
@@ -18,7 +20,12 @@ MINUTE_SECONDS: Final = 60
 def sources_yml() -> str:
     """For dbt 1.10 and newer: a file for the models' folder. It is JSON, which is YAML too. A dataset is
     as fresh as the last load that ended well: rows that did not change keep their ``_synced_at``, so
-    the load's own table is asked."""
+    the load's own table is asked. Raises InvalidQuestion."""
+    if is_delta(warehouse_conf().url):
+        raise InvalidQuestion(
+            "Delta files are no database that dbt could ask: name their folders to an engine that reads"
+            " Delta, such as dbt-duckdb."
+        )
     found: dict[str, list[dict[str, Any]]] = {}
     for one in datasets():
         if one.last_success is not None:

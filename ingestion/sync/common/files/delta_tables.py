@@ -129,6 +129,14 @@ class Folder:
         with told(self.place(name)):
             return _opened(self.place(name))
 
+    def size(self, name: str) -> int | None:
+        """Bytes of the newest version; None where there is no table. Raises DeltaTrouble."""
+        table = self.open(name)
+        if table is None:
+            return None
+        files = pa.table(table.get_add_actions(flatten=True))
+        return sum(files["size_bytes"].to_pylist())
+
     def make(self) -> None:
         """On a disk the folder, which is its owner's alone."""
         place = urlsplit(self.url)
