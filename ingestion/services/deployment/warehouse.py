@@ -9,15 +9,21 @@ from django.core.checks import CheckMessage, Error
 
 from ingestion.conf import warehouse_conf
 from ingestion.sync.common.warehouse import Warehouse
-from ingestion.warehouse_urls import SUPPORTED, is_file, problem_of, problem_of_version
+from ingestion.warehouse_urls import (
+    SUPPORTED,
+    folder_of,
+    is_delta,
+    problem_of,
+    problem_of_version,
+)
 
 ANSWER_SECONDS = 5
 
 
 def warehouse_problems() -> Iterator[CheckMessage]:
-    """Of a server; says nothing of a file, nor of a URL that the system checks refuse."""
+    """Of a server; says nothing of files, nor of a URL that the system checks refuse."""
     url = warehouse_conf().url
-    if problem_of(url) or is_file(url):
+    if problem_of(url) or folder_of(url) or is_delta(url):
         return
     with closing(Warehouse(url)) as warehouse:
         version = _version(warehouse)

@@ -135,7 +135,7 @@ class Folder:
         if table is None:
             return None
         files = pa.table(table.get_add_actions(flatten=True))
-        return sum(files["size_bytes"].to_pylist())
+        return sum(int(size) for size in files["size_bytes"].to_pylist())
 
     def make(self) -> None:
         """On a disk the folder, which is its owner's alone."""

@@ -24,8 +24,6 @@ from ingestion.sync.load.tables.session import Row
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-# Of DuckDB's own; the rest of the copy is in its file.
-MEMORY: Final = "256MB"
 BATCH_ROWS: Final = 10_000
 MODEL: Final = "model"
 _CHANGE: Final = re.compile(rf'(?:INSERT INTO|UPDATE|DELETE FROM) {DATASET}\."([^"]+)"')
@@ -38,7 +36,7 @@ class DeltaSession(DuckdbSession):
     def __init__(
         self, warehouse: Warehouse, crm: str, model: str, *, is_dry: bool, run_id: str
     ) -> None:
-        self._begin(f"{crm}.{model}", is_dry=is_dry, memory=MEMORY)
+        self._begin(f"{crm}.{model}", is_dry=is_dry)
         self._may_read = self._may_write = True
         self._model, self._run_id = model, run_id
         self._folder = delta_tables.Folder(warehouse.delta_url(crm))

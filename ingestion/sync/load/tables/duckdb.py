@@ -56,14 +56,14 @@ class DuckdbSession:
         if self._is_imagined:
             self._connection.execute(f"ATTACH ':memory:' AS {DATASET}")
 
-    def _begin(self, name: str, *, is_dry: bool, memory: str = MEMORY) -> None:
+    def _begin(self, name: str, *, is_dry: bool) -> None:
         """A database in memory, which has no dataset yet."""
         self.is_dry = is_dry
         self._name = name
         self._opened = ExitStack()
         self._is_in_transaction = False
         self._spilled = self._opened.enter_context(TemporaryDirectory(prefix="duckdb-"))
-        config = {**duckdb_file.CONFIG, "memory_limit": memory, "temp_directory": self._spilled}
+        config = {**duckdb_file.CONFIG, "memory_limit": MEMORY, "temp_directory": self._spilled}
         self._connection = duckdb.connect(":memory:", config=config)
         self._opened.callback(self._connection.close)
         self._connection.execute("SET TimeZone = 'UTC'; SET integer_division = true")
