@@ -148,6 +148,18 @@ def test_what_was_done_may_fail_only_where_its_worker_was_hit(how: str) -> None:
     assert findings(failed(a_run(), why=why, **hits[how])) == []
 
 
+def test_what_was_done_may_run_again_where_no_store_could_be_told() -> None:
+    why = "Worker a stopped renewing its lease of 6 s; it was lost."
+    locked, frozen = Harm("lock_ledger", 10.5, 13.0), Harm("freeze_cache_past_lease", 12.0, 20.0)
+    told = "task a was done and is failed"
+    assert told not in findings(failed(a_run(), why=why, harms=[locked, frozen]))
+    assert told in findings(failed(a_run(), why=why, harms=[locked]))
+    assert told in findings(failed(a_run(), why=why, harms=[frozen]))
+    assert told in findings(
+        failed(a_run(), why=why, harms=[locked, Harm("kill_cache", 30.0, 31.0)])
+    )
+
+
 def test_what_was_done_by_a_worker_that_ends_when_its_syncs_have_is_never_told_as_failed() -> None:
     why = "Worker a stopped renewing its lease of 6 s; it was lost."
     told = findings(failed(a_run(), why=why, ends=[End(11.2, 1)]))

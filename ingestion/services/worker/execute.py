@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ROW_WAIT_SECONDS = 15.0
+# For so many leases the end of an attempt is reported again and again.
+PATIENT_LEASES = 10
 ROLLED_BACK = "The transaction that submitted this task was rolled back; it did not run."
 ENDED_BEFORE = "The ledger had closed this task before a worker took it; it did not run."
 
@@ -284,9 +286,14 @@ def _say_goodbye(pool: WorkerPoolService, task: WorkerTask) -> None:
 
 
 def _patience_seconds(outcome: Outcome) -> float:
-    """A worker that is shut down does not wait for long."""
+    """Long: nothing else can start while store and ledger are both away, and nobody can take the task
+    for lost before one of them is back. A worker that is shut down does not wait for long."""
     conf = pool_conf()
-    return conf.shutdown_seconds / 4 if outcome.is_interruption else conf.lease_seconds
+    return (
+        conf.shutdown_seconds / 4
+        if outcome.is_interruption
+        else PATIENT_LEASES * conf.lease_seconds
+    )
 
 
 def _patiently(verb: Callable[[], Answer], *, seconds: float) -> Answer:

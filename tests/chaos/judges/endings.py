@@ -12,6 +12,15 @@ from tests.chaos.runs import Run
 
 PARTITIONS = {"partition", "partition_cache"}
 KEEPS_MESSAGES = {"freeze_broker", "kill_broker", "flush_broker", "older_worker"}
+STOPS_WRITES = {
+    *("crash_ledger", "freeze_ledger", "interrupt_ledger"),
+    *("lock_ledger", "lose_commits", "read_only_ledger"),
+}
+CHANGES_STORES = {
+    *("delay_replies", "drop_replies", "fill_cache", "freeze_cache", "freeze_cache_past_lease"),
+    *("lock_out_of_cache", "partition_cache", "read_only_cache"),
+}
+STORES_GONE = {"kill_cache", "lose_cache", "lose_cache_for_long"}
 LOSES_STATE = {"flush_cache", "kill_cache", "lose_cache", "lose_cache_for_long", "lose_key"}
 
 
@@ -54,15 +63,24 @@ def done_or_not(facts: Facts) -> Iterator[str]:
 
 def done_in_vain(facts: Facts) -> Iterator[str]:
     """What was done is never told as failed or cancelled, nor done again, but by a worker that the
-    chaos hit before it could say so."""
+    chaos hit before it could say so, or that could say it to no store."""
     last = {run.task_id: run.attempt for run in facts.runs}
     for run in facts.runs:
         if not run.is_done or facts.notes.was_hit(run, within_seconds=REPORT_SECONDS):
+            continue
+        if _could_tell_nobody(run, facts.notes):
             continue
         if run.attempt != last[run.task_id]:
             yield f"task {run.task_id} was done in attempt {run.attempt} and ran again"
         elif run.task_id in facts.rows and facts.status(run.task_id) != "completed":
             yield f"task {run.task_id} was done and is {facts.rows[run.task_id]['status']}"
+
+
+def _could_tell_nobody(run: Run, notes: Notes) -> bool:
+    assert run.end is not None
+    since, until = run.end, run.end + REPORT_SECONDS
+    gone = STORES_GONE | CHANGES_STORES
+    return all(notes.has_been(kinds, since=since, until=until) for kinds in (gone, STOPS_WRITES))
 
 
 def unasked_cancellations(facts: Facts) -> Iterator[str]:

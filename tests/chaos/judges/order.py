@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tests.chaos.judges.endings import LOSES_STATE
+from tests.chaos.judges.endings import CHANGES_STORES, LOSES_STATE, STOPS_WRITES
 from tests.chaos.judges.facts import CLOCKS_DIFFER_SECONDS, Facts
 from tests.chaos.notes import Accepted
 
 WORKER_START_SECONDS = 10.0
 # From the end of such a harm until what it has left undone is done by everybody.
 FOLLOW_SECONDS = 3.0
-STOPS_WRITES = {
-    *("crash_ledger", "freeze_ledger", "interrupt_ledger"),
-    *("lock_ledger", "lose_commits", "read_only_ledger"),
-}
-CHANGES_STORES = {
-    *("delay_replies", "drop_replies", "fill_cache", "freeze_cache", "freeze_cache_past_lease"),
-    *("lock_out_of_cache", "partition_cache", "read_only_cache"),
-}
 
 
 def overtaken(facts: Facts) -> Iterator[str]:
