@@ -17,13 +17,18 @@ const poller = new Poller({
 
 function show({ task, wait }) {
   status ??= task.status;
-  if (task.status !== status) return location.reload();
+  if (task.status !== status && !isTyping()) return location.reload();
   write("words", words(task, wait));
   write("place", wait?.position ? `${number.format(wait.position)} of the queue` : "");
   write("start", wait?.start ? rangeText(wait.start, Date.now()) : "");
   write("rows", task.status === "running" ? number.format(task.progress.total_rows ?? 0) : "");
   write("elapsed", task.started_at ? spanText(secondsBetween(task.started_at, new Date())) : "");
   write("worker", task.worker ?? "");
+}
+
+/** Whoever writes into a field, such as the filter of the log, would lose it with the page. */
+function isTyping() {
+  return document.activeElement?.matches("input:not([type=checkbox]), select, textarea") ?? false;
 }
 
 function words(task, wait) {
