@@ -23,7 +23,7 @@ def execute(folder: Path, statement: str) -> None:
         client.execute("SET TimeZone = 'UTC'")
         named = [f for f in folder.iterdir() if f.name in statement.replace('"', " ").split()]
         for table in named:
-            found = DeltaTable(str(table)).to_pyarrow_table()  # noqa: F841 - DuckDB finds it
+            client.register("found", DeltaTable(str(table)).to_pyarrow_table())
             client.execute(f'CREATE TABLE "{table.name}" AS SELECT * FROM found')
         client.execute(statement)
         left = {name for (name,) in client.execute("SHOW TABLES").fetchall()}

@@ -214,8 +214,8 @@ def _ask_to_look() -> None:
     died. A child does it: nothing may be sent from here while others wait."""
     try:
         dispatch.post(LOOK_TASK, expires=round(LOOK_SECONDS))
-    except Exception:  # an error here would end the worker, and its syncs
-        logger.info("nobody could be asked to look for troubles", exc_info=True)
+    except Exception:  # kombu raises its own faults too, and an error here would end the worker
+        logger.warning("nobody could be asked to look for troubles", exc_info=True)
 
 
 def on_task_failure(

@@ -210,6 +210,7 @@ def rows(
         f"CAST({quoted(n)} AS VARCHAR) AS {quoted(n)}" if kind in AS_TEXT else quoted(n)
         for n, kind in types.items()
     )
+    # Names are quoted, and values are parameters.
     found = connection.execute(f"SELECT {columns} FROM {source}", list(parameters))  # noqa: S608
     reader = found.to_arrow_reader(batch_rows)
     return pa.RecordBatchReader.from_batches(_marked(reader.schema, types), reader)
